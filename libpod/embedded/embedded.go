@@ -1,0 +1,27 @@
+// Package embedded carries, inside the one file that a user copies to a server, the programs that
+// moss starts: the monitor and the demonstration image's program. The Makefile builds them into bin/
+// before it builds moss; a moss built without them says so.
+package embedded
+
+import (
+	"embed"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
+)
+
+//go:embed all:bin
+var files embed.FS
+
+// Monitor is the moss-monitor program: a static ELF file of a few megabytes.
+func Monitor() ([]byte, error) { return program("moss-monitor") }
+
+// Hello is the program of the image localhost/hello: a static ELF file.
+func Hello() ([]byte, error) { return program("moss-hello") }
+
+func program(name string) ([]byte, error) {
+	data, err := files.ReadFile("bin/" + name)
+	if err != nil {
+		return nil, errdefs.Errorf(errdefs.ErrUnavailable, "cannot find the program %s inside moss: it was built without it; build with `make build`", name)
+	}
+	return data, nil
+}

@@ -1,0 +1,99 @@
+// Package errdefs holds the kinds of failure that Moss tells apart, and what each means to the
+// shell (exit code) and to an API client (HTTP status). The table below is the only place that
+// relates them.
+package errdefs
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+)
+
+// Sentinels. Wrap one with %w where a caller may act on the kind of an error.
+var (
+	ErrNotFound      = errors.New("not found")             // a container, image, volume, … does not exist
+	ErrConflict      = errors.New("conflict")              // the name is in use, or the state does not allow it
+	ErrInvalid       = errors.New("invalid argument")      // the caller asked for something that cannot be
+	ErrDenied        = errors.New("permission denied")     // this user may not
+	ErrUnavailable   = errors.New("unavailable")           // something on this host is missing
+	ErrNoSpace       = errors.New("no space")              // a disk or a quota is full
+	ErrNotExecutable = errors.New("command cannot be run") // found, but exec refused it
+	ErrNoCommand     = errors.New("command not found")     // the container has no such program
+	ErrDamaged       = errors.New("damaged state")         // a file of ours cannot be understood
+)
+
+// Exit codes that are the engine's own (Podman's and Docker's): see podman-run(1), "Exit Status".
+const (
+	ExitEngine        = 125 // the engine itself failed
+	ExitNotExecutable = 126 // the command cannot be invoked
+	ExitNoCommand     = 127 // the command cannot be found
+)
+
+// kinds relates each sentinel to its HTTP status and to its exit codes: ofRun for commands that run
+// something in a container (run, start, exec), ofOther for all others.
+var kinds = []struct {
+	err            error
+	status         int
+	ofRun, ofOther int
+}{
+	{ErrNoCommand, http.StatusNotFound, ExitNoCommand, ExitNoCommand},
+	{ErrNotExecutable, http.StatusBadRequest, ExitNotExecutable, ExitNotExecutable},
+	{ErrNotFound, http.StatusNotFound, ExitEngine, 1},
+	{ErrConflict, http.StatusConflict, ExitEngine, 2},
+	{ErrInvalid, http.StatusBadRequest, ExitEngine, ExitEngine},
+	{ErrDenied, http.StatusForbidden, ExitEngine, ExitEngine},
+	{ErrUnavailable, http.StatusServiceUnavailable, ExitEngine, ExitEngine},
+	{ErrNoSpace, http.StatusInsufficientStorage, ExitEngine, ExitEngine},
+	{ErrDamaged, http.StatusInternalServerError, ExitEngine, ExitEngine},
+}
+
+// ExitError carries the exit code of a command that ran in a container. It is not a failure of ours
+// and prints nothing.
+type ExitError struct{ Code int }
+
+func (e *ExitError) Error() string { return fmt.Sprintf("exit status %d", e.Code) }
+
+// ExitCode is the exit code of a Moss command that ended with err. runs says that the command runs
+// something in a container.
+func ExitCode(err error, runs bool) int {
+	if err == nil {
+		return 0
+	}
+	var exit *ExitError
+	if errors.As(err, &exit) {
+		return exit.Code
+	}
+	for _, k := range kinds {
+		if errors.Is(err, k.err) {
+			if runs {
+				return k.ofRun
+			}
+			return k.ofOther
+		}
+	}
+	return ExitEngine
+}
+
+// HTTPStatus is the status an API handler answers when it ended with err.
+func HTTPStatus(err error) int {
+	if err == nil {
+		return http.StatusOK
+	}
+	for _, k := range kinds {
+		if errors.Is(err, k.err) {
+			return k.status
+		}
+	}
+	return http.StatusInternalServerError
+}
+
+// Errorf is fmt.Errorf with a kind: the text is format's alone, and errors.Is finds kind as well as
+// anything wrapped with %w.
+func Errorf(kind error, format string, args ...any) error {
+	return &kinded{kind: kind, err: fmt.Errorf(format, args...)}
+}
+
+type kinded struct{ kind, err error }
+
+func (e *kinded) Error() string   { return e.err.Error() }
+func (e *kinded) Unwrap() []error { return []error{e.kind, e.err} }
