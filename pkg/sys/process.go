@@ -1,0 +1,108 @@
+package sys
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Process names one life of one process: a pid alone is reused, and a reboot starts them over.
+type Process struct {
+	Pid       int    `json:"pid"`
+	StartTime uint64 `json:"startTime"` // field 22 of /proc/PID/stat: clock ticks since boot
+	BootID    string `json:"bootID"`    // /proc/sys/kernel/random/boot_id
+}
+
+// Identify reads what names the living process pid.
+func Identify(pid int) (Process, error) {
+	start, err := startTime(pid)
+	if err != nil {
+		return Process{}, err
+	}
+	boot, err := BootID()
+	return Process{Pid: pid, StartTime: start, BootID: boot}, err
+}
+
+// Alive says whether this very process still runs; a zombie does not.
+func (p Process) Alive() bool {
+	if p.Pid <= 0 {
+		return false
+	}
+	boot, err := BootID()
+	if err != nil || boot != p.BootID {
+		return false
+	}
+	start, err := startTime(p.Pid)
+	return err == nil && start == p.StartTime
+}
+
+// Open returns a pidfd of this very process; os.ErrProcessDone when it is gone.
+func (p Process) Open() (*os.File, error) {
+	fd, err := unix.PidfdOpen(p.Pid, 0)
+	if err == unix.ESRCH {
+		return nil, os.ErrProcessDone
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot open process %d: %w", p.Pid, err)
+	}
+	f := os.NewFile(uintptr(fd), "pidfd:"+strconv.Itoa(p.Pid))
+	if !p.Alive() {
+		f.Close()
+		return nil, os.ErrProcessDone
+	}
+	return f, nil
+}
+
+// Signal sends a signal to this very process; os.ErrProcessDone when it is gone.
+func (p Process) Signal(sig unix.Signal) error {
+	f, err := p.Open()
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	err = unix.PidfdSendSignal(int(f.Fd()), sig, nil, 0)
+	if err == unix.ESRCH {
+		return os.ErrProcessDone
+	}
+	return err
+}
+
+// WaitExit blocks until the process behind a pidfd has ended, or the timeout in milliseconds is over
+// (-1: no timeout). It says whether the process has ended.
+func WaitExit(pidfd *os.File, timeoutMS int) (bool, error) {
+	fds := []unix.PollFd{{Fd: int32(pidfd.Fd()), Events: unix.POLLIN}}
+	for {
+		n, err := unix.Poll(fds, timeoutMS)
+		if err == unix.EINTR {
+			continue
+		}
+		return n > 0, err
+	}
+}
+
+// BootID is the kernel's random identity of this boot.
+func BootID() (string, error) {
+	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return strings.TrimSpace(string(b)), err
+}
+
+func startTime(pid int) (uint64, error) {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return 0, os.ErrProcessDone
+	}
+	// The command (field 2) may hold blanks and parentheses: count from the last ')'.
+	i := bytes.LastIndexByte(stat, ')')
+	fields := bytes.Fields(stat[i+1:])
+	if i < 0 || len(fields) < 20 {
+		return 0, fmt.Errorf("cannot parse /proc/%d/stat", pid)
+	}
+	if s := fields[0][0]; s == 'Z' || s == 'X' {
+		return 0, os.ErrProcessDone
+	}
+	return strconv.ParseUint(string(fields[19]), 10, 64)
+}
