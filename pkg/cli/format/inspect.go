@@ -1,0 +1,87 @@
+package format
+
+import (
+	"io"
+	"reflect"
+	"strings"
+)
+
+// Inspect writes what an inspect command found: a JSON array where format is "" or "json", else a line of
+// the template for each object. In a template a field goes by its Go name, or by its name in JSON.
+func Inspect(w io.Writer, objects []any, format string) error {
+	return buffered(w, func(w io.Writer) error {
+		if f := strings.TrimSpace(format); f == "" || f == "json" {
+			if objects == nil {
+				objects = []any{}
+			}
+			return writeJSON(w, objects)
+		}
+		for _, o := range objects {
+			if err := inspectOne(w, o, format); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// inspectOne compiles the template anew: each object may be of another type.
+func inspectOne(w io.Writer, object any, format string) error {
+	tmpl, err := compile(format)
+	if err != nil {
+		return err
+	}
+	err = eachField(tmpl.Root, func(path []string) error { return resolve(reflect.TypeOf(object), path) })
+	if err != nil {
+		return err
+	}
+	return execute(w, tmpl, object)
+}
+
+// resolve follows path from a type through its structs, and puts Go's names where path has JSON's.
+func resolve(t reflect.Type, path []string) error {
+	for i, name := range path {
+		if _, ok := t.MethodByName(name); ok {
+			return nil
+		}
+		for t.Kind() == reflect.Pointer {
+			t = t.Elem()
+		}
+		if t.Kind() != reflect.Struct {
+			return nil // the template will tell
+		}
+		f, ok := fieldByAnyName(t, name)
+		if !ok {
+			return errUnknownField(strings.Join(path[:i+1], "."), fieldNames(t, path[:i]))
+		}
+		path[i], t = f.Name, f.Type
+	}
+	return nil
+}
+
+func fieldByAnyName(t reflect.Type, name string) (reflect.StructField, bool) {
+	if f, ok := t.FieldByName(name); ok && f.IsExported() {
+		return f, true
+	}
+	for _, f := range reflect.VisibleFields(t) {
+		if f.IsExported() && !f.Anonymous && jsonName(f) == name {
+			return f, true
+		}
+	}
+	return reflect.StructField{}, false
+}
+
+func fieldNames(t reflect.Type, prefix []string) []string {
+	var names []string
+	for _, f := range reflect.VisibleFields(t) {
+		if f.IsExported() && !f.Anonymous {
+			names = append(names, "."+strings.Join(append(prefix[:len(prefix):len(prefix)], f.Name), "."))
+		}
+	}
+	return names
+}
+
+func jsonName(f reflect.StructField) string {
+	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+	return name
+}
