@@ -9,6 +9,9 @@ import (
 	"github.com/mosscontainers/moss/pkg/errdefs"
 )
 
+// MonitorID identifies the monitor program; the Makefile sets it to a digest of the file.
+var MonitorID = "unknown"
+
 //go:embed all:bin
 var files embed.FS
 

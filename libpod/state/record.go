@@ -1,0 +1,84 @@
+package state
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/mosscontainers/moss/pkg/spec"
+	"github.com/mosscontainers/moss/pkg/sys"
+)
+
+// Status is what a container is, as `ps` shows it.
+type Status string
+
+// The statuses.
+const (
+	Created  Status = "created"
+	Running  Status = "running"
+	Stopping Status = "stopping" // a stop was asked for; the container may still run
+	Exited   Status = "exited"
+)
+
+// Intent is written before an act that changes more than the record, so that whoever finds it can
+// finish or undo what a killed command began.
+type Intent string
+
+// The intents.
+const (
+	None     Intent = ""
+	Starting Intent = "starting"
+	Removing Intent = "removing"
+)
+
+// Record is what changes about a container: containers/<id>/state.json.
+type Record struct {
+	Status Status `json:"status"`
+	Intent Intent `json:"intent,omitempty"`
+
+	Init    sys.Process `json:"init,omitzero"`    // the container's first process
+	Monitor sys.Process `json:"monitor,omitzero"` // of the present or the last run
+
+	StartedAt    time.Time `json:"startedAt,omitzero"`
+	FinishedAt   time.Time `json:"finishedAt,omitzero"`
+	ExitCode     int       `json:"exitCode"`
+	OOMKilled    bool      `json:"oomKilled,omitempty"`
+	Error        string    `json:"error,omitempty"`
+	RestartCount int       `json:"restartCount,omitempty"`
+
+	Network Network `json:"network,omitzero"`
+	// Cleanup are files to unlink once the container has ended: leases, for example.
+	Cleanup []string `json:"cleanup,omitempty"`
+	// Cgroup is the container's cgroup as the OCI configuration names it, "" without one.
+	Cgroup string `json:"cgroup,omitempty"`
+}
+
+// Network is what the container got when it was started.
+type Network struct {
+	Address   netip.Prefix       `json:"address,omitzero"`
+	Gateway   netip.Addr         `json:"gateway,omitzero"`
+	MAC       string             `json:"mac,omitempty"`
+	Interface string             `json:"interface,omitempty"`
+	Ports     []spec.PortMapping `json:"ports,omitempty"` // with the host ports that were chosen
+}
+
+// Active says whether the record speaks of a container that has a process.
+func (r *Record) Active() bool { return r.Status == Running || r.Status == Stopping }
+
+// Observed is the record as a reader should show it: a container whose monitor and first process are both
+// gone has ended, whether or not anybody has had the time to write that down.
+func (r Record) Observed() Record {
+	if !r.Active() || r.Monitor.Alive() || r.Init.Alive() {
+		return r
+	}
+	r.lost()
+	return r
+}
+
+// exitLost is the status of a container that nobody saw end: killed, as a shell counts it.
+const exitLost = 137
+
+func (r *Record) lost() {
+	r.Status = Exited
+	r.ExitCode = exitLost
+	r.Error = "its monitor was killed, or the machine was restarted"
+}

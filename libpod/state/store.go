@@ -1,0 +1,290 @@
+// Package state keeps the records of containers on disk: one directory each, replaced atomically, changed
+// under one flock each, read without any. Transact is the only way to change a record.
+package state
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/spec"
+	"github.com/mosscontainers/moss/pkg/sys"
+)
+
+// Names of a container's files, in its directory.
+const (
+	specFile  = "spec.json"
+	stateFile = "state.json"
+	lockFile  = "lock"
+	// hidden begins the name of a directory that is not, or no longer, a container.
+	hidden = "."
+)
+
+// Store is the containers of one graph root. Its directories are made when the first container is.
+type Store struct {
+	Dir string // <graphroot>/moss
+}
+
+// Container is one container as it was read from disk.
+type Container struct {
+	Spec  *spec.Container
+	State Record
+	// Dir is the container's directory; its writable layer and its log are below.
+	Dir string
+	// Damaged says that a file could not be understood; Spec then has the id alone.
+	Damaged error
+}
+
+func (s *Store) containers() string          { return filepath.Join(s.Dir, "containers") }
+func (s *Store) names() string               { return filepath.Join(s.Dir, "names") }
+func (s *Store) dir(id string) string        { return filepath.Join(s.containers(), id) }
+func (s *Store) nameLink(n string) string    { return filepath.Join(s.names(), n) }
+func (s *Store) stagingDir(id string) string { return filepath.Join(s.containers(), hidden+id) }
+
+// ContainerDir is the directory of the container with this id.
+func (s *Store) ContainerDir(id string) string { return s.dir(id) }
+
+// Create adds a container whole or not at all. prepare fills its new directory (the writable layer)
+// before anybody can see it. The container's name must be set; ErrConflict says it is taken.
+func (s *Store) Create(c *spec.Container, rec Record, prepare func(dir string) error) error {
+	staging := s.stagingDir(c.ID)
+	err := os.Mkdir(staging, 0o700)
+	if errors.Is(err, os.ErrNotExist) {
+		if err := errors.Join(os.MkdirAll(s.containers(), 0o700), os.MkdirAll(s.names(), 0o700)); err != nil {
+			return fmt.Errorf("cannot make the container store: %w", noSpace(err))
+		}
+		err = os.Mkdir(staging, 0o700)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot make the container's directory: %w", noSpace(err))
+	}
+	lock, err := sys.LockFile(filepath.Join(staging, lockFile), false)
+	if err == nil {
+		defer lock.Unlock()
+		err = s.fill(staging, c, rec, prepare)
+	}
+	if err == nil {
+		err = s.claim(c.Name, c.ID)
+	}
+	if err != nil {
+		return errors.Join(err, os.RemoveAll(staging))
+	}
+	if err := os.Rename(staging, s.dir(c.ID)); err != nil {
+		return errors.Join(fmt.Errorf("cannot add the container: %w", err), os.Remove(s.nameLink(c.Name)), os.RemoveAll(staging))
+	}
+	if c.Remove {
+		return nil
+	}
+	return sys.Sync(s.containers(), s.names())
+}
+
+func (s *Store) fill(dir string, c *spec.Container, rec Record, prepare func(dir string) error) error {
+	if err := writeJSON(filepath.Join(dir, specFile), c); err != nil {
+		return err
+	}
+	if err := writeJSON(filepath.Join(dir, stateFile), &rec); err != nil {
+		return err
+	}
+	if err := prepare(dir); err != nil {
+		return err
+	}
+	if c.Remove {
+		return nil
+	}
+	return sys.Sync(filepath.Join(dir, specFile), filepath.Join(dir, stateFile), dir)
+}
+
+// claim takes a name: symlink(2) either makes the link or says that it is there. A link that a killed
+// command left, to a container that never came to be, is taken over.
+func (s *Store) claim(name, id string) error {
+	for range 100 {
+		err := os.Symlink(id, s.nameLink(name))
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, os.ErrExist) {
+			return fmt.Errorf("cannot take the name %q: %w", name, noSpace(err))
+		}
+		holder, err := os.Readlink(s.nameLink(name))
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("cannot see who has the name %q: %w", name, err)
+		}
+		if s.claimed(name, holder) {
+			return errdefs.Errorf(errdefs.ErrConflict, "the name %q is in use by container %s; remove that one (moss rm %s) or choose another name", name, short(holder), name)
+		}
+		if err := s.release(name, holder); err != nil {
+			return err
+		}
+	}
+	return errdefs.Errorf(errdefs.ErrConflict, "the name %q is being taken by other commands", name)
+}
+
+// claimed says whether the container that a name's link names is there, or about to be.
+func (s *Store) claimed(name, id string) bool {
+	if _, err := os.Lstat(s.dir(id)); err == nil {
+		c, err := s.Read(id)
+		return err != nil || c.Damaged != nil || c.Spec.Name == name
+	}
+	lock, free, err := sys.TryLockFile(filepath.Join(s.stagingDir(id), lockFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return false
+	}
+	if err != nil || !free {
+		return true
+	}
+	lock.Unlock()
+	_, err = os.Lstat(s.dir(id)) // it was finished meanwhile
+	return err == nil
+}
+
+// release removes a name's link if it still names this id. Two commands that find the same stale link
+// agree on who removes it by a lock: else the slower one would remove the faster one's new link.
+func (s *Store) release(name, id string) error {
+	lock, err := sys.LockFile(filepath.Join(s.Dir, "names.lock"), false)
+	if err != nil {
+		return err
+	}
+	defer lock.Unlock()
+	if now, err := os.Readlink(s.nameLink(name)); err != nil || now != id {
+		return nil
+	}
+	return os.Remove(s.nameLink(name))
+}
+
+// Read reads one container by its whole id, without a lock. A container with a damaged file is returned with
+// Damaged set.
+func (s *Store) Read(id string) (*Container, error) {
+	c := &Container{Dir: s.dir(id), Spec: &spec.Container{}}
+	err := readJSON(filepath.Join(c.Dir, specFile), c.Spec)
+	if err == nil {
+		err = readJSON(filepath.Join(c.Dir, stateFile), &c.State)
+	}
+	if err == nil {
+		return c, nil
+	}
+	if _, gone := os.Lstat(c.Dir); errors.Is(gone, os.ErrNotExist) {
+		return nil, errdefs.Errorf(errdefs.ErrNotFound, "no such container: %s", short(id))
+	}
+	c.Damaged = errdefs.Errorf(errdefs.ErrDamaged, "container %s is damaged: %w; moss rm -f %s removes it", short(id), err, short(id))
+	c.Spec.ID = id
+	return c, nil
+}
+
+// Find resolves a name, an id, or the unambiguous beginning of one.
+func (s *Store) Find(ref string) (*Container, error) {
+	if ref == "" {
+		return nil, errdefs.Errorf(errdefs.ErrInvalid, "a container's name or id is needed")
+	}
+	if strings.ContainsRune(ref, '/') {
+		return nil, notFound(strings.TrimPrefix(ref, "/"))
+	}
+	if id, err := os.Readlink(s.nameLink(ref)); err == nil {
+		if c, err := s.Read(id); err == nil && (c.Damaged != nil || c.Spec.Name == ref) {
+			return c, nil
+		}
+	}
+	ids, err := s.IDs()
+	if err != nil {
+		return nil, err
+	}
+	var match string
+	for _, id := range ids {
+		if !strings.HasPrefix(id, ref) {
+			continue
+		}
+		if match != "" {
+			return nil, errdefs.Errorf(errdefs.ErrInvalid, "%q is the beginning of more than one container's id; give more of it", ref)
+		}
+		match = id
+	}
+	if match == "" {
+		return nil, notFound(ref)
+	}
+	return s.Read(match)
+}
+
+func notFound(ref string) error {
+	return errdefs.Errorf(errdefs.ErrNotFound, "no such container: %q; moss ps -a lists them", ref)
+}
+
+// IDs are the ids of all containers, in no order.
+func (s *Store) IDs() ([]string, error) {
+	dir, err := os.Open(s.containers())
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot list the containers: %w", err)
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return nil, fmt.Errorf("cannot list the containers: %w", err)
+	}
+	ids := names[:0]
+	for _, name := range names {
+		if !strings.HasPrefix(name, hidden) {
+			ids = append(ids, name)
+		}
+	}
+	return ids, nil
+}
+
+func readJSON(path string, v any) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+// writeJSON writes a new file; replaceJSON replaces one atomically.
+func writeJSON(path string, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		return noSpace(err)
+	}
+	return nil
+}
+
+func replaceJSON(path string, v any, durable bool) error {
+	temp := path + ".new"
+	if err := writeJSON(temp, v); err != nil {
+		return errors.Join(err, os.Remove(temp))
+	}
+	if durable {
+		if err := sys.Sync(temp); err != nil {
+			return err
+		}
+	}
+	if err := os.Rename(temp, path); err != nil {
+		return err
+	}
+	if durable {
+		return sys.Sync(filepath.Dir(path))
+	}
+	return nil
+}
+
+func noSpace(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return errdefs.Errorf(errdefs.ErrNoSpace, "%w; free some space, for example with moss system prune", err)
+	}
+	return err
+}
+
+func short(id string) string { return id[:min(12, len(id))] }

@@ -1,0 +1,246 @@
+package state
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/spec"
+	"github.com/mosscontainers/moss/pkg/sys"
+)
+
+// Op is something that is done to a container.
+type Op string
+
+// The operations.
+const (
+	OpStart   Op = "start"
+	OpStop    Op = "stop"   // ask it to end; it ends by OpExit
+	OpExit    Op = "exit"   // its first process has ended
+	OpRestart Op = "resume" // the monitor runs it again by its restart policy
+	OpRemove  Op = "remove"
+	OpUpdate  Op = "change" // the description or other parts of the record
+)
+
+// transition says from which statuses an operation is allowed, what is written before it, and which
+// status it leads to ("" leaves the status).
+type transition struct {
+	from   []Status
+	intent Intent
+	to     Status
+	why    string // the end of "container X is STATUS: …"
+}
+
+var transitions = map[Op]transition{
+	OpStart:   {from: []Status{Created, Exited}, intent: Starting, to: Running, why: "it runs already"},
+	OpStop:    {from: []Status{Running, Stopping}, to: Stopping, why: "it does not run"},
+	OpExit:    {from: []Status{Created, Running, Stopping, Exited}, to: Exited},
+	OpRestart: {from: []Status{Running, Exited}, to: Running, why: "a stop was asked for"},
+	OpRemove:  {from: []Status{Created, Exited}, intent: Removing, why: "stop it first, or remove it with -f"},
+	OpUpdate:  {from: []Status{Created, Running, Stopping, Exited}},
+}
+
+// Locked is a container whose lock is held. Only Transact makes one.
+type Locked struct {
+	*Container
+	store   *Store
+	removed bool
+}
+
+// Transact does op to the container with this id: it takes the container's lock, reads it anew, mends what a killed
+// command left, checks that op is allowed now (ErrConflict if not), writes down the intent, calls act, and
+// writes the new status. When act fails the record stays as it was.
+func (s *Store) Transact(ctx context.Context, id string, op Op, act func(context.Context, *Locked) error) error {
+	lock, err := s.lock(id)
+	if err != nil {
+		return err
+	}
+	defer lock.Unlock()
+	c, err := s.Read(id)
+	if err != nil {
+		return err
+	}
+	l := &Locked{Container: c, store: s}
+	if c.Damaged != nil && op != OpRemove {
+		return c.Damaged
+	}
+	if err := l.mend(); err != nil {
+		return err
+	}
+	t := transitions[op]
+	if c.Damaged == nil && !slices.Contains(t.from, c.State.Status) {
+		return errdefs.Errorf(errdefs.ErrConflict, "cannot %s container %s: it is %s; %s", op, c.Spec.Name, c.State.Status, t.why)
+	}
+	return l.apply(ctx, t, act)
+}
+
+func (l *Locked) apply(ctx context.Context, t transition, act func(context.Context, *Locked) error) error {
+	before := l.State
+	if t.intent != None {
+		l.State.Intent = t.intent
+		if err := l.write(false); err != nil {
+			return err
+		}
+	}
+	err := act(ctx, l)
+	if l.removed {
+		return err
+	}
+	if err != nil {
+		l.State = before
+		if t.intent == None {
+			return err
+		}
+		return errors.Join(err, l.write(false))
+	}
+	if t.to != "" {
+		l.State.Status = t.to
+	}
+	l.State.Intent = None
+	return l.write(t.to == Exited)
+}
+
+// lock takes the container's lock. The directory may have been removed and its lock with it while we waited.
+func (s *Store) lock(id string) (*sys.Lock, error) {
+	path := filepath.Join(s.dir(id), lockFile)
+	lock, err := sys.LockFile(path, false)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, errdefs.Errorf(errdefs.ErrNotFound, "no such container: %s", short(id))
+	}
+	return lock, err
+}
+
+// mend finishes or undoes what a killed command or monitor left. Nobody else works on the container: its
+// lock is ours.
+func (l *Locked) mend() error {
+	if l.Damaged != nil {
+		return nil
+	}
+	st := &l.State
+	switch {
+	case st.Intent == Starting:
+		// Whoever wrote this died before it could say whether the start succeeded. Its monitor ends by itself
+		// when nobody confirms the start.
+		st.Intent = None
+	case st.Intent == Removing:
+		st.Intent = None
+	case st.Active() && !st.Monitor.Alive():
+		st.lost()
+		st.FinishedAt = time.Now()
+		l.Unlink()
+	default:
+		return nil
+	}
+	return l.write(true)
+}
+
+// Unlink removes the files that the last run asked to be removed at its end.
+func (l *Locked) Unlink() {
+	for _, path := range l.State.Cleanup {
+		_ = os.Remove(path) // a lease that stays is reclaimed by who needs it
+	}
+	l.State.Cleanup = nil
+}
+
+// write replaces state.json. What is written for a container that goes away at its end need not survive
+// a power cut.
+func (l *Locked) write(durable bool) error {
+	if l.Damaged != nil {
+		return nil
+	}
+	err := replaceJSON(filepath.Join(l.Dir, stateFile), &l.State, durable && !l.Spec.Remove)
+	if err != nil {
+		return fmt.Errorf("cannot write the state of container %s: %w", l.Spec.Name, err)
+	}
+	return nil
+}
+
+// SetSpec replaces the container's description.
+func (l *Locked) SetSpec(c *spec.Container) error {
+	if err := replaceJSON(filepath.Join(l.Dir, specFile), c, true); err != nil {
+		return fmt.Errorf("cannot write the description of container %s: %w", c.Name, err)
+	}
+	l.Spec = c
+	return nil
+}
+
+// Rename gives the container another name. A command killed in between leaves the old name's link, which
+// the next one that wants the name removes.
+func (l *Locked) Rename(name string) error {
+	old := l.Spec.Name
+	if err := l.store.claim(name, l.Spec.ID); err != nil {
+		return err
+	}
+	renamed := *l.Spec
+	renamed.Name = name
+	if err := l.SetSpec(&renamed); err != nil {
+		return errors.Join(err, l.store.release(name, l.Spec.ID))
+	}
+	return l.store.release(old, l.Spec.ID)
+}
+
+// Remove makes the container not be: its directory is renamed out of sight, its name let go, and then its files go.
+func (l *Locked) Remove() error {
+	id := l.Spec.ID
+	trash := l.store.stagingDir(id)
+	if err := os.Rename(l.Dir, trash); err != nil {
+		return fmt.Errorf("cannot remove container %s: %w", short(id), err)
+	}
+	l.removed = true
+	name := l.Spec.Name
+	if l.Damaged != nil {
+		name = l.store.nameOf(id)
+	}
+	if name != "" {
+		if err := l.store.release(name, id); err != nil {
+			return err
+		}
+	}
+	if err := os.RemoveAll(trash); err != nil {
+		return fmt.Errorf("cannot remove the files of container %s: %w", short(id), err)
+	}
+	return nil
+}
+
+// nameOf finds the name of a container whose description is damaged.
+func (s *Store) nameOf(id string) string {
+	names, err := os.ReadDir(s.names())
+	if err != nil {
+		return ""
+	}
+	for _, n := range names {
+		if target, err := os.Readlink(s.nameLink(n.Name())); err == nil && target == id {
+			return n.Name()
+		}
+	}
+	return ""
+}
+
+// Sweep removes what killed commands left half made or half removed.
+func (s *Store) Sweep() error {
+	entries, err := os.ReadDir(s.containers())
+	if err != nil {
+		if errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
+		return fmt.Errorf("cannot look for what killed commands left: %w", err)
+	}
+	var errs []error
+	for _, e := range entries {
+		if e.Name()[0] != hidden[0] {
+			continue
+		}
+		dir := filepath.Join(s.containers(), e.Name())
+		lock, free, err := sys.TryLockFile(filepath.Join(dir, lockFile))
+		if err != nil || !free {
+			continue
+		}
+		errs = append(errs, os.RemoveAll(dir), lock.Unlock())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,250 @@
+/*
+ * Everything here runs before the Go runtime starts, because the kernel lets only a process with a
+ * single thread join or make a user namespace (user_namespaces(7)). It is the only C in Moss.
+ * README.md in this directory says what it does and why it is so small.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "nsenter.h"
+
+struct moss_entry moss_entry = {.lock_fd = -1};
+
+/* Commands that only read: they never enter the namespace. Second words where the first is a group. */
+static const char *const readers[] = {
+	"attach", "completion", "__complete", "__completeNoDesc", "diff", "events", "help", "history", "images", "info",
+	"inspect", "login", "logout", "logs", "port", "ps", "search", "version", "wait", NULL,
+};
+static const char *const group_readers[] = {
+	"container attach", "container exists", "container inspect", "container list", "container logs", "container ls",
+	"container port", "container ps", "container wait", "image exists", "image history", "image inspect",
+	"image list", "image ls", "network exists", "network inspect", "network ls", "system info", "volume exists",
+	"volume inspect", "volume list", "volume ls", NULL,
+};
+static const char *const groups[] = {"container", "image", "network", "system", "volume", NULL};
+
+/* Global flags whose value is the next word. */
+static const char *const valued[] = {
+	"--log-level", "--root", "--runroot", "--runtime", "--storage-driver", "--storage-opt", "--config", NULL,
+};
+
+static bool listed(const char *const *list, const char *word)
+{
+	for (; *list; list++)
+		if (strcmp(*list, word) == 0)
+			return true;
+	return false;
+}
+
+/* Whether the command line names a command that needs the user namespace. */
+int moss_wants(int argc, char **argv)
+{
+	const char *words[2] = {NULL, NULL};
+	char pair[64];
+	int n = 0;
+
+	for (int i = 1; i < argc && n < 2; i++) {
+		if (argv[i][0] == '-') {
+			if (strcmp(argv[i], "--help") == 0 || (n == 0 && strcmp(argv[i], "-h") == 0))
+				return 0;
+			if (n == 0 && listed(valued, argv[i]))
+				i++;
+			continue;
+		}
+		words[n++] = argv[i];
+		if (n == 1 && !listed(groups, words[0]))
+			break;
+	}
+	if (words[0] == NULL)
+		return 0; /* help, --version */
+	if (!listed(groups, words[0]))
+		return !listed(readers, words[0]);
+	if (words[1] == NULL)
+		return 0;
+	snprintf(pair, sizeof pair, "%s %s", words[0], words[1]);
+	return !listed(group_readers, pair);
+}
+
+/* The user's directory for things that live until the next boot: pkg/config has the same rule. */
+static bool is_own_dir(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid();
+}
+
+static bool runtime_dir(char *buf, size_t size)
+{
+	const char *xdg = getenv("XDG_RUNTIME_DIR");
+
+	if (xdg && *xdg && is_own_dir(xdg))
+		return snprintf(buf, size, "%s", xdg) < (int)size;
+	snprintf(buf, size, "/run/user/%u", geteuid());
+	if (is_own_dir(buf))
+		return true;
+	snprintf(buf, size, "/tmp/moss-%u", geteuid());
+	return is_own_dir(buf);
+}
+
+/* Field 22 of /proc/PID/stat, which with the pid names one life of a process. 0 when there is none. */
+static unsigned long long start_time(int pid)
+{
+	char path[64], stat[1024], *p;
+	unsigned long long start = 0;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof path, "/proc/%d/stat", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	n = read(fd, stat, sizeof stat - 1);
+	close(fd);
+	if (n <= 0)
+		return 0;
+	stat[n] = 0;
+	p = strrchr(stat, ')');
+	/* after ")": state is field 3 */
+	if (p == NULL || p[1] != ' ' || p[2] == 'Z' || p[2] == 'X')
+		return 0;
+	sscanf(p + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &start);
+	return start;
+}
+
+/*
+ * Joins the user namespace of pid, and makes a mount namespace for this process alone, in which it
+ * may mount what it needs to.
+ */
+static bool join(int pid)
+{
+	char path[64];
+	int fd, err;
+
+	snprintf(path, sizeof path, "/proc/%d/ns/user", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	err = setns(fd, CLONE_NEWUSER);
+	close(fd);
+	if (err < 0)
+		return false;
+	if (unshare(CLONE_NEWNS) < 0) {
+		moss_entry.error = errno;
+		return false;
+	}
+	return true;
+}
+
+/*
+ * The holder: keeps the user namespace, the user's network namespace and the descriptors it was given
+ * alive for as long as somebody holds users.lock, and some seconds longer. Descriptors: see nsenter.h.
+ */
+static void hold(void)
+{
+	const char *linger_env = getenv("_MOSS_LINGER");
+	unsigned linger = linger_env ? (unsigned)atoi(linger_env) : 10;
+	struct stat before, after;
+	char byte = 'u', path[4096];
+	int null;
+
+	if (unshare(CLONE_NEWUSER) < 0 || unshare(CLONE_NEWNET) < 0)
+		byte = (char)errno;
+	if (write(MOSS_HOLDER_SYNC, &byte, 1) != 1 || byte != 'u')
+		_exit(1);
+	/* the parent writes the id maps, then one byte */
+	if (read(MOSS_HOLDER_SYNC, &byte, 1) != 1)
+		_exit(1);
+	close(MOSS_HOLDER_SYNC);
+	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		_exit(1);
+	/* or /proc/PID/ns is closed to the user's own commands, outside of the namespace */
+	prctl(PR_SET_DUMPABLE, 1);
+	prctl(PR_SET_NAME, "moss-holder");
+	snprintf(path, sizeof path, "%s", getenv("_MOSS_HOLDER"));
+	null = open("/dev/null", O_RDWR);
+	for (int fd = 0; fd < 3; fd++)
+		dup2(null, fd);
+	close(null);
+	if (chdir("/") < 0)
+		_exit(1);
+	for (;;) {
+		/* sleeps here while a container or a command of the user's is alive */
+		flock(MOSS_HOLDER_LOCK, LOCK_EX);
+		fstat(MOSS_HOLDER_LOCK, &before);
+		flock(MOSS_HOLDER_LOCK, LOCK_UN);
+		for (unsigned left = linger; left > 0;)
+			left = sleep(left);
+		if (flock(MOSS_HOLDER_LOCK, LOCK_EX | LOCK_NB) < 0)
+			continue;
+		fstat(MOSS_HOLDER_LOCK, &after);
+		/* every user sets the file's times: see moss_enter */
+		if (before.st_mtim.tv_sec == after.st_mtim.tv_sec && before.st_mtim.tv_nsec == after.st_mtim.tv_nsec) {
+			unlink(path);
+			_exit(0);
+		}
+		flock(MOSS_HOLDER_LOCK, LOCK_UN);
+	}
+}
+
+/*
+ * Reads <runtime dir>/moss/ns/holder, "PID STARTTIME", and joins it. The shared lock is taken before the file is
+ * read: a holder that found no user has removed the file before it let go of its exclusive lock.
+ */
+static void enter_holder(void)
+{
+	char dir[4000], path[4096], line[128];
+	unsigned long long start = 0;
+	ssize_t n;
+	int pid = 0, fd;
+
+	if (!runtime_dir(dir, sizeof dir))
+		return;
+	snprintf(path, sizeof path, "%s/moss/ns/users.lock", dir);
+	moss_entry.lock_fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (moss_entry.lock_fd < 0)
+		return;
+	flock(moss_entry.lock_fd, LOCK_SH);
+	futimens(moss_entry.lock_fd, NULL);
+	snprintf(path, sizeof path, "%s/moss/ns/holder", dir);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return;
+	n = read(fd, line, sizeof line - 1);
+	close(fd);
+	if (n <= 0)
+		return;
+	line[n] = 0;
+	if (sscanf(line, "%d %llu", &pid, &start) != 2 || start == 0 || start_time(pid) != start)
+		return;
+	moss_entry.joined = join(pid);
+	moss_entry.holder = pid;
+}
+
+__attribute__((constructor)) static void moss_enter(int argc, char **argv)
+{
+	const char *pid;
+
+	moss_entry.uid = geteuid();
+	moss_entry.gid = getegid();
+	if (getenv("_MOSS_HOLDER"))
+		hold(); /* does not return */
+	pid = getenv("_MOSS_JOIN");
+	if (pid) {
+		moss_entry.joined = join(atoi(pid));
+		return;
+	}
+	if (moss_entry.uid == 0 || !moss_wants(argc, argv))
+		return;
+	enter_holder();
+}

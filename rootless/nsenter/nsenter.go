@@ -1,0 +1,54 @@
+// Package nsenter joins the user's namespace before the Go runtime starts. Importing it, which only
+// cmd/moss and rootless do, is all that is needed; README.md says how it works.
+package nsenter
+
+/*
+#cgo CFLAGS: -Wall -Wextra -O2
+#include <stdlib.h>
+#include "nsenter.h"
+*/
+import "C"
+
+import (
+	"unsafe"
+)
+
+// Descriptors that the holder is started with; see nsenter.h for what each is.
+const (
+	HolderProgram = C.MOSS_HOLDER_PROGRAM
+	HolderExit    = C.MOSS_HOLDER_EXIT_R
+)
+
+// Entry is what the constructor did.
+type Entry struct {
+	Joined bool // this process is inside the user's namespace, and in a mount namespace of its own
+	Holder int  // pid of the holder, 0 when none was found
+	LockFD int  // users.lock held shared, -1 when it was not opened
+	Errno  int  // of what failed after joining, 0 when nothing did
+	UID    int  // effective user id before joining
+	GID    int
+}
+
+// Result is what the constructor did in this process.
+func Result() Entry {
+	e := &C.moss_entry
+	return Entry{
+		Joined: e.joined != 0,
+		Holder: int(e.holder),
+		LockFD: int(e.lock_fd),
+		Errno:  int(e.error),
+		UID:    int(e.uid),
+		GID:    int(e.gid),
+	}
+}
+
+// Wants says whether the constructor would enter the namespace for this command line (args[0] is the
+// program). The command line's own table of commands is checked against it by a test.
+func Wants(args []string) bool {
+	argv := make([]*C.char, len(args)+1)
+	for i, arg := range args {
+		argv[i] = C.CString(arg)
+		defer C.free(unsafe.Pointer(argv[i]))
+	}
+	return C.moss_wants(C.int(len(args)), &argv[0]) != 0
+}

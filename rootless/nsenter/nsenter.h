@@ -1,0 +1,26 @@
+#ifndef MOSS_NSENTER_H
+#define MOSS_NSENTER_H
+
+/* Descriptors that the holder is started with, after its standard ones. */
+enum {
+	MOSS_HOLDER_SYNC = 3,    /* a socket to its parent, closed once the id maps are written */
+	MOSS_HOLDER_LOCK = 4,    /* users.lock, unlocked */
+	MOSS_HOLDER_PROGRAM = 5, /* sealed memory file with the monitor program */
+	MOSS_HOLDER_EXIT_R = 6,  /* a pipe of which nobody writes: its reader is told when the holder ends */
+	MOSS_HOLDER_EXIT_W = 7,
+};
+
+/* What happened before Go started. */
+struct moss_entry {
+	int joined;  /* 1: inside the user's namespace */
+	int holder;  /* pid of the holder that was found, 0 without */
+	int lock_fd; /* users.lock, held shared, or -1 */
+	int error;   /* errno of what failed after the namespace was joined */
+	unsigned uid, gid; /* effective ids before joining */
+};
+
+extern struct moss_entry moss_entry;
+
+int moss_wants(int argc, char **argv);
+
+#endif

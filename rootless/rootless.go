@@ -1,0 +1,232 @@
+// Package rootless makes the user's namespace and gets a command into it. One user has one user
+// namespace at a time, with the subordinate ids of /etc/subuid and /etc/subgid (or of NSS, through
+// getsubids); whoever comes first makes it, later commands join it before Go starts (package nsenter).
+package rootless
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/sys"
+	"github.com/mosscontainers/moss/rootless/nsenter"
+)
+
+// Names of environment variables that tell the constructor what to be; see rootless/nsenter.
+const (
+	envHolder = "_MOSS_HOLDER"
+	envJoin   = "_MOSS_JOIN"
+	envLinger = "_MOSS_LINGER"
+	envFirst  = "_MOSS_ENTERED" // set while moss is executed again: entering is tried once
+)
+
+// Namespace is the user's namespace as this process sees it.
+type Namespace struct {
+	// Dir is the private directory of the namespace's files: <runtime dir>/moss/ns.
+	Dir string
+	// Program is the monitor program that the holder keeps for containers, and ProgramID tells it
+	// from that of another build of moss.
+	Program   func() ([]byte, error)
+	ProgramID string
+}
+
+// Inside says whether this process is in the user's namespace (or is real root, which needs none).
+func Inside() bool {
+	e := nsenter.Result()
+	return e.Joined || e.UID == 0
+}
+
+// Rootless says whether a user namespace of ours stands between this process and real root.
+func Rootless() bool { return nsenter.Result().Joined || nsenter.Result().UID != 0 }
+
+// HostUID and HostGID are the ids of the user who started the command.
+func HostUID() int { return nsenter.Result().UID }
+
+// HostGID is described at HostUID.
+func HostGID() int { return nsenter.Result().GID }
+
+// Prepare makes the environment of a process that has joined say so, in the words that
+// containers/storage and containers/image understand. Call it before anything else.
+func Prepare() error {
+	e := nsenter.Result()
+	if e.Errno != 0 {
+		return explain(syscall.Errno(e.Errno))
+	}
+	if os.Getenv(envFirst) != "" {
+		os.Unsetenv(envFirst)
+		if !e.Joined {
+			return errdefs.Errorf(errdefs.ErrUnavailable, "cannot enter the user namespace that was just made; try again, and look at /proc/sys/user/max_user_namespaces if it stays so")
+		}
+	}
+	os.Unsetenv(envJoin)
+	if !e.Joined {
+		return nil
+	}
+	return errors.Join(
+		os.Setenv("_CONTAINERS_USERNS_CONFIGURED", "done"),
+		os.Setenv("_CONTAINERS_ROOTLESS_UID", strconv.Itoa(e.UID)),
+		os.Setenv("_CONTAINERS_ROOTLESS_GID", strconv.Itoa(e.GID)),
+	)
+}
+
+// UsersLock is the lock that keeps the namespace alive, held shared by this process; a child that
+// inherits it keeps the namespace too. Nil as real root.
+func UsersLock() *os.File {
+	if e := nsenter.Result(); e.Joined && e.LockFD >= 0 {
+		return os.NewFile(uintptr(e.LockFD), "users.lock")
+	}
+	return nil
+}
+
+// Enter gets this process into the user's namespace: it makes the namespace if there is none, and
+// executes moss again, so it returns only with an error. member, when not 0, is a living process inside
+// a namespace whose holder is gone: then that namespace is entered and gets a new holder.
+func (n *Namespace) Enter(ctx context.Context, member int) error {
+	lock, err := sys.LockFile(filepath.Join(n.Dir, "create.lock"), false)
+	if err != nil {
+		return fmt.Errorf("cannot lock the user namespace's directory: %w", err)
+	}
+	defer lock.Unlock()
+	if _, ok := n.Holder(); !ok && member == 0 {
+		if err := n.hold(ctx); err != nil {
+			return err
+		}
+	}
+	env := append(os.Environ(), envFirst+"=1")
+	if member != 0 {
+		env = append(env, envJoin+"="+strconv.Itoa(member))
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("cannot find the moss program: %w", err)
+	}
+	return fmt.Errorf("cannot execute %s again: %w", self, syscall.Exec(self, os.Args, env))
+}
+
+// Holder reads who holds the namespace; ok is false when nobody living does.
+func (n *Namespace) Holder() (pid int, ok bool) {
+	text, err := os.ReadFile(n.holderFile())
+	if err != nil {
+		return 0, false
+	}
+	var start uint64
+	if _, err := fmt.Sscanf(string(text), "%d %d", &pid, &start); err != nil {
+		return 0, false
+	}
+	p, err := sys.Identify(pid)
+	return pid, err == nil && p.StartTime == start
+}
+
+// MonitorProgram is the path of the sealed monitor program that the holder keeps, and whether it is
+// the one this moss carries. Containers are started from it and so can never overwrite it.
+func (n *Namespace) MonitorProgram() (path string, ok bool) {
+	pid := nsenter.Result().Holder
+	if pid == 0 {
+		return "", false
+	}
+	path = holderFD(pid, nsenter.HolderProgram)
+	link, err := os.Readlink(path)
+	return path, err == nil && strings.HasPrefix(link, "/memfd:"+n.programName())
+}
+
+// ExitPipe is the path of a pipe that reports end of file when the holder ends.
+func (n *Namespace) ExitPipe() string { return holderFD(nsenter.Result().Holder, nsenter.HolderExit) }
+
+// NetNS is the path of the user's network namespace.
+func (n *Namespace) NetNS() string {
+	return fmt.Sprintf("/proc/%d/ns/net", nsenter.Result().Holder)
+}
+
+func (n *Namespace) holderFile() string { return filepath.Join(n.Dir, "holder") }
+
+func holderFD(pid, fd int) string { return fmt.Sprintf("/proc/%d/fd/%d", pid, fd) }
+
+func (n *Namespace) programName() string { return "moss-monitor-" + n.ProgramID }
+
+// hold starts the holder, maps its ids and records it.
+func (n *Namespace) hold(ctx context.Context) error {
+	program, err := n.Program()
+	if err != nil {
+		return err
+	}
+	memfd, err := sys.SealedProgram(n.programName(), program)
+	if err != nil {
+		return err
+	}
+	defer memfd.Close()
+	users, err := os.OpenFile(filepath.Join(n.Dir, "users.lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("cannot open the user namespace's lock: %w", err)
+	}
+	defer users.Close()
+	exitR, exitW, err := os.Pipe()
+	if err != nil {
+		return fmt.Errorf("cannot make a pipe: %w", err)
+	}
+	defer exitR.Close()
+	defer exitW.Close()
+	ours, theirs, err := sys.SocketPair()
+	if err != nil {
+		return err
+	}
+	defer ours.Close()
+
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Args = []string{"moss-holder"}
+	cmd.Env = []string{envHolder + "=" + n.holderFile()}
+	if linger := os.Getenv("MOSS_LINGER"); linger != "" {
+		cmd.Env = append(cmd.Env, envLinger+"="+linger)
+	}
+	cmd.ExtraFiles = []*os.File{theirs, users, memfd, exitR, exitW}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	err = cmd.Start()
+	theirs.Close()
+	if err != nil {
+		return fmt.Errorf("cannot start the namespace's holder: %w", err)
+	}
+	if err := n.initialise(ctx, cmd.Process.Pid, ours); err != nil {
+		return errors.Join(err, cmd.Process.Kill())
+	}
+	return nil
+}
+
+// initialise maps the ids of a holder that has made its namespaces, and lets it go on.
+func (n *Namespace) initialise(ctx context.Context, pid int, holder *os.File) error {
+	var b [1]byte
+	if _, err := holder.Read(b[:]); err != nil {
+		return fmt.Errorf("cannot make a user namespace: its holder ended: %w", err)
+	}
+	if b[0] != 'u' {
+		return explain(syscall.Errno(b[0]))
+	}
+	mappings, err := Configured(ctx, HostUID(), HostGID())
+	if err != nil {
+		return err
+	}
+	if err := mappings.write(ctx, pid); err != nil {
+		return err
+	}
+	if _, err := holder.Write([]byte{'m'}); err != nil {
+		return fmt.Errorf("cannot reach the namespace's holder: %w", err)
+	}
+	// End of file: it is root in there, and closed its side.
+	if _, err := holder.Read(b[:]); err == nil {
+		return errors.New("cannot make a user namespace: its holder answered out of turn")
+	}
+	self, err := sys.Identify(pid)
+	if err != nil {
+		return errors.New("cannot make a user namespace: its holder could not become root in it")
+	}
+	temp := n.holderFile() + ".new"
+	if err := os.WriteFile(temp, fmt.Appendf(nil, "%d %d\n", self.Pid, self.StartTime), 0o600); err != nil {
+		return fmt.Errorf("cannot record the user namespace: %w", err)
+	}
+	return os.Rename(temp, n.holderFile())
+}
