@@ -81,20 +81,28 @@ static bool is_own_dir(const char *path)
 {
 	struct stat st;
 
-	return lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid();
+	return path[0] == '/' && stat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid();
+}
+
+/* Below /tmp anybody may have made it first: no link, and nobody else may enter. */
+static bool is_private_dir(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() && (st.st_mode & 0777) == 0700;
 }
 
 static bool runtime_dir(char *buf, size_t size)
 {
 	const char *xdg = getenv("XDG_RUNTIME_DIR");
 
-	if (xdg && *xdg && is_own_dir(xdg))
+	if (xdg && is_own_dir(xdg))
 		return snprintf(buf, size, "%s", xdg) < (int)size;
 	snprintf(buf, size, "/run/user/%u", geteuid());
 	if (is_own_dir(buf))
 		return true;
 	snprintf(buf, size, "/tmp/moss-%u", geteuid());
-	return is_own_dir(buf);
+	return is_private_dir(buf);
 }
 
 /* Field 22 of /proc/PID/stat, which with the pid names one life of a process. 0 when there is none. */
