@@ -1,0 +1,156 @@
+// Package config reads the configuration that Moss shares with Podman, Buildah and Skopeo
+// (storage.conf, containers.conf) and knows the directories of the calling user.
+//
+// Files are found by go.podman.io/storage's own rules: the first of ~/.config/containers/NAME,
+// /etc/containers/NAME and /usr/share/containers/NAME, then the drop-ins in NAME.d; the environment
+// (CONTAINERS_STORAGE_CONF, CONTAINERS_CONF and the same with _OVERRIDE) comes before them.
+package config
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"go.podman.io/storage/types"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
+)
+
+// Overrides are the global flags that win over every file.
+type Overrides struct {
+	Root        string   // --root: the directory that keeps images and containers
+	RunRoot     string   // --runroot: the directory that a reboot may empty
+	Driver      string   // --storage-driver
+	StorageOpts []string // --storage-opt, key=value; replace those of storage.conf
+}
+
+// Config is what one command needs to know of its user and of the files.
+type Config struct {
+	User       User
+	RuntimeDir string // private to the user (0700), emptied by a reboot or a logout
+	Storage    Storage
+	Containers Containers
+}
+
+// Storage says where images, layers and containers are.
+type Storage struct {
+	GraphRoot string   // kept
+	RunRoot   string   // emptied by a reboot
+	Driver    string   // the driver of containers/storage; Moss runs containers on "overlay" only
+	Options   []string // the driver's options, key=value
+
+	// AdditionalStores are read-only stores of images beside GraphRoot, in order.
+	AdditionalStores []string
+	// ImageStore keeps the images apart from GraphRoot, where it is not "".
+	ImageStore string
+	// PullOptions are handed to containers/storage when it applies layers.
+	PullOptions map[string]string
+}
+
+// ImageRoot is the directory whose overlay-images and overlay-layers are written.
+func (s Storage) ImageRoot() string {
+	if s.ImageStore != "" {
+		return s.ImageStore
+	}
+	return s.GraphRoot
+}
+
+// Load reads the files, applies overrides and checks or makes the runtime directory. It makes no
+// other directory and opens no store.
+func Load(over Overrides) (*Config, error) {
+	user, err := currentUser()
+	if err != nil {
+		return nil, err
+	}
+	cfg := &Config{User: user}
+	if cfg.RuntimeDir, err = runtimeDir(user.UID); err != nil {
+		return nil, err
+	}
+	if cfg.Storage, err = loadStorage(cfg.RuntimeDir, over); err != nil {
+		return nil, err
+	}
+	cfg.Containers, err = loadContainers(user.UID)
+	return cfg, err
+}
+
+func loadStorage(runtimeDir string, over Overrides) (Storage, error) {
+	opts, err := storeOptions(runtimeDir)
+	if err != nil {
+		return Storage{}, errdefs.Errorf(errdefs.ErrInvalid, "cannot read storage.conf: %w", err)
+	}
+	if over.StorageOpts != nil {
+		opts.GraphDriverOptions = over.StorageOpts
+	}
+	s := Storage{
+		Driver:      first(over.Driver, opts.GraphDriverName),
+		Options:     opts.GraphDriverOptions,
+		ImageStore:  opts.ImageStore,
+		PullOptions: opts.PullOptions,
+	}
+	if s.GraphRoot, err = absolute("--root", first(over.Root, opts.GraphRoot)); err != nil {
+		return Storage{}, err
+	}
+	if s.RunRoot, err = absolute("--runroot", first(over.RunRoot, opts.RunRoot)); err != nil {
+		return Storage{}, err
+	}
+	if s.Driver == "" {
+		s.Driver = presentDriver(s.GraphRoot)
+	}
+	s.AdditionalStores = additionalStores(s.Options)
+	return s, nil
+}
+
+// storeOptions is types.LoadStoreOptions with our runtime directory. The library knows only the
+// environment's, and falls back to a directory of its own in /tmp when that is unset.
+func storeOptions(runtimeDir string) (types.StoreOptions, error) {
+	const key = "XDG_RUNTIME_DIR"
+	old, set := os.LookupEnv(key)
+	if old == runtimeDir {
+		return types.LoadStoreOptions(types.LoadOptions{})
+	}
+	if err := os.Setenv(key, runtimeDir); err != nil {
+		return types.StoreOptions{}, err
+	}
+	opts, err := types.LoadStoreOptions(types.LoadOptions{})
+	if set {
+		return opts, firstError(err, os.Setenv(key, old))
+	}
+	return opts, firstError(err, os.Unsetenv(key))
+}
+
+// presentDriver is the driver for a store that no file names one for: what already is there, else
+// overlay.
+func presentDriver(graphRoot string) string {
+	for _, driver := range []string{"overlay", "vfs", "btrfs", "zfs"} {
+		if _, err := os.Stat(filepath.Join(graphRoot, driver+"-images")); err == nil {
+			return driver
+		}
+	}
+	return "overlay"
+}
+
+func absolute(flag, path string) (string, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", fmt.Errorf("cannot use %s %s: %w", flag, path, err)
+	}
+	return abs, nil
+}
+
+func first(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,148 @@
+package config
+
+import (
+	"bytes"
+	"io"
+
+	"github.com/BurntSushi/toml"
+	"go.podman.io/storage/pkg/configfile"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
+)
+
+// Containers is what containers.conf(5) says of containers in general. An empty field is one that no
+// file set and that has no default here.
+type Containers struct {
+	Annotations  []string // key=value
+	Capabilities []string // with the CAP_ prefix or without; empty: the built-in set
+	Devices      []string // as --device
+	DNSOptions   []string
+	DNSSearches  []string
+	DNSServers   []string
+	Env          []string // KEY=VALUE
+	Init         bool     // run an init as PID 1
+	Labels       []string // key=value
+	LogDriver    string
+	LogSizeMax   int64 // bytes; 0 is unlimited
+	Network      string
+	NoHosts      bool // do not write /etc/hosts
+	PidsLimit    int64
+	SeccompPath  string // a profile instead of the built-in one
+	ShmSize      string // "64m"
+	Sysctls      []string
+	Timezone     string
+	Ulimits      []string // as --ulimit
+	Umask        string   // octal
+	Volumes      []string // as -v
+
+	DetachKeys         string
+	ImageParallel      uint // how many layers are copied at a time; 0: the library's choice
+	NetworkCommandOpts []string
+	PullPolicy         string
+	Runtime            string              // "" is Moss's own launcher
+	Runtimes           map[string][]string // name: paths to try
+	StopTimeout        uint                // seconds
+}
+
+// file is the part of containers.conf that is read.
+type file struct {
+	Containers struct {
+		Annotations  configfile.Slice `toml:"annotations"`
+		Capabilities configfile.Slice `toml:"default_capabilities"`
+		Devices      configfile.Slice `toml:"devices"`
+		DNSOptions   configfile.Slice `toml:"dns_options"`
+		DNSSearches  configfile.Slice `toml:"dns_searches"`
+		DNSServers   configfile.Slice `toml:"dns_servers"`
+		Env          configfile.Slice `toml:"env"`
+		Init         bool             `toml:"init"`
+		Labels       configfile.Slice `toml:"container_labels"`
+		LogDriver    string           `toml:"log_driver"`
+		LogSizeMax   int64            `toml:"log_size_max"`
+		Network      string           `toml:"netns"`
+		NoHosts      bool             `toml:"no_hosts"`
+		PidsLimit    int64            `toml:"pids_limit"`
+		SeccompPath  string           `toml:"seccomp_profile"`
+		ShmSize      string           `toml:"shm_size"`
+		Sysctls      configfile.Slice `toml:"default_sysctls"`
+		Timezone     string           `toml:"tz"`
+		Ulimits      configfile.Slice `toml:"default_ulimits"`
+		Umask        string           `toml:"umask"`
+		Volumes      configfile.Slice `toml:"volumes"`
+	} `toml:"containers"`
+	Engine struct {
+		DetachKeys         string              `toml:"detach_keys"`
+		ImageParallel      uint                `toml:"image_parallel_copies"`
+		NetworkCommandOpts configfile.Slice    `toml:"network_cmd_options"`
+		PullPolicy         string              `toml:"pull_policy"`
+		Runtime            string              `toml:"runtime"`
+		Runtimes           map[string][]string `toml:"runtimes"`
+		StopTimeout        uint                `toml:"stop_timeout"`
+	} `toml:"engine"`
+}
+
+// loadContainers starts from the defaults of containers.conf(5) that differ from zero.
+func loadContainers(uid int) (Containers, error) {
+	var f file
+	f.Containers.LogDriver = "k8s-file"
+	f.Containers.PidsLimit = 2048
+	f.Containers.ShmSize = "65536k"
+	f.Containers.Umask = "0022"
+	f.Engine.DetachKeys = "ctrl-p,ctrl-q"
+	f.Engine.PullPolicy = "missing"
+	f.Engine.StopTimeout = 10
+	files := configfile.Read(&configfile.File{
+		Name: "containers", Extension: "conf", EnvironmentName: "CONTAINERS_CONF", UserId: uid,
+	})
+	for item, err := range files {
+		if err != nil {
+			return Containers{}, errdefs.Errorf(errdefs.ErrInvalid, "cannot read containers.conf: %w", err)
+		}
+		if err := decode(item.Reader, &f); err != nil {
+			return Containers{}, errdefs.Errorf(errdefs.ErrInvalid, "cannot read %s: %w", item.Name, err)
+		}
+	}
+	return f.containers(), nil
+}
+
+// decode is toml.Decode without the comment lines: distributions install 24 KB of them around a dozen
+// settings, and parsing those would be the dearest part of loading the configuration.
+func decode(r io.Reader, f *file) error {
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	if !bytes.Contains(data, []byte(`"""`)) && !bytes.Contains(data, []byte("'''")) {
+		data = withoutComments(data)
+	}
+	_, err = toml.Decode(string(data), f)
+	return err
+}
+
+// withoutComments empties the lines that hold only a comment and keeps their number, so that an error
+// names the right line.
+func withoutComments(data []byte) []byte {
+	kept := data[:0]
+	for line := range bytes.Lines(data) {
+		if text := bytes.TrimLeft(line, " \t"); len(text) > 0 && text[0] == '#' {
+			line = []byte("\n")
+		}
+		kept = append(kept, line...)
+	}
+	return kept
+}
+
+func (f *file) containers() Containers {
+	c, e := &f.Containers, &f.Engine
+	return Containers{
+		Annotations: c.Annotations.Get(), Capabilities: c.Capabilities.Get(), Devices: c.Devices.Get(),
+		DNSOptions: c.DNSOptions.Get(), DNSSearches: c.DNSSearches.Get(), DNSServers: c.DNSServers.Get(),
+		Env: c.Env.Get(), Init: c.Init, Labels: c.Labels.Get(),
+		LogDriver: c.LogDriver, LogSizeMax: max(c.LogSizeMax, 0),
+		Network: c.Network, NoHosts: c.NoHosts, PidsLimit: c.PidsLimit,
+		SeccompPath: c.SeccompPath, ShmSize: c.ShmSize, Sysctls: c.Sysctls.Get(),
+		Timezone: c.Timezone, Ulimits: c.Ulimits.Get(), Umask: c.Umask, Volumes: c.Volumes.Get(),
+		DetachKeys: e.DetachKeys, ImageParallel: e.ImageParallel,
+		NetworkCommandOpts: e.NetworkCommandOpts.Get(), PullPolicy: e.PullPolicy,
+		Runtime: e.Runtime, Runtimes: e.Runtimes, StopTimeout: e.StopTimeout,
+	}
+}
