@@ -65,7 +65,6 @@ func Prepare() error {
 			return errdefs.Errorf(errdefs.ErrUnavailable, "cannot enter the user namespace that was just made; try again, and look at /proc/sys/user/max_user_namespaces if it stays so")
 		}
 	}
-	os.Unsetenv(envJoin)
 	if !e.Joined {
 		return nil
 	}
@@ -87,27 +86,23 @@ func UsersLock() *os.File {
 
 // Enter gets this process into the user's namespace: it makes the namespace if there is none, and
 // executes moss again, so it returns only with an error. member, when not 0, is a living process inside
-// a namespace whose holder is gone: then that namespace is entered and gets a new holder.
+// the namespace: if the holder is gone, a new one joins that namespace instead of making another.
 func (n *Namespace) Enter(ctx context.Context, member int) error {
 	lock, err := sys.LockFile(filepath.Join(n.Dir, "create.lock"), false)
 	if err != nil {
 		return fmt.Errorf("cannot lock the user namespace's directory: %w", err)
 	}
 	defer lock.Unlock()
-	if _, ok := n.Holder(); !ok && member == 0 {
-		if err := n.hold(ctx); err != nil {
+	if _, ok := n.Holder(); !ok {
+		if err := n.hold(ctx, member); err != nil {
 			return err
 		}
-	}
-	env := append(os.Environ(), envFirst+"=1")
-	if member != 0 {
-		env = append(env, envJoin+"="+strconv.Itoa(member))
 	}
 	self, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("cannot find the moss program: %w", err)
 	}
-	return fmt.Errorf("cannot execute %s again: %w", self, syscall.Exec(self, os.Args, env))
+	return fmt.Errorf("cannot execute %s again: %w", self, syscall.Exec(self, os.Args, append(os.Environ(), envFirst+"=1")))
 }
 
 // Holder reads who holds the namespace; ok is false when nobody living does.
@@ -151,7 +146,7 @@ func holderFD(pid, fd int) string { return fmt.Sprintf("/proc/%d/fd/%d", pid, fd
 func (n *Namespace) programName() string { return "moss-monitor-" + n.ProgramID }
 
 // hold starts the holder, maps its ids and records it.
-func (n *Namespace) hold(ctx context.Context) error {
+func (n *Namespace) hold(ctx context.Context, member int) error {
 	program, err := n.Program()
 	if err != nil {
 		return err
@@ -184,6 +179,9 @@ func (n *Namespace) hold(ctx context.Context) error {
 	if linger := os.Getenv("MOSS_LINGER"); linger != "" {
 		cmd.Env = append(cmd.Env, envLinger+"="+linger)
 	}
+	if member != 0 {
+		cmd.Env = append(cmd.Env, envJoin+"="+strconv.Itoa(member))
+	}
 	cmd.ExtraFiles = []*os.File{theirs, users, memfd, exitR, exitW}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	err = cmd.Start()
@@ -191,14 +189,14 @@ func (n *Namespace) hold(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("cannot start the namespace's holder: %w", err)
 	}
-	if err := n.initialise(ctx, cmd.Process.Pid, ours); err != nil {
+	if err := n.initialise(ctx, cmd.Process.Pid, member == 0, ours); err != nil {
 		return errors.Join(err, cmd.Process.Kill())
 	}
 	return nil
 }
 
-// initialise maps the ids of a holder that has made its namespaces, and lets it go on.
-func (n *Namespace) initialise(ctx context.Context, pid int, holder *os.File) error {
+// initialise maps the ids of a holder whose user namespace is fresh, and lets it go on.
+func (n *Namespace) initialise(ctx context.Context, pid int, fresh bool, holder *os.File) error {
 	var b [1]byte
 	if _, err := holder.Read(b[:]); err != nil {
 		return fmt.Errorf("cannot make a user namespace: its holder ended: %w", err)
@@ -206,12 +204,14 @@ func (n *Namespace) initialise(ctx context.Context, pid int, holder *os.File) er
 	if b[0] != 'u' {
 		return explain(syscall.Errno(b[0]))
 	}
-	mappings, err := Configured(ctx, HostUID(), HostGID())
-	if err != nil {
-		return err
-	}
-	if err := mappings.write(ctx, pid); err != nil {
-		return err
+	if fresh {
+		mappings, err := Configured(ctx, HostUID(), HostGID())
+		if err != nil {
+			return err
+		}
+		if err := mappings.write(ctx, pid); err != nil {
+			return err
+		}
 	}
 	if _, err := holder.Write([]byte{'m'}); err != nil {
 		return fmt.Errorf("cannot reach the namespace's holder: %w", err)

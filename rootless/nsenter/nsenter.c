@@ -130,11 +130,7 @@ static unsigned long long start_time(int pid)
 	return start;
 }
 
-/*
- * Joins the user namespace of pid, and makes a mount namespace for this process alone, in which it
- * may mount what it needs to.
- */
-static bool join(int pid)
+static int join_user(int pid)
 {
 	char path[64];
 	int fd, err;
@@ -142,10 +138,19 @@ static bool join(int pid)
 	snprintf(path, sizeof path, "/proc/%d/ns/user", pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return false;
+		return -1;
 	err = setns(fd, CLONE_NEWUSER);
 	close(fd);
-	if (err < 0)
+	return err;
+}
+
+/*
+ * Joins the user namespace of pid, and makes a mount namespace for this process alone, in which it
+ * may mount what it needs to.
+ */
+static bool join(int pid)
+{
+	if (join_user(pid) < 0)
 		return false;
 	if (unshare(CLONE_NEWNS) < 0) {
 		moss_entry.error = errno;
@@ -161,12 +166,13 @@ static bool join(int pid)
 static void hold(void)
 {
 	const char *linger_env = getenv("_MOSS_LINGER");
+	const char *member = getenv("_MOSS_JOIN");
 	unsigned linger = linger_env ? (unsigned)atoi(linger_env) : 10;
 	struct stat before, after;
 	char byte = 'u', path[4096];
 	int null;
 
-	if (unshare(CLONE_NEWUSER) < 0 || unshare(CLONE_NEWNET) < 0)
+	if ((member ? join_user(atoi(member)) : unshare(CLONE_NEWUSER)) < 0 || unshare(CLONE_NEWNET) < 0)
 		byte = (char)errno;
 	if (write(MOSS_HOLDER_SYNC, &byte, 1) != 1 || byte != 'u')
 		_exit(1);
@@ -241,17 +247,10 @@ static void enter_holder(void)
 
 __attribute__((constructor)) static void moss_enter(int argc, char **argv)
 {
-	const char *pid;
-
 	moss_entry.uid = geteuid();
 	moss_entry.gid = getegid();
 	if (getenv("_MOSS_HOLDER"))
 		hold(); /* does not return */
-	pid = getenv("_MOSS_JOIN");
-	if (pid) {
-		moss_entry.joined = join(atoi(pid));
-		return;
-	}
 	if (moss_entry.uid == 0 || !moss_wants(argc, argv))
 		return;
 	enter_holder();
