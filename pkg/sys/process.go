@@ -6,6 +6,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -58,7 +60,7 @@ func (p Process) Open() (*os.File, error) {
 }
 
 // Signal sends a signal to this very process; os.ErrProcessDone when it is gone.
-func (p Process) Signal(sig unix.Signal) error {
+func (p Process) Signal(sig syscall.Signal) error {
 	f, err := p.Open()
 	if err != nil {
 		return err
@@ -71,12 +73,12 @@ func (p Process) Signal(sig unix.Signal) error {
 	return err
 }
 
-// WaitExit blocks until the process behind a pidfd has ended, or the timeout in milliseconds is over
-// (-1: no timeout). It says whether the process has ended.
-func WaitExit(pidfd *os.File, timeoutMS int) (bool, error) {
+// WaitExit blocks until the process behind a pidfd has ended, or the timeout is over. It says whether the
+// process has ended.
+func WaitExit(pidfd *os.File, timeout time.Duration) (bool, error) {
 	fds := []unix.PollFd{{Fd: int32(pidfd.Fd()), Events: unix.POLLIN}}
 	for {
-		n, err := unix.Poll(fds, timeoutMS)
+		n, err := unix.Poll(fds, int(timeout.Milliseconds()))
 		if err == unix.EINTR {
 			continue
 		}
