@@ -1,0 +1,161 @@
+package storage
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"time"
+
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
+)
+
+// Image is a local image and what is needed to run it.
+type Image struct {
+	ID           string    `json:"id"` // 64 hexadecimal digits
+	Names        []string  `json:"names,omitempty"`
+	Digests      []string  `json:"digests,omitempty"` // of its manifests: "sha256:…"
+	Created      time.Time `json:"created"`
+	Size         int64     `json:"size"` // bytes, unpacked
+	OS           string    `json:"os,omitempty"`
+	Architecture string    `json:"architecture,omitempty"`
+	Config       Config    `json:"config"`
+	Layers       []string  `json:"layers,omitempty"` // ids of containers/storage, topmost first
+
+	// Home is the directory to mount(2) from: the paths of Lower are relative to it.
+	Home string `json:"home"`
+	// Lower are the lower directories for overlayfs, topmost first: "l/SHORT", or an absolute path for
+	// a layer that another store keeps. It is empty for an image without layers.
+	Lower []string `json:"lower,omitempty"`
+}
+
+// Config is the "config" member of an image's configuration: that of the OCI image specification and
+// what Docker's images have beside it.
+type Config struct {
+	v1.ImageConfig
+	Healthcheck *Healthcheck `json:"Healthcheck,omitempty"`
+	OnBuild     []string     `json:"OnBuild,omitempty"`
+	Shell       []string     `json:"Shell,omitempty"`
+}
+
+// Healthcheck is Docker's HEALTHCHECK. Durations are in nanoseconds; 0 means the default.
+type Healthcheck struct {
+	Test          []string      `json:"Test,omitempty"` // {"NONE"}, {"CMD", arg…} or {"CMD-SHELL", line}
+	Interval      time.Duration `json:"Interval,omitempty"`
+	Timeout       time.Duration `json:"Timeout,omitempty"`
+	StartPeriod   time.Duration `json:"StartPeriod,omitempty"`
+	StartInterval time.Duration `json:"StartInterval,omitempty"`
+	Retries       int           `json:"Retries,omitempty"`
+}
+
+// configFile is an image's configuration without history and rootfs.
+type configFile struct {
+	Created      *time.Time `json:"created"`
+	OS           string     `json:"os"`
+	Architecture string     `json:"architecture"`
+	Config       Config     `json:"config"`
+}
+
+// complete makes an Image of a record that was found in list[at].
+func complete(list []*home, at int, r *imageRecord) (*Image, error) {
+	raw, err := list[at].config(r)
+	if err != nil {
+		return nil, err
+	}
+	var file configFile
+	if err := json.Unmarshal(raw, &file); err != nil {
+		return nil, errdefs.Errorf(errdefs.ErrDamaged, "cannot use image %s: its configuration is damaged: %w", r.ID[:12], err)
+	}
+	img := &Image{
+		ID: r.ID, Names: r.Names, Digests: r.digests(), Created: r.Created, Home: list[at].overlay(),
+		OS: file.OS, Architecture: file.Architecture, Config: file.Config,
+	}
+	if file.Created != nil {
+		img.Created = *file.Created
+	}
+	chain, err := layerChain(list, r.TopLayer)
+	if err != nil {
+		return nil, errdefs.Errorf(errdefs.ErrDamaged, "cannot use image %s: %w; remove the image and pull it again", r.ID[:12], err)
+	}
+	for _, l := range chain {
+		img.Layers = append(img.Layers, l.ID)
+		link, err := l.lowerDir(img.Home)
+		if err != nil {
+			return nil, errdefs.Errorf(errdefs.ErrDamaged, "cannot use image %s: %w; remove the image and pull it again", r.ID[:12], err)
+		}
+		img.Lower = append(img.Lower, link)
+	}
+	img.Size = r.dataSize() + size(chain)
+	return img, nil
+}
+
+func (r *imageRecord) dataSize() int64 {
+	var sum int64
+	for _, n := range r.BigDataSizes {
+		sum += n
+	}
+	return sum
+}
+
+// chainLink is a layer and the store that keeps it.
+type chainLink struct {
+	layerRecord
+	home *home
+}
+
+func size(chain []chainLink) int64 {
+	var sum int64
+	for _, l := range chain {
+		sum += max(l.UncompressedSize, 0)
+	}
+	return sum
+}
+
+// layerChain follows the parents of a layer, topmost first.
+func layerChain(list []*home, top string) ([]chainLink, error) {
+	var chain []chainLink
+	for id := top; id != ""; {
+		link, err := findLayer(list, id)
+		if err != nil {
+			return nil, err
+		}
+		chain = append(chain, link)
+		if len(chain) > maxLayers {
+			return nil, errdefs.Errorf(errdefs.ErrDamaged, "more than %d layers", maxLayers)
+		}
+		id = link.Parent
+	}
+	return chain, nil
+}
+
+// maxLayers is overlayfs's own limit (OVL_MAX_STACK in fs/overlayfs/super.c); it also ends a loop in
+// a damaged file.
+const maxLayers = 500
+
+func findLayer(list []*home, id string) (chainLink, error) {
+	for _, h := range list {
+		if err := h.loadLayers(); err != nil {
+			return chainLink{}, err
+		}
+		if l, ok := h.layers[id]; ok && isHexID(id) && !l.Flags.Incomplete {
+			return chainLink{l, h}, nil
+		}
+	}
+	return chainLink{}, errdefs.Errorf(errdefs.ErrDamaged, "its layer %.12s is not in the store", id)
+}
+
+// lowerDir is the short link of a layer, relative to base where the layer is in the same store, and
+// checks that the layer's directory is there.
+func (l chainLink) lowerDir(base string) (string, error) {
+	link, err := readLink(filepath.Join(l.home.overlay(), l.ID, "link"))
+	if err != nil {
+		return "", err
+	}
+	if err := checkDir(filepath.Join(l.home.overlay(), l.ID, "diff")); err != nil {
+		return "", err
+	}
+	if l.home.overlay() == base {
+		return "l/" + link, nil
+	}
+	return filepath.Join(l.home.overlay(), "l", link), nil
+}

@@ -1,0 +1,75 @@
+package storage
+
+import (
+	"time"
+
+	"github.com/mosscontainers/moss/pkg/config"
+	"github.com/mosscontainers/moss/pkg/errdefs"
+)
+
+// Summary is one line of `moss images`.
+type Summary struct {
+	ID       string    // 64 hexadecimal digits
+	Names    []string  // NAME:TAG or NAME@DIGEST
+	Digests  []string  // of its manifests
+	Created  time.Time // from the image's configuration
+	Size     int64     // bytes, unpacked, shared layers included
+	ReadOnly bool      // in one of storage.conf's additionalimagestores
+	Layers   []string  // topmost first
+	// Damaged says why the image cannot be used; it is nil for a good one.
+	Damaged error
+}
+
+// ListImages reads all images, in the order in which they were made, without a lock and without
+// opening the store. A damaged image is listed as such and hides no other.
+func ListImages(s config.Storage) ([]Summary, error) {
+	if err := runnable(s); err != nil {
+		return nil, err
+	}
+	list := homes(s)
+	seen := map[string]bool{}
+	var all []Summary
+	for _, h := range list {
+		if err := h.load(); err != nil {
+			return nil, err
+		}
+		for i := range h.images {
+			if r := &h.images[i]; !seen[r.ID] {
+				seen[r.ID] = true
+				all = append(all, summarize(list, h, r))
+			}
+		}
+	}
+	return all, nil
+}
+
+func summarize(list []*home, h *home, r *imageRecord) Summary {
+	s := Summary{ID: r.ID, Names: r.Names, Digests: r.digests(), Created: r.Created, ReadOnly: h.readOnly}
+	chain, err := layerChain(list, r.TopLayer)
+	if err != nil {
+		s.Damaged = errdefs.Errorf(errdefs.ErrDamaged, "cannot use image %s: %w; remove the image and pull it again", r.ID[:12], err)
+	}
+	for _, l := range chain {
+		s.Layers = append(s.Layers, l.ID)
+	}
+	s.Size = r.dataSize() + size(chain)
+	return s
+}
+
+// ReadConfig is the raw configuration (JSON) of the image with this full id.
+func ReadConfig(s config.Storage, id string) ([]byte, error) {
+	if err := runnable(s); err != nil {
+		return nil, err
+	}
+	for _, h := range homes(s) {
+		if err := h.load(); err != nil {
+			return nil, err
+		}
+		for i := range h.images {
+			if h.images[i].ID == id {
+				return h.config(&h.images[i])
+			}
+		}
+	}
+	return nil, notFound(id)
+}

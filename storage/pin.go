@@ -1,0 +1,128 @@
+package storage
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"go.podman.io/storage"
+
+	"github.com/mosscontainers/moss/pkg/config"
+	"github.com/mosscontainers/moss/pkg/errdefs"
+)
+
+// Containers of Moss are not containers of containers/storage, so that Podman, Buildah and Skopeo
+// would remove the image below one. A pin is one container of containers/storage per image, named
+// moss-<first 12 digits of the image's id>, which keeps them from it. GraphRoot/moss/pins/<image id> is
+// a symbolic link to the pin's layer: where it leads somewhere, the pin exists.
+
+// Pinned says whether the image has a pin. It costs one stat.
+func Pinned(s config.Storage, imageID string) bool {
+	if !isHexID(imageID) {
+		return false
+	}
+	_, err := os.Stat(pinLink(s, imageID))
+	return err == nil
+}
+
+func pinLink(s config.Storage, imageID string) string { return filepath.Join(pinDir(s), imageID) }
+
+// Pin makes the pin of an image, opening the store only where there is none yet.
+func Pin(ctx context.Context, s config.Storage, imageID string) error {
+	if Pinned(s, imageID) {
+		return nil
+	}
+	store, err := Open(ctx, s)
+	if err != nil {
+		return err
+	}
+	return errors.Join(store.Pin(imageID), store.Close())
+}
+
+// Unpin removes the pin of an image, if there is one.
+func Unpin(ctx context.Context, s config.Storage, imageID string) error {
+	if _, err := os.Lstat(pinLink(s, imageID)); !isHexID(imageID) || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	store, err := Open(ctx, s)
+	if err != nil {
+		return err
+	}
+	return errors.Join(store.Unpin(imageID), store.Close())
+}
+
+// Pin makes the pin of an image. Pinning twice is harmless.
+func (s *Store) Pin(imageID string) error {
+	if Pinned(s.cfg, imageID) {
+		return nil
+	}
+	if !isHexID(imageID) {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot pin image %q: not an id", imageID)
+	}
+	container, err := s.pinContainer(imageID)
+	if err != nil {
+		return errdefs.Errorf(errdefs.ErrUnavailable, "cannot keep image %s from being removed: %w", imageID[:12], err)
+	}
+	return linkPin(pinLink(s.cfg, imageID), filepath.Join(s.cfg.GraphRoot, "overlay", container.LayerID))
+}
+
+func (s *Store) pinContainer(imageID string) (*storage.Container, error) {
+	id, name := pinID(imageID), PinName(imageID)
+	options := &storage.ContainerOptions{Metadata: `{"pin":"moss"}`}
+	container, err := s.store.CreateContainer(id, []string{name}, imageID, "", options.Metadata, options)
+	if errors.Is(err, storage.ErrDuplicateID) || errors.Is(err, storage.ErrDuplicateName) {
+		return s.store.Container(id)
+	}
+	return container, err
+}
+
+func linkPin(link, target string) error {
+	if err := os.MkdirAll(filepath.Dir(link), 0o700); err != nil {
+		return fmt.Errorf("cannot record a pin: %w", err)
+	}
+	if err := os.Remove(link); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("cannot record a pin: %w", err)
+	}
+	if err := os.Symlink(target, link); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("cannot record a pin: %w", err)
+	}
+	return nil
+}
+
+// Unpin removes the pin of an image, if there is one.
+func (s *Store) Unpin(imageID string) error {
+	if !isHexID(imageID) {
+		return nil
+	}
+	err := s.store.DeleteContainer(pinID(imageID))
+	if err != nil && !errors.Is(err, storage.ErrContainerUnknown) && !errors.Is(err, storage.ErrNotAContainer) {
+		return errdefs.Errorf(errdefs.ErrUnavailable, "cannot remove the pin of image %s: %w", imageID[:12], err)
+	}
+	return removeAll(pinLink(s.cfg, imageID))
+}
+
+// pinID is the same for every process that pins the image, so that only one of them makes the pin.
+func pinID(imageID string) string {
+	sum := sha256.Sum256([]byte("moss pin " + imageID))
+	return hex.EncodeToString(sum[:])
+}
+
+// PinName is the name that other tools show for an image's pin.
+func PinName(imageID string) string { return "moss-" + imageID[:12] }
+
+// IsPin says whether a container of containers/storage is a pin.
+func IsPin(c *storage.Container) bool { return c.ID == pinID(c.ImageID) }
+
+func removeAll(paths ...string) error {
+	for _, path := range paths {
+		if err := os.RemoveAll(path); err != nil {
+			return fmt.Errorf("cannot clean up: %w", err)
+		}
+	}
+	return nil
+}

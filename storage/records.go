@@ -1,0 +1,189 @@
+package storage
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/mosscontainers/moss/pkg/config"
+	"github.com/mosscontainers/moss/pkg/errdefs"
+)
+
+// imageRecord is the part of an entry of overlay-images/images.json that readers need. The format is
+// that of storage.Image in go.podman.io/storage.
+type imageRecord struct {
+	ID             string                   `json:"id"`
+	Digest         digest.Digest            `json:"digest"`
+	Names          []string                 `json:"names"`
+	TopLayer       string                   `json:"layer"`
+	MappedLayers   []string                 `json:"mapped-layers"`
+	BigDataNames   []string                 `json:"big-data-names"`
+	BigDataSizes   map[string]int64         `json:"big-data-sizes"`
+	BigDataDigests map[string]digest.Digest `json:"big-data-digests"`
+	Created        time.Time                `json:"created"`
+}
+
+// layerRecord is the same of overlay-layers/layers.json.
+type layerRecord struct {
+	ID                 string        `json:"id"`
+	Parent             string        `json:"parent"`
+	CompressedDigest   digest.Digest `json:"compressed-diff-digest"`
+	UncompressedDigest digest.Digest `json:"diff-digest"`
+	UncompressedSize   int64         `json:"diff-size"`
+	Flags              struct {
+		Incomplete bool `json:"incomplete"`
+	} `json:"flags"`
+}
+
+// home is one directory that keeps images: the user's own, or a read-only one of
+// additionalimagestores.
+type home struct {
+	root     string
+	readOnly bool
+	images   []imageRecord
+	layers   map[string]layerRecord
+	// sources are the files that images and layers were read from, as they were before the reading.
+	sources []source
+}
+
+func (h *home) imagesFile() string { return filepath.Join(h.root, "overlay-images", "images.json") }
+func (h *home) layersFile() string { return filepath.Join(h.root, "overlay-layers", "layers.json") }
+func (h *home) overlay() string    { return filepath.Join(h.root, "overlay") }
+
+// homes lists the directories of a configuration in the order in which they are searched.
+func homes(s config.Storage) []*home {
+	list := []*home{{root: s.ImageRoot()}}
+	if s.ImageStore != "" {
+		list = append(list, &home{root: s.GraphRoot})
+	}
+	for _, root := range s.AdditionalStores {
+		list = append(list, &home{root: root, readOnly: true})
+	}
+	return list
+}
+
+// load reads both files without a lock. Writers replace them by rename, images before layers when an
+// image goes and after them when one comes: whoever reads images first finds every layer of an image
+// that still is there. A file that is missing is an empty store. layers are loaded only on demand.
+func (h *home) load() error {
+	h.sources = []source{stamp(h.imagesFile()), stamp(h.layersFile())}
+	if err := readJSON(h.imagesFile(), &h.images); err != nil {
+		return err
+	}
+	valid := h.images[:0]
+	for _, img := range h.images {
+		if isHexID(img.ID) {
+			valid = append(valid, img)
+		}
+	}
+	h.images = valid
+	return nil
+}
+
+func (h *home) loadLayers() error {
+	if h.layers != nil {
+		return nil
+	}
+	var records []layerRecord
+	if err := readJSON(h.layersFile(), &records); err != nil {
+		return err
+	}
+	h.layers = make(map[string]layerRecord, len(records))
+	for _, l := range records {
+		h.layers[l.ID] = l
+	}
+	return nil
+}
+
+func readJSON(path string, into any) error {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return errdefs.Errorf(errdefs.ErrDenied, "cannot read the image store: %w", err)
+	}
+	if len(data) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		return errdefs.Errorf(errdefs.ErrDamaged, "cannot read the image store: %s is damaged: %w", path, err)
+	}
+	return nil
+}
+
+// digests are the digests of the image's manifests: the ones that a reference NAME@DIGEST may give.
+func (r *imageRecord) digests() []string {
+	var list []string
+	add := func(d digest.Digest) {
+		if d.Validate() != nil {
+			return
+		}
+		for _, have := range list {
+			if have == string(d) {
+				return
+			}
+		}
+		list = append(list, string(d))
+	}
+	add(r.Digest)
+	for _, name := range r.BigDataNames {
+		if name == "manifest" || strings.HasPrefix(name, "manifest-") {
+			add(r.BigDataDigests[name])
+		}
+	}
+	return list
+}
+
+// config reads the image's configuration and checks its digest, which it is stored under.
+func (h *home) config(r *imageRecord) ([]byte, error) {
+	key := "sha256:" + r.ID
+	for _, name := range r.BigDataNames {
+		if _, wanted := r.BigDataDigests[key]; wanted {
+			break
+		}
+		if digest.Digest(name).Validate() == nil { // images pulled in parts have ids of their own
+			key = name
+		}
+	}
+	path := filepath.Join(h.root, "overlay-images", r.ID, bigDataFile(key))
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, errdefs.Errorf(errdefs.ErrDamaged, "cannot read the configuration of image %s: %w; remove the image and pull it again", r.ID[:12], err)
+	}
+	if d := digest.Digest(key); d.Validate() != nil || d.Algorithm().FromBytes(data) != d {
+		return nil, errdefs.Errorf(errdefs.ErrDamaged, "cannot use image %s: its configuration %s does not have the digest %s; remove the image and pull it again", r.ID[:12], path, key)
+	}
+	return data, nil
+}
+
+// plainKey matches the names that containers/storage uses for files as they are; it encodes others.
+var plainKey = regexp.MustCompile(`^[a-z0-9.]+$`)
+
+func bigDataFile(key string) string {
+	if plainKey.MatchString(key) {
+		return key
+	}
+	return "=" + base64.StdEncoding.EncodeToString([]byte(key))
+}
+
+// isHexID says whether id is a full id: 64 lower-case hexadecimal digits. Only such an id is ever
+// made part of a path.
+func isHexID(id string) bool { return len(id) == 64 && isHex(id) }
+
+func isHex(s string) bool {
+	for _, c := range []byte(s) {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return s != ""
+}

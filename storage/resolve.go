@@ -1,0 +1,146 @@
+package storage
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"go.podman.io/image/v5/docker/reference"
+
+	"github.com/mosscontainers/moss/pkg/config"
+	"github.com/mosscontainers/moss/pkg/errdefs"
+)
+
+// Resolve finds a local image by name, NAME:TAG, NAME@DIGEST, id or the beginning of an id, and what
+// is needed to mount it. It only reads files: it opens no store, takes no lock, and works where
+// nothing can be written. What it found is remembered in GraphRoot/moss/cache for as long as no file
+// that it depends on changes.
+//
+// Kinds of error: ErrNotFound, ErrConflict (an id prefix of two images), ErrInvalid (not a name),
+// ErrUnavailable (a driver other than overlay), ErrDamaged.
+func Resolve(cfg *config.Config, name string) (*Image, error) {
+	if err := runnable(cfg.Storage); err != nil {
+		return nil, err
+	}
+	entry := cacheEntry(cfg, name)
+	if img := entry.read(); img != nil {
+		return img, nil
+	}
+	img, sources, err := resolve(cfg, name)
+	if errors.Is(err, errdefs.ErrDamaged) {
+		// A writer may have removed the image between our reading of its two files.
+		img, sources, err = resolve(cfg, name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	entry.write(img, sources)
+	return img, nil
+}
+
+// runnable says what keeps containers from being run on this store.
+func runnable(s config.Storage) error {
+	if s.Driver != "overlay" {
+		return errdefs.Errorf(errdefs.ErrUnavailable,
+			"cannot use the storage driver %q: Moss runs containers on overlay only; set driver = \"overlay\" in storage.conf, or give another directory with --root", s.Driver)
+	}
+	return nil
+}
+
+func resolve(cfg *config.Config, name string) (*Image, []source, error) {
+	list := homes(cfg.Storage)
+	var sources []source
+	for _, h := range list {
+		if err := h.load(); err != nil {
+			return nil, nil, err
+		}
+		sources = append(sources, h.sources...)
+	}
+	sources = append(sources, nameSources(cfg)...)
+	at, record, err := find(cfg, list, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	img, err := complete(list, at, record)
+	return img, sources, err
+}
+
+// find looks for a full id, then for names, then for the beginning of an id.
+func find(cfg *config.Config, list []*home, name string) (int, *imageRecord, error) {
+	plain := withoutTransport(name)
+	if id := strings.TrimPrefix(plain, "sha256:"); isHexID(id) {
+		return only(list, name, func(r *imageRecord) bool { return r.ID == id })
+	}
+	id := strings.TrimPrefix(plain, "sha256:")
+	candidates, err := Candidates(cfg, plain)
+	for _, candidate := range candidates {
+		at, record, err := findName(list, candidate)
+		if record != nil || err != nil {
+			return at, record, err
+		}
+	}
+	if isHex(id) {
+		return only(list, name, func(r *imageRecord) bool { return strings.HasPrefix(r.ID, id) })
+	}
+	if err != nil {
+		return 0, nil, err
+	}
+	return 0, nil, notFound(name)
+}
+
+// findName finds an image by its full name. NAME@DIGEST also finds an image of that repository whose
+// manifest has the digest under whatever tag.
+func findName(list []*home, name string) (int, *imageRecord, error) {
+	for at, h := range list {
+		for i := range h.images {
+			if slices.Contains(h.images[i].Names, name) {
+				return at, &h.images[i], nil
+			}
+		}
+	}
+	repository, digest, ok := strings.Cut(name, "@")
+	if !ok {
+		return 0, nil, nil
+	}
+	for at, h := range list {
+		for i := range h.images {
+			r := &h.images[i]
+			if slices.Contains(r.digests(), digest) && slices.ContainsFunc(r.Names, func(n string) bool { return repositoryOf(n) == repository }) {
+				return at, r, nil
+			}
+		}
+	}
+	return 0, nil, nil
+}
+
+func repositoryOf(name string) string {
+	ref, err := reference.ParseNamed(name)
+	if err != nil {
+		return ""
+	}
+	return ref.Name()
+}
+
+// only finds the one image that matches; the same image in two stores counts once.
+func only(list []*home, name string, match func(*imageRecord) bool) (at int, found *imageRecord, err error) {
+	for i, h := range list {
+		for j := range h.images {
+			r := &h.images[j]
+			if !match(r) || found != nil && found.ID == r.ID {
+				continue
+			}
+			if found != nil {
+				return 0, nil, errdefs.Errorf(errdefs.ErrConflict, "cannot tell which image %q is: %s and %s begin so; give more digits", name, found.ID[:12], r.ID[:12])
+			}
+			at, found = i, r
+		}
+	}
+	if found == nil {
+		return 0, nil, notFound(name)
+	}
+	return at, found, nil
+}
+
+func notFound(name string) error {
+	return errdefs.Errorf(errdefs.ErrNotFound, "cannot find image %s: it is not in the local store; pull it first, or see `moss images` for what there is", name)
+}

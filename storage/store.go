@@ -1,0 +1,92 @@
+package storage
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"path/filepath"
+	"slices"
+
+	"syscall"
+
+	"go.podman.io/storage"
+	"go.podman.io/storage/pkg/reexec"
+	"go.podman.io/storage/types"
+
+	"github.com/mosscontainers/moss/pkg/config"
+	"github.com/mosscontainers/moss/pkg/errdefs"
+)
+
+// Store is an opened image store. It needs the user namespace.
+type Store struct {
+	cfg   config.Storage
+	store storage.Store
+}
+
+// Reexec must be the first call of main: containers/storage unpacks layers in a chroot, in a new
+// process of the same program. It is true in such a process after its work is done; main then returns.
+func Reexec() bool { return reexec.Init() }
+
+// Open opens, and where needed makes, the store of cfg. Close it.
+func Open(ctx context.Context, cfg config.Storage) (*Store, error) {
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	s, err := storage.GetStore(types.StoreOptions{
+		GraphRoot:          cfg.GraphRoot,
+		RunRoot:            cfg.RunRoot,
+		ImageStore:         cfg.ImageStore,
+		GraphDriverName:    cfg.Driver,
+		GraphDriverOptions: withoutHomeMount(cfg),
+		PullOptions:        cfg.PullOptions,
+	})
+	if err != nil {
+		return nil, openError(cfg, err)
+	}
+	return &Store{cfg: cfg, store: s}, nil
+}
+
+// withoutHomeMount keeps the overlay driver from leaving a bind mount of its directory behind: it only
+// serves to keep mounts private, and Moss mounts nothing there.
+func withoutHomeMount(cfg config.Storage) []string {
+	if cfg.Driver != "overlay" || cfg.Option("skip_mount_home") != "" {
+		return cfg.Options
+	}
+	return append(slices.Clone(cfg.Options), "overlay.skip_mount_home=true")
+}
+
+func openError(cfg config.Storage, err error) error {
+	kind := errdefs.ErrUnavailable
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		kind = errdefs.ErrNoSpace
+	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM), errors.Is(err, syscall.EROFS):
+		kind = errdefs.ErrDenied
+	case errors.As(err, new(*json.SyntaxError)), errors.As(err, new(*json.UnmarshalTypeError)):
+		kind = errdefs.ErrDamaged
+	}
+	return errdefs.Errorf(kind, "cannot open the image store %s: %w", cfg.GraphRoot, err)
+}
+
+// Library is the opened store for callers that hand it to go.podman.io/image.
+func (s *Store) Library() storage.Store { return s.store }
+
+// Config is what the store was opened with.
+func (s *Store) Config() config.Storage { return s.cfg }
+
+// Close lets go of the store.
+func (s *Store) Close() error {
+	s.store.Free()
+	return nil
+}
+
+// Reset removes every image, layer and container of containers/storage (Podman's and Buildah's too),
+// and what Moss remembers of images. Containers and volumes of Moss are libpod's to remove first.
+func (s *Store) Reset() error {
+	if err := s.store.Wipe(); err != nil {
+		return errdefs.Errorf(errdefs.ErrConflict, "cannot empty the image store %s: %w", s.cfg.GraphRoot, err)
+	}
+	return removeAll(cacheDir(s.cfg), pinDir(s.cfg))
+}
+
+func pinDir(s config.Storage) string { return filepath.Join(s.GraphRoot, "moss", "pins") }
