@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -61,11 +60,17 @@ func TestPrint(t *testing.T) {
 		{"index in a table", format.Options{Format: `table {{index .Labels "b"}}`}, "LABELS\n2\n\n"},
 		{"range and the root", format.Options{Format: `{{range .Ports}}{{.}}@{{$.Names}} {{end}}`}, "80@shy_fern 81@shy_fern \n\n"},
 		{"json of a column", format.Options{Format: `{{json .Ports}}`}, "[\"80\",\"81\"]\nnull\n"},
-		{"json of a row", format.Options{Format: `{{json .}}`},
+		{
+			"json of a row",
+			format.Options{Format: `{{json .}}`},
 			`{"Id":"0123456789abcdef","Name":"shy_fern","Labels":{"a.x":"<1>","b":"2"},"Ports":["80","81"]}` + "\n" +
-				`{"Id":"fedcba9876543210","Name":"a\u001b[2Jb"}` + "\n"},
-		{"functions", format.Options{Format: `{{upper .Names}}|{{title .Names}}|{{pad .Names 1 2}}|{{truncate .Names 3}}|{{join (split .Names "_") "+"}}`},
-			"SHY_FERN|Shy_fern| shy_fern  |shy|shy+fern\nA\x1b[2JB|A\x1b[2Jb| a\x1b[2Jb  |a\x1b[|a\x1b[2Jb\n"},
+				`{"Id":"fedcba9876543210","Name":"a\u001b[2Jb"}` + "\n",
+		},
+		{
+			"functions",
+			format.Options{Format: `{{upper .Names}}|{{title .Names}}|{{pad .Names 1 2}}|{{truncate .Names 3}}|{{join (split .Names "_") "+"}}`},
+			"SHY_FERN|Shy_fern| shy_fern  |shy|shy+fern\nA\x1b[2JB|A\x1b[2Jb| a\x1b[2Jb  |a\x1b[|a\x1b[2Jb\n",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -142,38 +147,5 @@ func TestPrintSaysWhenItCannotWrite(t *testing.T) {
 		if err == nil || err.Error() != "cannot write the output: no space left on device" {
 			t.Errorf("%q: %v", f, err)
 		}
-	}
-}
-
-func TestInspect(t *testing.T) {
-	type status struct{ Running bool }
-	type thing struct {
-		ID     string `json:"Id"`
-		State  *status
-		Mounts []box
-	}
-	objects := []any{&thing{ID: "1", State: &status{true}, Mounts: []box{{Name: "m"}}}, &thing{ID: "2"}}
-	tests := []struct{ format, want, err string }{
-		{"{{.Id}} {{.ID}} {{$.Id}}", "1 1 1\n2 2 2\n", ""},
-		{"{{with .State}}{{.Running}}{{end}}", "true\n\n", ""},
-		{"{{range .Mounts}}{{.Name}}{{end}}", "m\n\n", ""},
-		{`{{json .Mounts}}`, `[{"Id":"","Name":"m"}]` + "\nnull\n", ""},
-		{"{{.Nope}}", "", "cannot use .Nope in --format: the fields are .ID, .State, .Mounts"},
-		{"{{.State.Nope}}", "", "cannot use .State.Nope in --format: the fields are .State.Running"},
-		{"{{", "", "cannot parse the template: --format:1: unclosed action"},
-	}
-	for _, tt := range tests {
-		var out bytes.Buffer
-		err := format.Inspect(&out, objects, tt.format)
-		if tt.err == "" && err != nil || tt.err != "" && (err == nil || err.Error() != tt.err) {
-			t.Errorf("%s: %v, want %q", tt.format, err, tt.err)
-		}
-		if err == nil && out.String() != tt.want {
-			t.Errorf("%s: %q, want %q", tt.format, out.String(), tt.want)
-		}
-	}
-	var out bytes.Buffer
-	if err := format.Inspect(&out, nil, ""); err != nil || strings.TrimSpace(out.String()) != "[]" {
-		t.Errorf("nothing: %q %v", out.String(), err)
 	}
 }

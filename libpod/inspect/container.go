@@ -1,0 +1,183 @@
+// Package inspect makes the documents that `inspect` prints, in the shape that docker's and podman's
+// users and tools read. Such a document is a view: it is made when somebody asks, from the container's
+// description and its record, and stored nowhere.
+//
+// Where docker and podman differ the shape is podman's. Fields go by docker's names in JSON.
+package inspect
+
+import "time"
+
+// ContainerData is the document of one container.
+// https://docs.docker.com/reference/api/engine/version/v1.51/#tag/Container/operation/ContainerInspect
+type ContainerData struct {
+	ID              string `json:"Id"`
+	Created         time.Time
+	Path            string   // the program
+	Args            []string // what it is given
+	State           State
+	Image           string // the id, 64 hexadecimal digits
+	ImageName       string
+	Rootfs          string // of --rootfs
+	Pod             string
+	ResolvConfPath  string
+	HostnamePath    string
+	HostsPath       string
+	StaticDir       string // the container's directory
+	OCIRuntime      string
+	Name            string
+	RestartCount    int
+	Driver          string
+	MountLabel      string
+	ProcessLabel    string
+	AppArmorProfile string
+	EffectiveCaps   []string
+	BoundingCaps    []string
+	ExecIDs         []string
+	GraphDriver     GraphDriver
+	SizeRw          *int64 `json:",omitempty"` // bytes in the writable layer; only with --size
+	SizeRootFs      *int64 `json:",omitempty"` // bytes in all layers; only with --size
+	Mounts          []Mount
+	NetworkSettings NetworkSettings
+	Config          Config
+	HostConfig      HostConfig
+}
+
+// State is how the container is.
+type State struct {
+	Status     string // created, running, stopping, exited
+	Running    bool
+	Paused     bool
+	Restarting bool
+	OOMKilled  bool
+	Dead       bool
+	Pid        int // on the host; 0 when it does not run
+	ExitCode   int
+	Error      string
+	StartedAt  time.Time // 0001-01-01T00:00:00Z when it never was
+	FinishedAt time.Time
+	Health     *Health `json:",omitempty"` // nil without a health check
+}
+
+// Health is what the health check found.
+type Health struct {
+	Status        string // starting, healthy, unhealthy
+	FailingStreak int
+	Log           []HealthResult
+}
+
+// HealthResult is one run of the health check.
+type HealthResult struct {
+	Start    time.Time
+	End      time.Time
+	ExitCode int
+	Output   string
+}
+
+// GraphDriver is where the root file system is.
+type GraphDriver struct {
+	Name string
+	Data map[string]string // LowerDir, UpperDir, WorkDir
+}
+
+// Mount is a bind mount or a volume.
+type Mount struct {
+	Type        string // bind, volume
+	Name        string `json:",omitempty"` // of the volume
+	Source      string // on the host
+	Destination string
+	Driver      string // "local" for a volume
+	Mode        string
+	Options     []string
+	RW          bool
+	Propagation string
+}
+
+// Config is what the container is, wherever it runs.
+type Config struct {
+	Hostname      string
+	Domainname    string
+	User          string
+	AttachStdin   bool
+	AttachStdout  bool
+	AttachStderr  bool
+	ExposedPorts  map[string]struct{} `json:",omitempty"` // "80/tcp"
+	Tty           bool
+	OpenStdin     bool
+	StdinOnce     bool
+	Env           []string
+	Cmd           []string
+	Image         string
+	Volumes       map[string]struct{} // the targets of the image's own volumes
+	WorkingDir    string
+	Entrypoint    []string
+	Labels        map[string]string
+	Annotations   map[string]string
+	StopSignal    string
+	StopTimeout   uint     // seconds
+	CreateCommand []string `json:",omitempty"`
+}
+
+// HostConfig is what the container has of this host, and may do to it.
+type HostConfig struct {
+	Binds           []string // SOURCE:TARGET:OPTIONS
+	ContainerIDFile string
+	LogConfig       LogConfig
+	NetworkMode     string
+	PortBindings    map[string][]PortBinding // as asked for, by "80/tcp"
+	RestartPolicy   RestartPolicy
+	AutoRemove      bool
+	CapAdd          []string
+	CapDrop         []string
+	CgroupMode      string
+	CgroupnsMode    string   // docker's name of CgroupMode
+	DNS             []string `json:"Dns"`
+	DNSOptions      []string `json:"DnsOptions"`
+	DNSSearch       []string `json:"DnsSearch"`
+	ExtraHosts      []string
+	GroupAdd        []string
+	IpcMode         string
+	PidMode         string
+	UTSMode         string
+	UsernsMode      string
+	OomScoreAdj     int
+	Privileged      bool
+	ReadonlyRootfs  bool
+	SecurityOpt     []string
+	Sysctls         map[string]string
+	Tmpfs           map[string]string // options by target
+	ShmSize         int64             // bytes
+	Runtime         string
+	Init            bool
+	Memory          int64 // bytes; 0 is no limit
+	NanoCpus        int64 // billionths of a core; 0 is no limit
+	PidsLimit       int64
+	Ulimits         []Ulimit
+	Devices         []Device
+}
+
+// LogConfig is where the output goes.
+type LogConfig struct {
+	Type   string
+	Config map[string]string
+	Path   string
+}
+
+// RestartPolicy is --restart.
+type RestartPolicy struct {
+	Name              string
+	MaximumRetryCount uint
+}
+
+// Ulimit is one --ulimit.
+type Ulimit struct {
+	Name string // RLIMIT_NOFILE
+	Soft int64
+	Hard int64
+}
+
+// Device is one --device.
+type Device struct {
+	PathOnHost        string
+	PathInContainer   string
+	CgroupPermissions string
+}

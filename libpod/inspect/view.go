@@ -1,0 +1,172 @@
+package inspect
+
+import (
+	"cmp"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/mosscontainers/moss/libpod/state"
+	"github.com/mosscontainers/moss/pkg/spec"
+)
+
+// What a description leaves open stands for this.
+const (
+	defaultStopSignal  = "SIGTERM"
+	defaultStopTimeout = 10                  // seconds
+	defaultShmSize     = int64(64) << 20     // bytes
+	nanosPerCore       = 1_000_000_000       // of NanoCpus
+	storageDriver      = "overlay"           // the only one there is
+	privateNamespace   = "private"           // a namespace of its own
+	shortID            = len("0123456789ab") // a host name that nobody chose
+)
+
+// Facts are what neither the description nor the record of a container says. All may be left empty.
+type Facts struct {
+	Capabilities   []string // effective and bounding: CAP_CHOWN, …
+	LogPath        string
+	ResolvConfPath string
+	HostnamePath   string
+	HostsPath      string
+	Layers         map[string]string // LowerDir, UpperDir, WorkDir
+	SizeRw         *int64            // bytes
+	SizeRootFs     *int64            // bytes
+	// VolumePath finds the directory of a named volume.
+	VolumePath func(name string) string
+}
+
+// Container is the document of c. Its record should be the observed one ([state.Record.Observed]).
+func Container(c *state.Container, f Facts) *ContainerData {
+	s, r := c.Spec, &c.State
+	command := slices.Concat(s.Entrypoint, s.Command)
+	d := &ContainerData{
+		ID: s.ID, Name: s.Name, Created: s.Created,
+		Image: s.Image.ID, ImageName: s.Image.Name, Rootfs: s.Image.Rootfs,
+		Args:           []string{},
+		State:          stateOf(r),
+		StaticDir:      c.Dir,
+		ResolvConfPath: f.ResolvConfPath, HostnamePath: f.HostnamePath, HostsPath: f.HostsPath,
+		OCIRuntime:    cmp.Or(s.Runtime, "moss"),
+		RestartCount:  r.RestartCount,
+		Driver:        storageDriver,
+		GraphDriver:   GraphDriver{Name: storageDriver, Data: f.Layers},
+		EffectiveCaps: present(f.Capabilities), BoundingCaps: present(f.Capabilities),
+		ExecIDs: []string{},
+		SizeRw:  f.SizeRw, SizeRootFs: f.SizeRootFs,
+		Mounts:          mounts(s.Mounts.Mounts, f.VolumePath),
+		NetworkSettings: networkSettings(s, r),
+		Config:          config(s),
+		HostConfig:      hostConfig(s, f),
+	}
+	if len(command) > 0 {
+		d.Path, d.Args = command[0], command[1:]
+	}
+	return d
+}
+
+func stateOf(r *state.Record) State {
+	s := State{
+		Status: string(r.Status), Running: r.Active(), OOMKilled: r.OOMKilled, ExitCode: r.ExitCode, Error: r.Error,
+		StartedAt: r.StartedAt, FinishedAt: r.FinishedAt,
+	}
+	if s.Running {
+		s.Pid = r.Init.Pid
+	}
+	return s
+}
+
+func config(c *spec.Container) Config {
+	stopTimeout := uint(defaultStopTimeout)
+	if c.StopTimeout != nil {
+		stopTimeout = *c.StopTimeout
+	}
+	hostname := c.Hostname
+	if hostname == "" && c.UTS != "host" {
+		hostname = c.ID[:min(shortID, len(c.ID))]
+	}
+	return Config{
+		Hostname: hostname, User: c.Identity.User,
+		ExposedPorts: exposed(c.Ports),
+		Tty:          c.Terminal, OpenStdin: c.OpenStdin, AttachStdin: c.OpenStdin,
+		Env: present(c.Env), Cmd: present(c.Command), Entrypoint: present(c.Entrypoint), WorkingDir: cmp.Or(c.WorkDir, "/"),
+		Image: c.Image.Name, Volumes: imageVolumes(c.Mounts.Mounts),
+		Labels: presentMap(c.Labels), Annotations: presentMap(c.Annotations),
+		StopSignal: cmp.Or(c.StopSignal, defaultStopSignal), StopTimeout: stopTimeout,
+		CreateCommand: c.CreateCommand,
+	}
+}
+
+func hostConfig(c *spec.Container, f Facts) HostConfig {
+	oomScore := 0
+	if c.OOMScore != nil {
+		oomScore = *c.OOMScore
+	}
+	cgroupMode := cmp.Or(c.Cgroup, privateNamespace)
+	return HostConfig{
+		Binds: binds(c.Mounts.Mounts), Tmpfs: tmpfs(c.Mounts.Mounts), ShmSize: cmp.Or(c.ShmSize, defaultShmSize),
+		ReadonlyRootfs: c.ReadOnly, Devices: devices(c.Devices),
+		ContainerIDFile: c.CIDFile, AutoRemove: c.Remove, Runtime: cmp.Or(c.Runtime, "moss"), Init: c.Init,
+		LogConfig:     LogConfig{Type: cmp.Or(c.LogDriver, "k8s-file"), Path: f.LogPath},
+		RestartPolicy: RestartPolicy{Name: cmp.Or(c.Restart.Policy, "no"), MaximumRetryCount: c.Restart.Retries},
+		NetworkMode:   networkMode(c), PortBindings: portBindings(c.Ports, ""),
+		DNS: present(c.DNS), DNSOptions: present(c.DNSOptions), DNSSearch: present(c.DNSSearch), ExtraHosts: present(c.AddHosts),
+		IpcMode: cmp.Or(c.IPC, privateNamespace), PidMode: cmp.Or(c.PID, privateNamespace), UTSMode: cmp.Or(c.UTS, privateNamespace),
+		UsernsMode: c.Namespaces.User, CgroupMode: cgroupMode, CgroupnsMode: cgroupMode,
+		CapAdd: present(c.CapAdd), CapDrop: present(c.CapDrop), Privileged: c.Privileged, GroupAdd: present(c.Groups),
+		SecurityOpt: securityOptions(c.Security), Sysctls: presentMap(c.Sysctls),
+		Memory: c.Memory, NanoCpus: int64(math.Round(c.CPUs * nanosPerCore)), PidsLimit: c.PidsLimit, OomScoreAdj: oomScore,
+		Ulimits: ulimits(c.Rlimits),
+	}
+}
+
+func securityOptions(s spec.Security) []string {
+	options := []string{}
+	if s.NoNewPrivileges {
+		options = append(options, "no-new-privileges")
+	}
+	if s.Seccomp != "" {
+		options = append(options, "seccomp="+s.Seccomp)
+	}
+	return options
+}
+
+func ulimits(limits map[string]spec.Rlimit) []Ulimit {
+	list := make([]Ulimit, 0, len(limits))
+	for _, name := range slices.Sorted(maps.Keys(limits)) {
+		l := limits[name]
+		list = append(list, Ulimit{Name: "RLIMIT_" + strings.ToUpper(name), Soft: l.Soft, Hard: l.Hard})
+	}
+	return list
+}
+
+func devices(devices []spec.Device) []Device {
+	list := make([]Device, 0, len(devices))
+	for _, d := range devices {
+		list = append(list, Device{PathOnHost: d.Host, PathInContainer: d.Container, CgroupPermissions: d.Access})
+	}
+	return list
+}
+
+func exposed(ports []spec.PortMapping) map[string]struct{} {
+	set := map[string]struct{}{}
+	for _, p := range ports {
+		set[portName(p)] = struct{}{}
+	}
+	return set
+}
+
+// present makes an empty list of none: tools that read the document iterate without asking.
+func present(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
+}
+
+func presentMap(m map[string]string) map[string]string {
+	if m == nil {
+		return map[string]string{}
+	}
+	return m
+}
