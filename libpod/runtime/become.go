@@ -1,0 +1,215 @@
+package runtime
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"strings"
+	"syscall"
+
+	"github.com/moby/sys/capability"
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/sys"
+)
+
+// become gives up what the process may not have and executes the command. It returns only with an error.
+func (s *stage) become() error {
+	p := s.proc
+	if err := s.enterCwd(); err != nil {
+		return err
+	}
+	syscall.Umask(umask(p))
+	// Without no_new_privs loading a filter takes CAP_SYS_ADMIN, which is about to go; with it, as late as
+	// possible, so that the profile need not allow what we do ourselves.
+	if !p.NoNewPrivileges {
+		if err := s.loadFilter(); err != nil {
+			return err
+		}
+	}
+	if err := s.drop(); err != nil {
+		return err
+	}
+	if p.NoNewPrivileges {
+		if err := sys.SetNoNewPrivs(); err != nil {
+			return err
+		}
+		if err := s.loadFilter(); err != nil {
+			return err
+		}
+	}
+	if s.reaper {
+		return s.execReaper()
+	}
+	return execute(p.Args, p.Env)
+}
+
+func (s *stage) loadFilter() error {
+	if s.seccomp == nil {
+		return nil
+	}
+	if err := sys.LoadSeccomp(s.seccomp); err != nil {
+		return fmt.Errorf("cannot load the seccomp filter: %w", err)
+	}
+	return nil
+}
+
+// enterCwd changes to the working directory and makes sure that it is in the container: a descriptor that leads
+// out of it, reached through a name as /proc/self/fd/7, was CVE-2024-21626.
+func (s *stage) enterCwd() error {
+	if err := s.cwd.Chdir(); err != nil {
+		return fmt.Errorf("cannot change to the working directory %q: %w", s.proc.Cwd, err)
+	}
+	wd, err := syscall.Getwd()
+	if err != nil || !strings.HasPrefix(wd, "/") {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use the working directory %q: it lies outside of the container", s.proc.Cwd)
+	}
+	return nil
+}
+
+func umask(p *specs.Process) int {
+	if p.User.Umask != nil {
+		return int(*p.User.Umask)
+	}
+	return 0o022
+}
+
+// drop changes ids and capabilities for good.
+func (s *stage) drop() error {
+	caps, err := capabilities(s.proc.Capabilities)
+	if err != nil {
+		return err
+	}
+	if err := caps.Apply(capability.BOUNDS); err != nil {
+		return fmt.Errorf("cannot drop capabilities from the bounding set: %w", err)
+	}
+	if err := sys.SetKeepCaps(true); err != nil {
+		return err
+	}
+	u := s.user
+	if err := sys.SetIDs(u.uid, u.gid, u.groups); err != nil {
+		return u.explain(err)
+	}
+	if err := sys.SetKeepCaps(false); err != nil {
+		return err
+	}
+	if err := caps.Apply(capability.CAPS | capability.AMBS); err != nil {
+		return fmt.Errorf("cannot set capabilities: %w", err)
+	}
+	return nil
+}
+
+// capabilities reads the five sets; none given is none had.
+func capabilities(c *specs.LinuxCapabilities) (capability.Capabilities, error) {
+	state, err := capability.NewPid2(0)
+	if err != nil {
+		return nil, fmt.Errorf("cannot prepare capabilities: %w", err)
+	}
+	if c == nil {
+		return state, nil
+	}
+	for _, set := range []struct {
+		kind  capability.CapType
+		names []string
+	}{
+		{capability.BOUNDING, c.Bounding},
+		{capability.EFFECTIVE, c.Effective},
+		{capability.PERMITTED, c.Permitted},
+		{capability.INHERITABLE, c.Inheritable},
+		{capability.AMBIENT, c.Ambient},
+	} {
+		for _, name := range set.names {
+			v, err := capabilityNamed(name)
+			if err != nil {
+				return nil, err
+			}
+			state.Set(set.kind, v)
+		}
+	}
+	return state, nil
+}
+
+func capabilityNamed(name string) (capability.Cap, error) {
+	short := strings.ToLower(strings.TrimPrefix(name, "CAP_"))
+	for _, c := range capability.ListKnown() {
+		if c.String() == short {
+			return c, nil
+		}
+	}
+	return 0, errdefs.Errorf(errdefs.ErrInvalid, "cannot give the capability %q: there is none of this name", name)
+}
+
+// execute runs the command. It returns only with an error.
+func execute(args, env []string) error {
+	return search(args, env, func(file string) error { return syscall.Exec(file, args, env) })
+}
+
+// search gives run the command's file: as it is named, or, a bare name, from each directory of env's PATH in turn until
+// one works, as execvp(3) does.
+func search(args, env []string, run func(file string) error) error {
+	name := args[0]
+	if strings.Contains(name, "/") {
+		return execError(name, run(name))
+	}
+	var denied error
+	for _, dir := range strings.Split(searchPath(env), ":") {
+		if name == "" {
+			break
+		}
+		file := "./" + name
+		if dir != "" {
+			file = path.Join(dir, name)
+		}
+		err := run(file)
+		switch err {
+		case nil:
+			return nil
+		case syscall.ENOENT, syscall.ENOTDIR:
+			if _, statErr := os.Stat(file); statErr == nil {
+				return execError(name, err)
+			}
+		case syscall.EACCES:
+			denied = err
+		default:
+			return execError(name, err)
+		}
+	}
+	if denied != nil {
+		return execError(name, denied)
+	}
+	return errdefs.Errorf(errdefs.ErrNoCommand, "cannot run %q in the container: there is no such program in its PATH", name)
+}
+
+// searchPath is PATH, or what execvp(3) takes without one.
+func searchPath(env []string) string {
+	for _, e := range env {
+		if v, ok := strings.CutPrefix(e, "PATH="); ok {
+			return v
+		}
+	}
+	return "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+}
+
+// execError says why execve(2) failed, nil when it did not.
+func execError(name string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, syscall.ENOENT):
+		if _, statErr := os.Stat(name); statErr == nil || !strings.Contains(name, "/") {
+			return errdefs.Errorf(errdefs.ErrNoCommand,
+				"cannot run %q in the container: the interpreter or loader that it names is missing", name)
+		}
+		return errdefs.Errorf(errdefs.ErrNoCommand, "cannot run %q in the container: no such file", name)
+	case errors.Is(err, syscall.ENOTDIR):
+		return errdefs.Errorf(errdefs.ErrNoCommand, "cannot run %q in the container: no such file", name)
+	case errors.Is(err, syscall.ENOEXEC):
+		return errdefs.Errorf(errdefs.ErrNotExecutable,
+			"cannot run %q in the container: it is no program for this machine; was the image built for another one?", name)
+	}
+	return errdefs.Errorf(errdefs.ErrNotExecutable, "cannot run %q in the container: %w", name, err)
+}
+
+func isErrno(err error, e syscall.Errno) bool { return errors.Is(err, e) }

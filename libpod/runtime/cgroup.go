@@ -1,0 +1,118 @@
+package runtime
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/opencontainers/cgroups"
+	"github.com/opencontainers/cgroups/fs"
+	"github.com/opencontainers/cgroups/fs2"
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// cgroup is the control group of a container; with path "" it has none and everything succeeds.
+type cgroup struct {
+	path    string
+	manager cgroups.Manager
+	dir     *os.File // its directory on cgroup v2, where clone(2) can start a process in it
+}
+
+// openCgroup finds the group at path, which is relative to the hierarchies' mount points.
+func openCgroup(path string, r *cgroups.Resources) (*cgroup, error) {
+	if path == "" {
+		return &cgroup{}, nil
+	}
+	config := &cgroups.Cgroup{Path: path, Resources: r}
+	var m cgroups.Manager
+	var err error
+	if cgroups.IsCgroup2UnifiedMode() {
+		m, err = fs2.NewManager(config, "")
+	} else {
+		m, err = fs.NewManager(config, nil)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot use cgroup %s: %w", path, err)
+	}
+	return &cgroup{path: path, manager: m}, nil
+}
+
+// createCgroup makes a group with its limits.
+func createCgroup(path string, r *specs.LinuxResources) (*cgroup, error) {
+	g, err := openCgroup(path, cgroupResources(r))
+	if err != nil || path == "" {
+		return g, err
+	}
+	if err := g.create(); err != nil {
+		return nil, joinErrors(fmt.Errorf("cannot create cgroup %s: %w", path, err), g.destroy())
+	}
+	return g, nil
+}
+
+func (g *cgroup) create() error {
+	if err := g.manager.Apply(-1); err != nil {
+		return err
+	}
+	if err := g.manager.Set(nil); err != nil {
+		return err
+	}
+	return g.openDir()
+}
+
+// openDir opens the one directory that the group is on cgroup v2.
+func (g *cgroup) openDir() error {
+	if g.manager == nil || !cgroups.IsCgroup2UnifiedMode() {
+		return nil
+	}
+	dir, err := os.Open(g.manager.Path(""))
+	g.dir = dir
+	return err
+}
+
+// add puts a process into the group, unless it was born there.
+func (g *cgroup) add(pid int) error {
+	if g.manager == nil || g.dir != nil {
+		return nil
+	}
+	if err := g.manager.Apply(pid); err != nil {
+		return fmt.Errorf("cannot put process %d into cgroup %s: %w", pid, g.path, err)
+	}
+	return nil
+}
+
+// kill ends all processes of the group and waits until it is empty.
+func (g *cgroup) kill() error {
+	for {
+		pids, err := g.manager.GetAllPids()
+		if errors.Is(err, os.ErrNotExist) || err == nil && len(pids) == 0 {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("cannot list the processes of cgroup %s: %w", g.path, err)
+		}
+		for _, pid := range pids {
+			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && err != syscall.ESRCH {
+				return fmt.Errorf("cannot end process %d of cgroup %s: %w", pid, g.path, err)
+			}
+			_, _ = syscall.Wait4(pid, nil, syscall.WNOHANG, nil) // ours to reap only when it was orphaned
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// destroy removes the group.
+func (g *cgroup) destroy() error {
+	if g.manager == nil {
+		return nil
+	}
+	if g.dir != nil {
+		g.dir.Close()
+		g.dir = nil
+	}
+	if err := g.manager.Destroy(); err != nil {
+		return fmt.Errorf("cannot remove cgroup %s: %w", g.path, err)
+	}
+	return nil
+}

@@ -1,0 +1,149 @@
+package runtime
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+
+	"github.com/mosscontainers/moss/pkg/sys"
+)
+
+// copyUp fills an empty volume with what the image has at its target. Both sides are walked by
+// descriptors, so that links in either of them lead nowhere else.
+func (r *rootfs) copyUp(c CopyUp) error {
+	from, err := sys.OpenIn(r.root, c.Target, os.O_RDONLY|sys.ODirectory, sys.FollowInRoot)
+	if errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ENOTDIR) {
+		return nil // nothing there to copy
+	}
+	if err != nil {
+		return fmt.Errorf("cannot fill the volume %s: %w", c.Volume, err)
+	}
+	defer from.Close()
+	to, err := os.OpenFile(c.Volume, os.O_RDONLY|sys.ODirectory|sys.ONoFollow, 0)
+	if err != nil {
+		return fmt.Errorf("cannot fill the volume %s: %w", c.Volume, err)
+	}
+	defer to.Close()
+	if _, err := to.ReadDir(1); err != io.EOF {
+		return err // filled already, or not readable
+	}
+	if err := copyTree(from, to); err != nil {
+		return fmt.Errorf("cannot fill the volume %s: %w", c.Volume, err)
+	}
+	return nil
+}
+
+// fileID names an inode, to make hard links again.
+type fileID struct{ dev, ino uint64 }
+
+// treeCopy copies one tree. links are the first copies of files with several names, as open descriptors.
+type treeCopy struct {
+	links map[fileID]*os.File
+}
+
+// copyTree copies what is in the directory from into the directory to, and from's own attributes: owner, mode,
+// times, extended attributes, links, devices where they may be made.
+func copyTree(from, to *os.File) error {
+	c := &treeCopy{links: map[fileID]*os.File{}}
+	defer func() {
+		for _, f := range c.links {
+			f.Close()
+		}
+	}()
+	return c.directory(from, to)
+}
+
+func (c *treeCopy) directory(from, to *os.File) error {
+	entries, err := from.ReadDir(-1)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if err := c.entry(from, to, e.Name()); err != nil {
+			return err
+		}
+	}
+	return copyAttributes(from, to)
+}
+
+func (c *treeCopy) entry(from, to *os.File, name string) error {
+	st, err := sys.StatAt(from, name)
+	if err != nil {
+		return err
+	}
+	id := fileID{st.Dev, st.Ino}
+	if first := c.links[id]; first != nil {
+		return sys.LinkAt(first, to, name)
+	}
+	switch st.Mode & syscall.S_IFMT {
+	case syscall.S_IFDIR:
+		return c.subdirectory(from, to, name)
+	case syscall.S_IFREG:
+		return c.regular(from, to, name, st, id)
+	case syscall.S_IFLNK:
+		return sys.CopyLink(from, to, name, st)
+	case syscall.S_IFSOCK:
+		return nil // belongs to a process that is not there
+	}
+	return sys.CopyNode(to, name, st)
+}
+
+func (c *treeCopy) subdirectory(from, to *os.File, name string) error {
+	src, err := sys.OpenIn(from, name, os.O_RDONLY|sys.ODirectory|sys.ONoFollow, sys.NoLinks)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	if err := sys.Mkdirat(to, name, 0o700); err != nil {
+		return err
+	}
+	dst, err := sys.OpenIn(to, name, os.O_RDONLY|sys.ODirectory|sys.ONoFollow, sys.NoLinks)
+	if err != nil {
+		return err
+	}
+	defer dst.Close()
+	return c.directory(src, dst)
+}
+
+func (c *treeCopy) regular(from, to *os.File, name string, st *syscall.Stat_t, id fileID) error {
+	src, err := sys.OpenIn(from, name, os.O_RDONLY|sys.ONoFollow|sys.ONonblock, sys.NoLinks)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	dst, err := sys.OpenIn(to, name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, sys.NoLinks)
+	if err != nil {
+		return err
+	}
+	if st.Nlink > 1 {
+		c.links[id] = dst
+	} else {
+		defer dst.Close()
+	}
+	if _, err := io.Copy(dst, src); err != nil {
+		return err
+	}
+	return copyAttributes(src, dst)
+}
+
+// copyAttributes makes the owner, mode, extended attributes and times of an open file those of another. The order matters:
+// a change of the owner clears setuid and file capabilities, any change sets the time.
+func copyAttributes(from, to *os.File) error {
+	info, err := from.Stat()
+	if err != nil {
+		return err
+	}
+	st := info.Sys().(*syscall.Stat_t)
+	if err := to.Chown(int(st.Uid), int(st.Gid)); err != nil {
+		return err
+	}
+	if err := sys.Fchmod(to, st.Mode&0o7777); err != nil {
+		return err
+	}
+	if err := sys.CopyXattrs(from, to); err != nil {
+		return err
+	}
+	return sys.SetTimes(to, st)
+}

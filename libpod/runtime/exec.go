@@ -1,0 +1,132 @@
+package runtime
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/sys"
+)
+
+// Target is a running container to execute one more process in.
+type Target struct {
+	Pid    int    // of its first process, in the caller's PID namespace
+	Cgroup string // as Spec.Linux.CgroupsPath; "" is none
+	// User and Groups are resolved in the container as those of a Bundle.
+	User   string
+	Groups []string
+}
+
+// Exec sets one more process of a container up, in the same namespaces and with the same restrictions as its first one
+// would be, by the same code. The process waits for Start. exe and io are as for New and Create.
+//
+// seccomp is the path of the compiled filter, "" for none. Containers of any launcher will do.
+func Exec(ctx context.Context, target Target, proc *specs.Process, seccomp string, io Stdio, exe string) (Process, error) {
+	if len(proc.Args) == 0 {
+		return nil, errNoArgs
+	}
+	kinds, err := differing(target.Pid)
+	if err != nil {
+		return nil, err
+	}
+	init, err := sys.OpenPidfd(target.Pid)
+	if err != nil {
+		return nil, err
+	}
+	defer init.Close()
+	group, err := openCgroup(target.Cgroup, cgroupResources(nil))
+	if err != nil {
+		return nil, err
+	}
+	if err := group.openDir(); err != nil {
+		return nil, err
+	}
+	defer group.dir.Close()
+	spaces := &namespaces{join: []namespace{{0, init}}, borrowed: init}
+	if kinds&sys.ClonePID != 0 {
+		spaces.pid = init
+	}
+	copied := *proc
+	p, err := startStage(ctx, &launch{
+		exe: exe, name: stageExec, spaces: spaces, group: group, stdio: io,
+		order: order{Command: &command{
+			Process: &copied, Seccomp: seccomp, User: target.User, Groups: target.Groups, Namespaces: kinds &^ sys.ClonePID, Pid: target.Pid,
+		}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.extra, p.group = true, group
+	return p, nil
+}
+
+// differing are the kinds of namespaces that a process does not share with the caller.
+func differing(pid int) (int, error) {
+	all := 0
+	for _, n := range []struct {
+		name string
+		kind int
+	}{
+		{"user", sys.CloneUser},
+		{"mnt", sys.CloneMount},
+		{"pid", sys.ClonePID},
+		{"net", sys.CloneNet},
+		{"ipc", sys.CloneIPC},
+		{"uts", sys.CloneUTS},
+		{"cgroup", sys.CloneCgroup},
+	} {
+		theirs, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/ns/" + n.name)
+		if err != nil {
+			return 0, errdefs.Errorf(errdefs.ErrConflict, "cannot execute in the container: it is not running: %w", err)
+		}
+		ours, err := os.Readlink("/proc/thread-self/ns/" + n.name)
+		if err != nil {
+			return 0, err
+		}
+		if ours != theirs {
+			all |= n.kind
+		}
+	}
+	if all&sys.CloneUser != 0 {
+		return 0, fmt.Errorf("cannot execute in the container: it has a user namespace of its own")
+	}
+	return all, nil
+}
+
+// enter joins a running container. What is read of it for us is read from outside first.
+func (s *stage) enter(c *command) error {
+	s.proc = c.Process
+	if err := s.readFilter(c.Seccomp); err != nil {
+		return err
+	}
+	if err := joinKeyring(s.seccomp != nil); err != nil {
+		return err
+	}
+	root, err := os.OpenFile("/proc/"+strconv.Itoa(c.Pid)+"/root", sys.OPath|sys.ODirectory, 0)
+	if err != nil {
+		return fmt.Errorf("cannot open the container's root directory: %w", err)
+	}
+	s.root = root
+	if err := s.resolveUser(c.User, c.Groups); err != nil {
+		return err
+	}
+	if err := s.setLimits(); err != nil {
+		return err
+	}
+	if err := sys.Setns(os.NewFile(firstNamespace, "container"), c.Namespaces); err != nil {
+		return err
+	}
+	if s.proc.Terminal {
+		if err := s.newTerminal(); err != nil {
+			return err
+		}
+		if err := s.takeTerminal(); err != nil {
+			return err
+		}
+	}
+	return s.openCwd()
+}

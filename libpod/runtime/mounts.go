@@ -1,0 +1,232 @@
+package runtime
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/cyphar/filepath-securejoin/pathrs-lite"
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/sys"
+)
+
+// mount makes one mount of the configuration: first detached, with all its attributes, then attached
+// to the descriptor of its target, so that no half-made mount is ever visible.
+func (r *rootfs) mount(m *specs.Mount) error {
+	o := parseOptions(m.Options)
+	source, err := r.source(m, &o)
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	target, err := r.target(m, source)
+	if err != nil {
+		return err
+	}
+	defer target.Close()
+	if o.copyUp {
+		if err := r.fillTmpfs(source, m.Destination); err != nil {
+			return err
+		}
+	}
+	if err := applyOptions(source, &o); err != nil {
+		return err
+	}
+	return sys.MoveMount(source, target)
+}
+
+func applyOptions(mount *os.File, o *mountOptions) error {
+	if err := sys.SetMountAttr(mount, true, o.recursive); err != nil {
+		return err
+	}
+	if err := sys.SetMountAttr(mount, false, o.attr); err != nil {
+		return err
+	}
+	return sys.SetMountAttr(mount, o.spreadAll, sys.MountAttr{Propagation: o.spread})
+}
+
+// source makes the detached mount.
+func (r *rootfs) source(m *specs.Mount, o *mountOptions) (*os.File, error) {
+	if m.Type == "bind" || o.bind || o.rbind {
+		return bindSource(m.Source, o)
+	}
+	attr := o.attr.Set &^ sys.MountReadOnly
+	switch m.Type {
+	case "sysfs":
+		mount, err := sys.NewMount("sysfs", nil, o.attr.Set)
+		if isErrno(err, syscall.EPERM) { // the network namespace belongs to another user namespace
+			return readOnlyCopy("/sys")
+		}
+		return mount, err
+	case "proc":
+		mount, err := sys.NewMount("proc", o.data, o.attr.Set)
+		if isErrno(err, syscall.EPERM) { // so does the PID namespace
+			return sys.OpenTree(nil, "/proc", true)
+		}
+		return mount, err
+	case "cgroup", "cgroup2":
+		return cgroupSource(o.attr.Set)
+	}
+	return sys.NewMount(m.Type, o.data, attr)
+}
+
+// bindSource copies the mount of a path of the host. Without a word on it, what is mounted below comes along.
+func bindSource(source string, o *mountOptions) (*os.File, error) {
+	mount, err := sys.OpenTree(nil, source, o.rbind || !o.bind)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, errdefs.Errorf(errdefs.ErrNotFound, "no such file or directory on the host")
+	}
+	return mount, err
+}
+
+func readOnlyCopy(source string) (*os.File, error) {
+	mount, err := sys.OpenTree(nil, source, true)
+	if err != nil {
+		return nil, err
+	}
+	if err := sys.SetMountAttr(mount, true, sys.MountAttr{Set: sys.MountReadOnly}); err != nil {
+		mount.Close()
+		return nil, err
+	}
+	return mount, nil
+}
+
+// cgroupSource is the container's view of its control groups: of cgroup v2 its own tree, of the older
+// hierarchies, which a user namespace cannot divide, the host's, read-only.
+func cgroupSource(attr uint64) (*os.File, error) {
+	const tree = "/sys/fs/cgroup"
+	host, err := os.OpenFile(tree, sys.OPath|sys.ODirectory, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer host.Close()
+	magic, err := sys.FsMagic(host)
+	if err != nil {
+		return nil, err
+	}
+	if magic == sys.MagicCgroup {
+		mount, err := sys.NewMount("cgroup2", nil, attr)
+		if !isErrno(err, syscall.EPERM) && !isErrno(err, syscall.EBUSY) {
+			return mount, err
+		}
+	}
+	return readOnlyCopy(tree)
+}
+
+// kernelTypes are file systems whose place in the container is fixed: a link there is an attack.
+var kernelTypes = []string{"proc", "sysfs", "devpts", "mqueue", "cgroup", "cgroup2"}
+
+// target opens what to mount on, inside the root, and makes it where it is missing: a directory, or an empty
+// file when the source is not a directory.
+func (r *rootfs) target(m *specs.Mount, source *os.File) (*os.File, error) {
+	dest := path.Clean("/" + m.Destination)
+	if dest == "/" {
+		return nil, errdefs.Errorf(errdefs.ErrInvalid, "the root of the container cannot be mounted over")
+	}
+	resolve := uint64(sys.FollowInRoot)
+	if slices.Contains(kernelTypes, m.Type) || reserved(dest) {
+		resolve = sys.NoLinks
+	}
+	target, err := r.open(dest, resolve)
+	if errors.Is(err, syscall.ENOENT) {
+		target, err = r.makeTarget(dest, source, resolve)
+	}
+	if isErrno(err, syscall.ELOOP) {
+		return nil, errdefs.Errorf(errdefs.ErrInvalid, "the image has a link on this path")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := checkTarget(target, m, dest); err != nil {
+		target.Close()
+		return nil, err
+	}
+	return target, nil
+}
+
+// reserved says whether a path belongs to the kernel's file systems.
+func reserved(dest string) bool {
+	for _, top := range []string{"/dev", "/proc", "/sys"} {
+		if dest == top || strings.HasPrefix(dest, top+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *rootfs) open(name string, resolve uint64) (*os.File, error) {
+	return sys.OpenIn(r.root, name, sys.OPath, resolve)
+}
+
+func (r *rootfs) makeTarget(dest string, source *os.File, resolve uint64) (*os.File, error) {
+	st, err := source.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if st.IsDir() {
+		if _, err := pathrs.MkdirAllHandle(r.root, dest, 0o755); err != nil {
+			return nil, err
+		}
+		return r.open(dest, resolve)
+	}
+	dir, err := pathrs.MkdirAllHandle(r.root, path.Dir(dest), 0o755)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	f, err := sys.CreateAt(dir, path.Base(dest), 0o644)
+	if err != nil {
+		return nil, err
+	}
+	f.Close()
+	return r.open(dest, resolve)
+}
+
+// inProc are the files of /proc that may be mounted over, to show a container numbers of its own.
+var inProc = []string{
+	"/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo", "/proc/stat", "/proc/swaps", "/proc/uptime", "/proc/loadavg",
+	"/proc/slabinfo", "/proc/sys/kernel/ns_last_pid", "/proc/sys/crypto/fips_enabled",
+}
+
+// checkTarget refuses targets in /proc, however they were reached: what writes there must reach the kernel
+// and nothing else (CVE-2019-16884, CVE-2019-19921).
+func checkTarget(target *os.File, m *specs.Mount, dest string) error {
+	magic, err := sys.FsMagic(target)
+	if err != nil {
+		return err
+	}
+	if magic != sys.MagicProc || slices.Contains(inProc, dest) {
+		return nil
+	}
+	if m.Type == "proc" && dest == "/proc" {
+		return nil
+	}
+	return errdefs.Errorf(errdefs.ErrInvalid, "a container's /proc cannot be mounted over")
+}
+
+// fillTmpfs copies what the image has at target into a new tmpfs.
+func (r *rootfs) fillTmpfs(mount *os.File, target string) error {
+	from, err := sys.OpenIn(r.root, target, os.O_RDONLY|sys.ODirectory, sys.FollowInRoot)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	to, err := sys.OpenIn(mount, ".", os.O_RDONLY|sys.ODirectory, sys.NoLinks)
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	if err := copyTree(from, to); err != nil {
+		return fmt.Errorf("cannot copy the image's files: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,102 @@
+package runtime
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/mosscontainers/moss/pkg/sys"
+)
+
+// kinds relates the namespaces of an OCI configuration to the kernel's flags.
+var kinds = map[specs.LinuxNamespaceType]int{
+	specs.PIDNamespace:     sys.ClonePID,
+	specs.NetworkNamespace: sys.CloneNet,
+	specs.MountNamespace:   sys.CloneMount,
+	specs.IPCNamespace:     sys.CloneIPC,
+	specs.UTSNamespace:     sys.CloneUTS,
+	specs.CgroupNamespace:  sys.CloneCgroup,
+}
+
+// namespaces are those that a container gets: new ones and others'.
+type namespaces struct {
+	fresh int // flags of those to make
+	join  []namespace
+	pid   *os.File // joined by the parent before it forks: a process never changes its own
+	// borrowed is the one of join that belongs to the caller.
+	borrowed *os.File
+}
+
+type namespace struct {
+	kind int
+	file *os.File
+}
+
+func openNamespaces(list []specs.LinuxNamespace, netns *os.File) (*namespaces, error) {
+	s := &namespaces{}
+	for _, n := range list {
+		kind, ok := kinds[n.Type]
+		switch {
+		case !ok:
+			return nil, joinErrors(fmt.Errorf("cannot make a namespace of type %q", n.Type), s.close())
+		case kind == sys.CloneNet && netns != nil:
+		case n.Path == "":
+			s.fresh |= kind
+		default:
+			f, err := os.Open(n.Path)
+			if err != nil {
+				return nil, joinErrors(fmt.Errorf("cannot join a namespace: %w", err), s.close())
+			}
+			s.add(kind, f)
+		}
+	}
+	if netns != nil {
+		s.borrowed = netns
+		s.join = append(s.join, namespace{sys.CloneNet, netns})
+	}
+	s.fresh |= sys.CloneMount
+	return s, nil
+}
+
+func (s *namespaces) add(kind int, f *os.File) {
+	if kind == sys.ClonePID {
+		s.pid = f
+		return
+	}
+	s.join = append(s.join, namespace{kind, f})
+}
+
+// joined are the kinds of the namespaces whose descriptors the stage inherits, in their order.
+func (s *namespaces) joined() []int {
+	var list []int
+	for _, n := range s.join {
+		list = append(list, n.kind)
+	}
+	return list
+}
+
+// cloned are the flags for clone(2). The cgroup namespace is made later, when the process is in its cgroup.
+func (s *namespaces) cloned() uintptr { return uintptr(s.fresh &^ sys.CloneCgroup) }
+
+func (s *namespaces) close() error {
+	var errs []error
+	for _, n := range s.join {
+		if n.file != s.borrowed {
+			errs = append(errs, n.file.Close())
+		}
+	}
+	if s.pid != nil {
+		errs = append(errs, s.pid.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// joinErrors is the first error with the second beside it, where there is one.
+func joinErrors(err, also error) error {
+	if also == nil {
+		return err
+	}
+	return errors.Join(err, also)
+}

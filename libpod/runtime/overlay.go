@@ -1,0 +1,67 @@
+package runtime
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/sys"
+)
+
+// maxOptions is how long the options of one mount(2) can be: a page, with its terminating zero.
+const maxOptions = 4095
+
+// mount mounts the overlay at target. The working directory of the calling thread, or of the process when
+// it shares it, becomes Home: the layers' short relative names keep a hundred of them within a page.
+func (o *Overlay) mount(target string) error {
+	options, err := o.options()
+	if err != nil {
+		return err
+	}
+	if err := os.Chdir(o.Home); err != nil {
+		return fmt.Errorf("cannot enter the image store: %w", err)
+	}
+	if err := sys.Mount("overlay", target, "overlay", 0, options); err != nil {
+		if errors.Is(err, syscall.ENOENT) {
+			return errdefs.Errorf(errdefs.ErrNotFound, "cannot mount the container's root file system: a layer is missing below %s: %w", o.Home, err)
+		}
+		return fmt.Errorf("cannot mount the container's root file system from %s: %w", o.Home, err)
+	}
+	return nil
+}
+
+// options are those of overlay(5); see Documentation/filesystems/overlayfs.rst.
+func (o *Overlay) options() (string, error) {
+	list := []string{"lowerdir=" + strings.Join(o.Lower, ":")}
+	if o.Upper != "" {
+		upper, err := filepath.Rel(o.Home, o.Upper)
+		if err != nil {
+			return "", err
+		}
+		work, err := filepath.Rel(o.Home, o.Work)
+		if err != nil {
+			return "", err
+		}
+		list = append(list, "upperdir="+escapeOption(upper), "workdir="+escapeOption(work))
+		if o.Volatile {
+			list = append(list, "volatile")
+		}
+	}
+	if o.UserXattr {
+		list = append(list, "userxattr")
+	}
+	options := strings.Join(list, ",")
+	if len(options) > maxOptions {
+		return "", fmt.Errorf("cannot mount an image of %d layers: their names are too long for the kernel", len(o.Lower))
+	}
+	return options, nil
+}
+
+// escapeOption quotes what overlay would take for the end of a path.
+func escapeOption(path string) string {
+	return strings.NewReplacer(`\`, `\\`, ",", `\,`, ":", `\:`).Replace(path)
+}

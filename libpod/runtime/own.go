@@ -1,0 +1,84 @@
+package runtime
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/mosscontainers/moss/pkg/sys"
+)
+
+// New is Moss's own launcher. exe is the path of the program whose main calls Stage first, best a sealed memory
+// file such as /proc/PID/fd/N: a container can see it as /proc/self/exe and must not be able to write to it.
+//
+// The caller is root of the user's user namespace, or of the host. When a container has no PID namespace of
+// its own, the caller is to be a child subreaper with no other children: Wait kills what it finds below it.
+func New(exe string) Launcher { return &own{exe: exe} }
+
+type own struct{ exe string }
+
+func (l *own) Create(ctx context.Context, b *Bundle, io Stdio, netns *os.File) (Process, error) {
+	if err := checkBundle(b); err != nil {
+		return nil, err
+	}
+	spaces, err := openNamespaces(b.Spec.Linux.Namespaces, netns)
+	if err != nil {
+		return nil, err
+	}
+	defer spaces.close()
+	group, err := createCgroup(b.Spec.Linux.CgroupsPath, b.Spec.Linux.Resources)
+	if err != nil {
+		return nil, err
+	}
+	p, err := startStage(ctx, &launch{
+		exe:    l.exe,
+		name:   stageInit,
+		spaces: spaces,
+		group:  group,
+		stdio:  io,
+		order:  order{Bundle: lean(b), Kinds: spaces.joined()},
+	})
+	if err != nil {
+		return nil, joinErrors(err, group.destroy())
+	}
+	p.group = group
+	p.ownPIDs = spaces.fresh&sys.ClonePID != 0
+	return p, nil
+}
+
+// lean is the bundle without what the stage does not need, because all of it travels as JSON.
+func lean(b *Bundle) *Bundle {
+	c, s, l := *b, *b.Spec, *b.Spec.Linux
+	l.Seccomp, l.Resources = nil, nil
+	s.Linux, s.Annotations, s.Hooks = &l, nil, nil
+	c.Spec = &s
+	return &c
+}
+
+func checkBundle(b *Bundle) error {
+	s := b.Spec
+	switch {
+	case s == nil || s.Process == nil || s.Linux == nil:
+		return fmt.Errorf("cannot start container %s: its configuration is not complete", b.ID)
+	case len(s.Process.Args) == 0:
+		return errNoArgs
+	case b.Overlay == nil && (s.Root == nil || s.Root.Path == ""):
+		return fmt.Errorf("cannot start container %s: it has no root file system", b.ID)
+	case s.Process.ApparmorProfile != "" || s.Process.SelinuxLabel != "":
+		return fmt.Errorf("cannot start container %s: this launcher cannot set security labels; use --runtime", b.ID)
+	case len(s.Linux.UIDMappings) > 0 || hasNamespace(s, specs.UserNamespace):
+		return fmt.Errorf("cannot start container %s: this launcher makes no user namespace; use --runtime", b.ID)
+	}
+	return nil
+}
+
+func hasNamespace(s *specs.Spec, kind specs.LinuxNamespaceType) bool {
+	for _, n := range s.Linux.Namespaces {
+		if n.Type == kind {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,87 @@
+package runtime
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+)
+
+// process is a stage, and what it becomes.
+type process struct {
+	child   *os.Process
+	pid     int
+	socket  *os.File // nil once the command runs
+	console *os.File
+	group   *cgroup
+	// ownPIDs says that the kernel ends everything in the container with this process, its PID 1.
+	ownPIDs bool
+	// extra is a process in somebody else's container, which Wait must not end.
+	extra bool
+}
+
+func (p *process) Pid() int { return p.pid }
+
+func (p *process) Console() *os.File { return p.console }
+
+func (p *process) Start() error {
+	if p.socket == nil {
+		return errors.New("cannot start a process twice")
+	}
+	socket := p.socket
+	p.socket = nil
+	defer socket.Close()
+	if _, err := socket.Write([]byte{1}); err != nil && !errors.Is(err, syscall.EPIPE) {
+		return fmt.Errorf("cannot release the container's first process: %w", err)
+	}
+	_, err := receiveFrame(socket)
+	if err == io.EOF {
+		return nil
+	}
+	if err == nil {
+		err = errors.New("cannot understand the container's first process")
+	}
+	_, waitErr := p.Wait()
+	return joinErrors(err, waitErr)
+}
+
+func (p *process) Wait() (int, error) {
+	state, err := p.child.Wait()
+	if err != nil {
+		return 0, fmt.Errorf("cannot wait for process %d: %w", p.pid, err)
+	}
+	code := exitCode(state.Sys().(syscall.WaitStatus))
+	if p.extra || p.ownPIDs {
+		return code, nil
+	}
+	if p.group.path != "" {
+		return code, p.group.kill()
+	}
+	return code, killChildren()
+}
+
+// exitCode is a status as a shell counts it.
+func exitCode(s syscall.WaitStatus) int {
+	if s.Signaled() {
+		return 128 + int(s.Signal())
+	}
+	return s.ExitStatus()
+}
+
+func (p *process) Delete() error {
+	if p.extra {
+		return nil
+	}
+	return p.group.destroy()
+}
+
+// abandon ends a stage whose set-up failed.
+func (p *process) abandon() {
+	_ = p.child.Kill() // it may have ended by itself
+	_, _ = p.child.Wait()
+	p.socket.Close()
+	if p.console != nil {
+		p.console.Close()
+	}
+}

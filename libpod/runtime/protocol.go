@@ -1,0 +1,116 @@
+package runtime
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/sys"
+)
+
+// The stage talks with its parent over one socket. The parent sends an order: its length in four bytes, little endian,
+// and JSON. The stage sets everything up and sends one frame: frameReady, with the terminal's master as a
+// descriptor where there is one, or frameError. The parent sends one byte to go on. Then the socket either closes,
+// because execve(2) has succeeded, or brings a frameError.
+const (
+	frameReady = 'r'
+	frameError = 'e'
+)
+
+// order is what a stage is to do: Bundle for the first process of a container, Command for one more.
+type order struct {
+	Bundle  *Bundle  `json:"bundle,omitempty"`
+	Command *command `json:"command,omitempty"`
+	Kinds   []int    `json:"kinds,omitempty"` // of the namespaces on the descriptors from firstNamespace on
+}
+
+// command is a process to run in a container.
+type command struct {
+	Process *specs.Process `json:"process"`
+	Seccomp string         `json:"seccomp,omitempty"`
+	User    string         `json:"user,omitempty"`
+	Groups  []string       `json:"groups,omitempty"`
+	// Namespaces are those of the process Pid that it is to join.
+	Namespaces int `json:"namespaces,omitempty"`
+	Pid        int `json:"pid,omitempty"`
+}
+
+// Descriptors of a stage.
+const (
+	controlFD      = 3
+	programFD      = 4 // the stage's own program
+	firstNamespace = 5
+)
+
+func sendOrder(socket io.Writer, o *order) error {
+	b, err := json.Marshal(o)
+	if err != nil {
+		return fmt.Errorf("cannot encode the container's configuration: %w", err)
+	}
+	head := binary.LittleEndian.AppendUint32(make([]byte, 0, 4+len(b)), uint32(len(b)))
+	_, err = socket.Write(append(head, b...))
+	return err
+}
+
+func receiveOrder(socket io.Reader) (*order, error) {
+	var head [4]byte
+	if _, err := io.ReadFull(socket, head[:]); err != nil {
+		return nil, err
+	}
+	b := make([]byte, binary.LittleEndian.Uint32(head[:]))
+	if _, err := io.ReadFull(socket, b); err != nil {
+		return nil, err
+	}
+	o := &order{}
+	return o, json.Unmarshal(b, o)
+}
+
+// errorKinds are those kinds of errors that a parent may act on, by their index.
+var errorKinds = [...]error{
+	nil, errdefs.ErrNoCommand, errdefs.ErrNotExecutable, errdefs.ErrInvalid, errdefs.ErrNotFound, errdefs.ErrDenied,
+	errdefs.ErrUnavailable, errdefs.ErrNoSpace,
+}
+
+func sendError(socket *os.File, err error) error {
+	kind := 0
+	for i := 1; i < len(errorKinds); i++ {
+		if errors.Is(err, errorKinds[i]) {
+			kind = i
+			break
+		}
+	}
+	text := err.Error()
+	if len(text) > 4000 {
+		text = text[:4000]
+	}
+	return sys.SendFile(socket, append([]byte{frameError, byte(kind)}, text...), nil)
+}
+
+func sendReady(socket, console *os.File) error {
+	return sys.SendFile(socket, []byte{frameReady}, console)
+}
+
+// receiveFrame waits for the next word of a stage: io.EOF when it closed the socket.
+func receiveFrame(socket *os.File) (console *os.File, err error) {
+	buf := make([]byte, 4096)
+	n, f, err := sys.ReceiveFile(socket, buf)
+	switch {
+	case err != nil:
+		return nil, err
+	case n == 0:
+		return nil, io.EOF
+	case buf[0] == frameReady:
+		return f, nil
+	case buf[0] != frameError || n < 2 || int(buf[1]) >= len(errorKinds):
+		return nil, errors.New("cannot understand the container's first process")
+	case buf[1] == 0:
+		return nil, errors.New(string(buf[2:n]))
+	}
+	return nil, errdefs.Errorf(errorKinds[buf[1]], "%s", buf[2:n])
+}

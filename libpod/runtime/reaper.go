@@ -1,0 +1,84 @@
+package runtime
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/mosscontainers/moss/pkg/sys"
+)
+
+// execReaper becomes PID 1 of a container with Bundle.Init: our own program again, but with nothing left of the
+// privileges of a stage. The descriptor of the control socket stays open across, so that it can tell how the command
+// started.
+func (s *stage) execReaper() error {
+	args := append([]string{stageReaper}, s.proc.Args...)
+	if err := sys.Replace(controlFD, s.socket); err != nil && !isErrno(err, syscall.EINVAL) {
+		return err
+	}
+	if err := sys.KeepOnExec(controlFD); err != nil {
+		return err
+	}
+	return sys.ExecFile(s.program, args, s.proc.Env)
+}
+
+// runReaper starts the command, forwards signals to it, reaps every orphan and ends as the command did.
+func runReaper() {
+	socket := os.NewFile(controlFD, "control")
+	signals := make(chan os.Signal, 64)
+	signal.Notify(signals)
+	pid, err := spawn(os.Args[1:])
+	if err != nil {
+		_ = sendError(socket, err) // without a parent there is nobody to tell
+		os.Exit(1)
+	}
+	socket.Close()
+	done := make(chan int)
+	go func() { done <- reapUntil(pid) }()
+	for {
+		select {
+		case code := <-done:
+			os.Exit(code)
+		case sig := <-signals:
+			forward(pid, sig.(syscall.Signal))
+		}
+	}
+}
+
+// spawn starts the command; it is looked for in PATH as execute does.
+func spawn(args []string) (int, error) {
+	sys.CloseOnExecFrom(3)
+	attr := &syscall.ProcAttr{Env: os.Environ(), Files: []uintptr{0, 1, 2}}
+	var pid int
+	err := search(args, os.Environ(), func(file string) (err error) {
+		pid, err = syscall.ForkExec(file, args, attr)
+		return err
+	})
+	return pid, err
+}
+
+// forward passes a signal on. Those about children and the terminal's stops are our own.
+func forward(pid int, sig syscall.Signal) {
+	switch sig {
+	case syscall.SIGCHLD, syscall.SIGURG, syscall.SIGTTIN, syscall.SIGTTOU, syscall.SIGPIPE:
+		return
+	}
+	_ = syscall.Kill(pid, sig) // it may have ended meanwhile
+}
+
+// reapUntil waits for children until the one with this pid has ended, and returns its status.
+func reapUntil(pid int) int {
+	for {
+		var status syscall.WaitStatus
+		got, err := syscall.Wait4(-1, &status, 0, nil)
+		if err == syscall.EINTR {
+			continue
+		}
+		if err != nil {
+			return 1
+		}
+		if got == pid && (status.Exited() || status.Signaled()) {
+			return exitCode(status)
+		}
+	}
+}

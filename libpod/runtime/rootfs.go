@@ -1,0 +1,194 @@
+package runtime
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/cyphar/filepath-securejoin/pathrs-lite"
+	"github.com/cyphar/filepath-securejoin/pathrs-lite/procfs"
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/sys"
+)
+
+// rootfs is a container's root file system while it is put together. Everything in it is reached from
+// the descriptor root, and no path of it is ever joined to one of the host.
+type rootfs struct {
+	bundle *Bundle
+	spec   *specs.Spec
+	root   *os.File
+	dev    bool // /dev is ours to fill
+}
+
+// newRootfs mounts the root directory of the container.
+func newRootfs(b *Bundle) (*rootfs, error) {
+	if err := setRootPropagation(b.Spec.Linux.RootfsPropagation); err != nil {
+		return nil, err
+	}
+	target := b.mountPoint()
+	if o := b.Overlay; o != nil {
+		if err := o.mount(target); err != nil {
+			return nil, err
+		}
+	} else if err := sys.BindMount(b.Spec.Root.Path, target); err != nil {
+		return nil, fmt.Errorf("cannot use %s as root file system: %w", b.Spec.Root.Path, err)
+	}
+	root, err := os.OpenFile(target, sys.OPath|sys.ODirectory, 0)
+	if err != nil {
+		return nil, err
+	}
+	return &rootfs{bundle: b, spec: b.Spec, root: root}, nil
+}
+
+// mountPoint is where the root directory is mounted, in the container's mount namespace only.
+func (b *Bundle) mountPoint() string { return filepath.Join(b.RunDir, "rootfs") }
+
+// setRootPropagation decides whether mounts of the host appear in the container, and the other way round.
+func setRootPropagation(want string) error {
+	a, recursive, ok := propagation(want)
+	if want == "" {
+		a, recursive, ok = sys.MountSlave, true, true
+	}
+	if !ok {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use the propagation %q: it is one of [r]shared, [r]slave, [r]private, [r]unbindable", want)
+	}
+	return sys.SetPropagation("/", uintptr(a), recursive)
+}
+
+// populate mounts and creates everything in the root directory.
+func (r *rootfs) populate(s *stage) error {
+	for _, c := range r.bundle.CopyUp {
+		if err := r.copyUp(c); err != nil {
+			return err
+		}
+	}
+	r.dev = true
+	for i := range r.spec.Mounts {
+		m := &r.spec.Mounts[i]
+		if path.Clean(m.Destination) == "/dev" && m.Type == "bind" {
+			r.dev = false
+		}
+		if err := r.mount(m); err != nil {
+			return fmt.Errorf("cannot mount %s at %s: %w", describe(m), m.Destination, err)
+		}
+	}
+	if err := r.makeDevices(); err != nil {
+		return err
+	}
+	if s.proc.Terminal {
+		if err := s.openTerminal(r); err != nil {
+			return err
+		}
+	}
+	if err := r.makeCwd(s.proc.Cwd); err != nil {
+		return err
+	}
+	if err := r.setSysctls(); err != nil {
+		return err
+	}
+	return r.restrict()
+}
+
+func describe(m *specs.Mount) string {
+	if m.Source == "" || m.Source == m.Type {
+		return "a " + m.Type
+	}
+	return m.Source
+}
+
+// restrict hides and write-protects what the configuration names.
+func (r *rootfs) restrict() error {
+	if err := r.readOnlyPaths(r.spec.Linux.ReadonlyPaths); err != nil {
+		return err
+	}
+	if err := r.mask(r.spec.Linux.MaskedPaths); err != nil {
+		return err
+	}
+	if !r.readOnly() {
+		return nil
+	}
+	if err := sys.SetMountAttr(r.root, false, sys.MountAttr{Set: sys.MountReadOnly}); err != nil {
+		return fmt.Errorf("cannot make the root file system read-only: %w", err)
+	}
+	return nil
+}
+
+func (r *rootfs) readOnly() bool {
+	return r.spec.Root != nil && r.spec.Root.Readonly || r.bundle.Overlay != nil && r.bundle.Overlay.ReadOnly
+}
+
+// enter makes the root directory the root of the process, and finds the working directory in it.
+func (r *rootfs) enter(s *stage) error {
+	if err := sys.PivotRoot(r.root); err != nil {
+		return err
+	}
+	return s.openCwd()
+}
+
+// openCwd opens the working directory, inside of the container's root whatever its name leads to.
+func (s *stage) openCwd() error {
+	dir, err := sys.OpenIn(s.root, s.proc.Cwd, sys.OPath|sys.ODirectory, sys.FollowInRoot)
+	switch {
+	case err == nil:
+		s.cwd = dir
+		return nil
+	case errors.Is(err, syscall.ENOENT):
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use the working directory %q: there is no such directory in the container", s.proc.Cwd)
+	case errors.Is(err, syscall.ELOOP):
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use the working directory %q: it leads out of the container", s.proc.Cwd)
+	}
+	return errdefs.Errorf(errdefs.ErrInvalid, "cannot use the working directory %q: %w", s.proc.Cwd, err)
+}
+
+// makeCwd creates a working directory that is not there, as Docker does.
+func (r *rootfs) makeCwd(cwd string) error {
+	_, err := sys.OpenIn(r.root, cwd, sys.OPath, sys.FollowInRoot)
+	if !errors.Is(err, syscall.ENOENT) {
+		return nil // openCwd tells what is wrong with it
+	}
+	if _, err := pathrs.MkdirAllHandle(r.root, cwd, 0o755); err != nil {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot create the working directory %q: %w", cwd, err)
+	}
+	return nil
+}
+
+// setSysctls writes kernel parameters through a procfs of our own, which nothing is mounted over.
+func (r *rootfs) setSysctls() error {
+	if len(r.spec.Linux.Sysctl) == 0 {
+		return nil
+	}
+	proc, err := procfs.OpenUnsafeProcRoot()
+	if err != nil {
+		return fmt.Errorf("cannot set kernel parameters: %w", err)
+	}
+	defer proc.Close()
+	for key, value := range r.spec.Linux.Sysctl {
+		if err := setSysctl(proc, key, value); err != nil {
+			return fmt.Errorf("cannot set the kernel parameter %s to %q: %w", key, value, err)
+		}
+	}
+	return nil
+}
+
+func setSysctl(proc *procfs.Handle, key, value string) error {
+	handle, err := proc.OpenRoot("sys/" + strings.ReplaceAll(key, ".", "/"))
+	if err != nil {
+		return err
+	}
+	defer handle.Close()
+	f, err := pathrs.Reopen(handle, os.O_WRONLY)
+	if err != nil {
+		return err
+	}
+	if _, err := f.WriteString(value); err != nil {
+		f.Close()
+		return err
+	}
+	return f.Close()
+}

@@ -1,0 +1,194 @@
+package runtime
+
+import (
+	"fmt"
+	"io"
+	"os"
+	goruntime "runtime"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/moby/sys/capability"
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/mosscontainers/moss/pkg/sys"
+)
+
+// Names under which the program is started to be a stage.
+const (
+	stageInit   = "moss-init"   // the first process of a container
+	stageExec   = "moss-exec"   // one more process of a container
+	stageReaper = "moss-reaper" // PID 1 of a container with Bundle.Init
+)
+
+// Stage runs a stage and never returns when the process was started as one, which argv[0] says. It must
+// be the first thing that main does.
+func Stage() {
+	switch os.Args[0] {
+	case stageInit, stageExec:
+		runStage()
+	case stageReaper:
+		runReaper()
+	}
+}
+
+// stage is a process on its way to become a container's.
+type stage struct {
+	socket  *os.File // to the parent
+	program *os.File // our own executable, for the reaper
+	root    *os.File // the container's root directory
+	proc    *specs.Process
+	user    *identity
+	seccomp []byte
+	cwd     *os.File
+	console *os.File // master side of the terminal
+	tty     *os.File // slave side
+	reaper  bool
+}
+
+func runStage() {
+	// Namespaces, ids, capabilities and filters belong to threads; execve(2) makes this one the whole process.
+	goruntime.LockOSThread()
+	debug.SetGCPercent(-1) // too short a life to collect anything
+	s := &stage{socket: os.NewFile(controlFD, "control"), program: os.NewFile(programFD, "program")}
+	err := s.run()
+	if err == io.EOF {
+		os.Exit(1) // the parent is gone
+	}
+	_ = sendError(s.socket, err) // without a parent there is nobody to tell
+	os.Exit(1)
+}
+
+// run returns only with an error.
+func (s *stage) run() error {
+	if err := sys.SetNonDumpable(); err != nil {
+		return err
+	}
+	if err := sys.CloseOnExecFrom(controlFD); err != nil {
+		return err
+	}
+	if _, err := capability.LastCap(); err != nil { // read while /proc still is the host's
+		return fmt.Errorf("cannot read the last capability: %w", err)
+	}
+	o, err := receiveOrder(s.socket)
+	if err != nil {
+		return err
+	}
+	if err := sys.Unshare(sys.CloneFS); err != nil {
+		return err
+	}
+	syscall.Umask(0) // modes of what we make are exact
+	if o.Command != nil {
+		err = s.enter(o.Command)
+	} else {
+		err = s.build(o)
+	}
+	if err != nil {
+		return err
+	}
+	if err := sendReady(s.socket, s.console); err != nil {
+		return err
+	}
+	var word [1]byte
+	if _, err := io.ReadFull(s.socket, word[:]); err != nil {
+		return io.EOF
+	}
+	return s.become()
+}
+
+// joinNamespaces enters the namespaces whose descriptors were inherited.
+func joinNamespaces(kinds []int) error {
+	for i, kind := range kinds {
+		f := os.NewFile(uintptr(firstNamespace+i), "namespace")
+		if err := sys.Setns(f, kind); err != nil {
+			return err
+		}
+		f.Close()
+	}
+	return nil
+}
+
+// build makes the container around its first process.
+func (s *stage) build(o *order) error {
+	b := o.Bundle
+	s.proc, s.reaper = b.Spec.Process, b.Init
+	if err := joinNamespaces(o.Kinds); err != nil {
+		return err
+	}
+	if hasFresh(b.Spec, specs.CgroupNamespace) {
+		if err := sys.Unshare(sys.CloneCgroup); err != nil {
+			return err
+		}
+	}
+	if err := s.readFilter(b.Seccomp); err != nil {
+		return err
+	}
+	if err := joinKeyring(s.seccomp != nil); err != nil {
+		return err
+	}
+	if err := setNames(b.Spec); err != nil {
+		return err
+	}
+	r, err := newRootfs(b)
+	if err != nil {
+		return err
+	}
+	s.root = r.root
+	if err := s.resolveUser(b.User, b.Groups); err != nil {
+		return err
+	}
+	if err := r.populate(s); err != nil {
+		return err
+	}
+	if err := s.setLimits(); err != nil {
+		return err
+	}
+	return r.enter(s)
+}
+
+func hasFresh(s *specs.Spec, kind specs.LinuxNamespaceType) bool {
+	for _, n := range s.Linux.Namespaces {
+		if n.Type == kind && n.Path == "" {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *stage) readFilter(path string) (err error) {
+	if path == "" {
+		return nil
+	}
+	s.seccomp, err = os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("cannot read the seccomp filter: %w", err)
+	}
+	if len(s.seccomp) == 0 {
+		return fmt.Errorf("cannot load the seccomp filter %s: it is empty", path)
+	}
+	return nil
+}
+
+// joinKeyring takes the user's session keyring away. A filter refuses keyctl(2) anyway, so that a user who has used
+// up the quota of keys is no reason to stop then.
+func joinKeyring(filtered bool) error {
+	err := sys.JoinSessionKeyring()
+	if err == nil || isErrno(err, syscall.ENOSYS) || filtered && isErrno(err, syscall.EDQUOT) {
+		return nil
+	}
+	return fmt.Errorf("cannot make a session keyring: %w", err)
+}
+
+func setNames(s *specs.Spec) error {
+	if s.Hostname != "" {
+		if err := sys.SetHostname(s.Hostname); err != nil {
+			return fmt.Errorf("cannot set the host name to %q: %w", s.Hostname, err)
+		}
+	}
+	if s.Domainname != "" {
+		if err := sys.SetDomainname(s.Domainname); err != nil {
+			return fmt.Errorf("cannot set the domain name to %q: %w", s.Domainname, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,221 @@
+package runtime
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/moby/sys/user"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/sys"
+)
+
+// maxUserFile bounds what is read of an image's /etc/passwd and /etc/group, in bytes.
+const maxUserFile = 4 << 20
+
+// identity is whom a process runs as.
+type identity struct {
+	uid, gid int
+	groups   []uint32
+	home     string
+}
+
+// explain says what a refused change of ids means.
+func (u *identity) explain(err error) error {
+	if !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.EPERM) {
+		return err
+	}
+	return errdefs.Errorf(errdefs.ErrInvalid,
+		"cannot run as user %d, group %d, groups %v: the user namespace does not have all of them; see /etc/subuid and /etc/subgid: %w",
+		u.uid, u.gid, u.groups, err)
+}
+
+// resolveUser finds out whom the process runs as, and gives it a HOME.
+func (s *stage) resolveUser(spec string, groups []string) error {
+	given := s.proc.User
+	u := &identity{uid: int(given.UID), gid: int(given.GID), groups: given.AdditionalGids}
+	needHome := !hasEnv(s.proc.Env, "HOME")
+	if spec != "" || len(groups) > 0 || needHome {
+		if err := u.lookUp(s.root, spec, groups, needHome); err != nil {
+			return err
+		}
+	}
+	if needHome {
+		s.proc.Env = append(s.proc.Env, "HOME="+u.home)
+	}
+	s.user = u
+	return nil
+}
+
+func hasEnv(env []string, name string) bool {
+	for _, e := range env {
+		if strings.HasPrefix(e, name+"=") {
+			return true
+		}
+	}
+	return false
+}
+
+func (u *identity) lookUp(root *os.File, spec string, groups []string, needHome bool) error {
+	if err := checkUserSpec(spec); err != nil {
+		return err
+	}
+	passwd, err := readUserFile(root, "etc/passwd", 4)
+	if err != nil {
+		if spec == "" && len(groups) == 0 { // only HOME was wanted
+			u.home = "/"
+			return nil
+		}
+		return err
+	}
+	var group io.Reader
+	if spec != "" || len(groups) > 0 {
+		b, err := readUserFile(root, "etc/group", 3)
+		if err != nil {
+			return err
+		}
+		group = bytes.NewReader(b)
+	}
+	if spec == "" {
+		u.home = homeOf(passwd, u.uid)
+	} else {
+		if err := u.parse(spec, passwd, group); err != nil {
+			return err
+		}
+	}
+	return u.addGroups(groups, root)
+}
+
+// parse resolves "user", "user:group", with names or numbers.
+func (u *identity) parse(spec string, passwd []byte, group io.Reader) error {
+	found, err := user.GetExecUser(spec, &user.ExecUser{Home: "/"}, bytes.NewReader(passwd), group)
+	if err != nil {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot run as user %q: %w", spec, err)
+	}
+	u.uid, u.gid, u.home = found.Uid, found.Gid, found.Home
+	if u.home == "" {
+		u.home = "/"
+	}
+	for _, g := range found.Sgids {
+		u.groups = append(u.groups, uint32(g))
+	}
+	return nil
+}
+
+func (u *identity) addGroups(groups []string, root *os.File) error {
+	if len(groups) == 0 {
+		return nil
+	}
+	for _, g := range groups {
+		if err := checkUserSpec(g); err != nil {
+			return err
+		}
+	}
+	b, err := readUserFile(root, "etc/group", 3)
+	if err != nil {
+		return err
+	}
+	gids, err := user.GetAdditionalGroups(groups, bytes.NewReader(b))
+	if err != nil {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot add the groups %s: %w", strings.Join(groups, ", "), err)
+	}
+	for _, g := range gids {
+		u.groups = append(u.groups, uint32(g))
+	}
+	return nil
+}
+
+func homeOf(passwd []byte, uid int) string {
+	found, err := user.ParsePasswdFilter(bytes.NewReader(passwd), func(u user.User) bool { return u.Uid == uid })
+	if err != nil || len(found) == 0 || found[0].Home == "" {
+		return "/"
+	}
+	return found[0].Home
+}
+
+// checkUserSpec refuses numbers that a lookup could take for something else: what looks like a number is
+// one, and a user or group id of Linux; the greatest number means "no change" to the kernel.
+func checkUserSpec(spec string) error {
+	if spec == "" {
+		return nil
+	}
+	name, group, both := strings.Cut(spec, ":")
+	if name == "" || both && group == "" || strings.Contains(group, ":") {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot run as user %q: it is not of the form user[:group]", spec)
+	}
+	for _, part := range []string{name, group} {
+		if part == "" || strings.Trim(part, "+-0123456789") != "" {
+			continue
+		}
+		if id, err := strconv.ParseUint(part, 10, 64); err != nil || id >= math.MaxUint32 {
+			return errdefs.Errorf(errdefs.ErrInvalid, "cannot run as user %q: %s is no id; ids go from 0 to 4294967294", spec, part)
+		}
+	}
+	return nil
+}
+
+// readUserFile reads a file of the image, and leaves out lines whose ids (the fields before last) are not
+// plain numbers. A file that is missing is empty; one that is no regular file is refused before it is opened, so that
+// a FIFO cannot hold us and a device is not touched.
+func readUserFile(root *os.File, name string, fields int) ([]byte, error) {
+	b, err := readRegular(root, name, maxUserFile)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot look up users: cannot read /%s of the image: %w", name, err)
+	}
+	var out []byte
+	for line := range bytes.Lines(b) {
+		if goodLine(line, fields) {
+			out = append(out, line...)
+		}
+	}
+	return out, nil
+}
+
+func goodLine(line []byte, fields int) bool {
+	parts := bytes.Split(bytes.TrimSpace(line), []byte(":"))
+	if len(parts) < fields || len(parts[0]) == 0 {
+		return false
+	}
+	for _, id := range parts[2:fields] {
+		if n, err := strconv.ParseUint(string(id), 10, 32); err != nil || n >= math.MaxUint32 {
+			return false
+		}
+	}
+	return true
+}
+
+func readRegular(root *os.File, name string, limit int64) ([]byte, error) {
+	handle, err := sys.OpenIn(root, name, sys.OPath, sys.FollowInRoot)
+	if err != nil {
+		return nil, err
+	}
+	defer handle.Close()
+	st, err := handle.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !st.Mode().IsRegular() {
+		return nil, errors.New("it is not a regular file")
+	}
+	// The stage still has the host's /proc here.
+	f, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", handle.Fd()))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if int64(len(b)) > limit {
+		return nil, fmt.Errorf("it is larger than %d bytes", limit)
+	}
+	return b, err
+}

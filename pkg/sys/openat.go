@@ -1,0 +1,86 @@
+package sys
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Flags of OpenIn that package os does not have.
+const (
+	OPath      = unix.O_PATH
+	ODirectory = unix.O_DIRECTORY
+	ONoFollow  = unix.O_NOFOLLOW
+	ONonblock  = unix.O_NONBLOCK
+	ONoCtty    = unix.O_NOCTTY
+)
+
+// Ways of OpenIn to treat links.
+const (
+	FollowInRoot = unix.RESOLVE_IN_ROOT                            // links lead to somewhere below the root
+	NoLinks      = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_SYMLINKS // any link is ELOOP
+)
+
+// OpenIn opens a path below the directory root, which nothing in it can leave: no link, no "..", no magic
+// link of /proc. See openat2(2).
+func OpenIn(root *os.File, path string, flags int, resolve uint64) (*os.File, error) {
+	how := unix.OpenHow{Flags: uint64(flags) | unix.O_CLOEXEC, Resolve: resolve | unix.RESOLVE_NO_MAGICLINKS}
+	for tries := 0; ; tries++ {
+		fd, err := unix.Openat2(dirfd(root), path, &how)
+		if err == nil {
+			return os.NewFile(uintptr(fd), path), nil
+		}
+		// EAGAIN says that something was renamed or mounted during the walk of "..".
+		if again := err == unix.EAGAIN || err == unix.EINTR; !again || tries > 128 {
+			return nil, &os.PathError{Op: "openat2", Path: path, Err: err}
+		}
+	}
+}
+
+// Mkdirat makes one directory in dir. That it exists already is no error.
+func Mkdirat(dir *os.File, name string, mode uint32) error {
+	err := unix.Mkdirat(dirfd(dir), name, mode)
+	if err != nil && err != unix.EEXIST {
+		return &os.PathError{Op: "mkdirat", Path: nameAt(dir, name), Err: err}
+	}
+	return nil
+}
+
+// CreateAt makes one empty file in dir, or opens the one that is there; a link is an error.
+func CreateAt(dir *os.File, name string, mode uint32) (*os.File, error) {
+	fd, err := unix.Openat(dirfd(dir), name, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_CLOEXEC, mode)
+	if errors.Is(err, unix.EEXIST) {
+		fd, err = unix.Openat(dirfd(dir), name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	}
+	if err != nil {
+		return nil, &os.PathError{Op: "openat", Path: nameAt(dir, name), Err: err}
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+// Symlinkat makes one symbolic link in dir. That the name exists already is no error.
+func Symlinkat(target string, dir *os.File, name string) error {
+	err := unix.Symlinkat(target, dirfd(dir), name)
+	if err != nil && err != unix.EEXIST {
+		return &os.PathError{Op: "symlinkat", Path: nameAt(dir, name), Err: err}
+	}
+	return nil
+}
+
+// MknodAt makes one device node in dir. mode has the S_IF… type in it.
+func MknodAt(dir *os.File, name string, mode uint32, major, minor int64) error {
+	dev := unix.Mkdev(uint32(major), uint32(minor))
+	if err := unix.Mknodat(dirfd(dir), name, mode, int(dev)); err != nil {
+		return &os.PathError{Op: "mknodat", Path: nameAt(dir, name), Err: err}
+	}
+	return nil
+}
+
+// ChownAt and ChmodAt change one entry of dir; a link itself, not what it leads to.
+func ChownAt(dir *os.File, name string, uid, gid int) error {
+	if err := unix.Fchownat(dirfd(dir), name, uid, gid, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return &os.PathError{Op: "fchownat", Path: nameAt(dir, name), Err: err}
+	}
+	return nil
+}

@@ -1,0 +1,184 @@
+package sys
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Namespaces that setns(2) and clone(2) know.
+const (
+	CloneMount  = unix.CLONE_NEWNS
+	CloneNet    = unix.CLONE_NEWNET
+	ClonePID    = unix.CLONE_NEWPID
+	CloneIPC    = unix.CLONE_NEWIPC
+	CloneUTS    = unix.CLONE_NEWUTS
+	CloneCgroup = unix.CLONE_NEWCGROUP
+	CloneUser   = unix.CLONE_NEWUSER
+	CloneTime   = unix.CLONE_NEWTIME
+	CloneFS     = unix.CLONE_FS // for Unshare: the working directory and root of the thread become its own
+)
+
+// Setns moves the calling thread into the namespaces kinds: those of a process when f is a pidfd, or
+// the one that f is.
+func Setns(f *os.File, kinds int) error {
+	if err := unix.Setns(dirfd(f), kinds); err != nil {
+		return &os.PathError{Op: "setns", Path: f.Name(), Err: err}
+	}
+	return nil
+}
+
+// Unshare gives the calling thread namespaces of its own.
+func Unshare(kinds int) error { return os.NewSyscallError("unshare", unix.Unshare(kinds)) }
+
+// OpenPidfd opens the process that has this pid now.
+func OpenPidfd(pid int) (*os.File, error) {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open process %d: %w", pid, err)
+	}
+	return os.NewFile(uintptr(fd), "pidfd"), nil
+}
+
+// SendFile sends data, at least one byte, and a descriptor over a unix socket.
+func SendFile(socket *os.File, data []byte, f *os.File) error {
+	var rights []byte
+	if f != nil {
+		rights = unix.UnixRights(int(f.Fd()))
+	}
+	return os.NewSyscallError("sendmsg", unix.Sendmsg(dirfd(socket), data, rights, nil, unix.MSG_NOSIGNAL))
+}
+
+// ReceiveFile reads data and, where one came with it, a descriptor from a unix socket. No data is io.EOF's n == 0.
+func ReceiveFile(socket *os.File, data []byte) (n int, f *os.File, err error) {
+	oob := make([]byte, unix.CmsgSpace(4))
+	for {
+		var oobn int
+		n, oobn, _, _, err = unix.Recvmsg(dirfd(socket), data, oob, unix.MSG_CMSG_CLOEXEC)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil || oobn == 0 {
+			return n, nil, os.NewSyscallError("recvmsg", err)
+		}
+		break
+	}
+	msgs, err := unix.ParseSocketControlMessage(oob)
+	if err != nil || len(msgs) == 0 {
+		return n, nil, os.NewSyscallError("recvmsg", err)
+	}
+	fds, err := unix.ParseUnixRights(&msgs[0])
+	if err != nil || len(fds) == 0 {
+		return n, nil, os.NewSyscallError("recvmsg", err)
+	}
+	return n, os.NewFile(uintptr(fds[0]), "received"), nil
+}
+
+// SetNonDumpable keeps other processes of the same user from tracing this one and from opening its
+// descriptors through /proc, until it executes something.
+func SetNonDumpable() error {
+	return os.NewSyscallError("prctl(PR_SET_DUMPABLE)", unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0))
+}
+
+// SetKeepCaps lets the calling thread keep its permitted capabilities when it stops being root.
+func SetKeepCaps(keep bool) error {
+	v := uintptr(0)
+	if keep {
+		v = 1
+	}
+	return os.NewSyscallError("prctl(PR_SET_KEEPCAPS)", unix.Prctl(unix.PR_SET_KEEPCAPS, v, 0, 0, 0))
+}
+
+// SetNoNewPrivs keeps the calling thread and all it executes from gaining privileges by execve(2).
+func SetNoNewPrivs() error {
+	return os.NewSyscallError("prctl(PR_SET_NO_NEW_PRIVS)", unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+}
+
+// SetIDs changes all user and group ids of the calling thread only (os and syscall would change
+// every thread): the caller is about to execute something.
+func SetIDs(uid, gid int, groups []uint32) error {
+	var p unsafe.Pointer
+	if len(groups) > 0 {
+		p = unsafe.Pointer(&groups[0])
+	}
+	if _, _, e := unix.RawSyscall(unix.SYS_SETGROUPS, uintptr(len(groups)), uintptr(p), 0); e != 0 {
+		// A namespace with one id forbids setgroups(2): there is nothing to drop then.
+		if e != unix.EPERM || len(groups) > 0 {
+			return os.NewSyscallError("setgroups", e)
+		}
+	}
+	if _, _, e := unix.RawSyscall(unix.SYS_SETRESGID, uintptr(gid), uintptr(gid), uintptr(gid)); e != 0 {
+		return os.NewSyscallError("setresgid", e)
+	}
+	if _, _, e := unix.RawSyscall(unix.SYS_SETRESUID, uintptr(uid), uintptr(uid), uintptr(uid)); e != 0 {
+		return os.NewSyscallError("setresuid", e)
+	}
+	return nil
+}
+
+// LoadSeccomp installs a filter on the calling thread. program is an array of struct sock_filter in the
+// machine's byte order.
+func LoadSeccomp(program []byte) error {
+	const size = int(unsafe.Sizeof(unix.SockFilter{}))
+	if len(program) == 0 || len(program)%size != 0 || len(program)/size > unix.BPF_MAXINSNS {
+		return fmt.Errorf("cannot load a seccomp filter of %d bytes: %w", len(program), unix.EINVAL)
+	}
+	prog := unix.SockFprog{
+		Len:    uint16(len(program) / size),
+		Filter: (*unix.SockFilter)(unsafe.Pointer(&program[0])),
+	}
+	_, _, e := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&prog)))
+	if e != 0 {
+		return os.NewSyscallError("seccomp", e)
+	}
+	return nil
+}
+
+// JoinSessionKeyring gives the process an empty session keyring.
+func JoinSessionKeyring() error {
+	_, _, e := unix.RawSyscall(unix.SYS_KEYCTL, unix.KEYCTL_JOIN_SESSION_KEYRING, 0, 0)
+	if e != 0 {
+		return os.NewSyscallError("keyctl", e)
+	}
+	return nil
+}
+
+// CloseOnExecFrom marks every descriptor from first on close-on-exec.
+func CloseOnExecFrom(first uint) error {
+	const last = ^uint(0) >> 32
+	return os.NewSyscallError("close_range", unix.CloseRange(first, last, unix.CLOSE_RANGE_CLOEXEC))
+}
+
+// ExecFile executes an open program; it returns only when that failed.
+func ExecFile(f *os.File, argv, env []string) error {
+	args, err := syscall.SlicePtrFromStrings(argv)
+	if err != nil {
+		return err
+	}
+	envp, err := syscall.SlicePtrFromStrings(env)
+	if err != nil {
+		return err
+	}
+	empty, _ := syscall.BytePtrFromString("")
+	_, _, e := unix.RawSyscall6(unix.SYS_EXECVEAT, f.Fd(), uintptr(unsafe.Pointer(empty)),
+		uintptr(unsafe.Pointer(&args[0])), uintptr(unsafe.Pointer(&envp[0])), unix.AT_EMPTY_PATH, 0)
+	return os.NewSyscallError("execveat", e)
+}
+
+// Setrlimit sets one resource limit of this process.
+func Setrlimit(resource int, soft, hard uint64) error {
+	return os.NewSyscallError("setrlimit", unix.Setrlimit(resource, &unix.Rlimit{Cur: soft, Max: hard}))
+}
+
+// SetHostname and SetDomainname name the caller's UTS namespace.
+func SetHostname(name string) error {
+	return os.NewSyscallError("sethostname", unix.Sethostname([]byte(name)))
+}
+
+// SetDomainname sets the NIS domain of the caller's UTS namespace.
+func SetDomainname(name string) error {
+	return os.NewSyscallError("setdomainname", unix.Setdomainname([]byte(name)))
+}
