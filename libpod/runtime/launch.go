@@ -110,4 +110,3 @@ func (l *launch) clone(control *os.File) (*os.Process, error) {
 	}
 	return os.StartProcess(l.exe, []string{l.name}, &os.ProcAttr{Files: files, Env: []string{}, Sys: attr})
 }
-

@@ -23,6 +23,9 @@ func (l *own) Create(ctx context.Context, b *Bundle, io Stdio, netns *os.File) (
 	if err := checkBundle(b); err != nil {
 		return nil, err
 	}
+	if err := os.MkdirAll(b.mountPoint(), 0o700); err != nil {
+		return nil, fmt.Errorf("cannot make a place for the root file system: %w", err)
+	}
 	spaces, err := openNamespaces(b.Spec.Linux.Namespaces, netns)
 	if err != nil {
 		return nil, err
