@@ -1,0 +1,148 @@
+package host
+
+import (
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/mosscontainers/moss/pkg/sys"
+)
+
+// CgroupVersion is how control groups are mounted: cgroups(7).
+type CgroupVersion string
+
+// The ways control groups are mounted. Hybrid has version 1 controllers and an empty version 2 tree.
+const (
+	CgroupNone   CgroupVersion = ""
+	CgroupV1     CgroupVersion = "v1"
+	CgroupHybrid CgroupVersion = "hybrid"
+	CgroupV2     CgroupVersion = "v2"
+)
+
+// Cgroup is what this user can do with control groups.
+type Cgroup struct {
+	Version CgroupVersion `json:"version,omitempty"`
+	// Parent is the directory, relative to each hierarchy's mount point, below which a container's
+	// own goes: "/moss", or "/user.slice/user-1000.slice/user@1000.service/moss". "" means that none can be
+	// had, and Why says why.
+	Parent string `json:"parent,omitempty"`
+	Why    string `json:"why,omitempty"`
+	// Controllers that can be used below Parent.
+	Controllers []string `json:"controllers,omitempty"`
+	// Swap says that swap can be limited.
+	Swap bool `json:"swap,omitempty"`
+}
+
+// Has says whether a container's use of a controller's resource can be limited.
+func (c Cgroup) Has(controller string) bool {
+	return c.Parent != "" && slices.Contains(c.Controllers, controller)
+}
+
+// probeCgroup looks at the hierarchies mounted at root and at our place in them.
+func probeCgroup(root, self string, unprivileged bool) Cgroup {
+	if sys.Exists(path.Join(root, "cgroup.controllers")) {
+		return probeV2(root, self)
+	}
+	c := Cgroup{Version: CgroupV1}
+	if sys.Exists(path.Join(root, "unified/cgroup.controllers")) {
+		c.Version = CgroupHybrid
+	}
+	if unprivileged {
+		c.Why = "cgroup version 1 cannot be delegated to users; boot with systemd.unified_cgroup_hierarchy=1"
+		return c
+	}
+	for _, name := range []string{"blkio", "cpu", "cpuacct", "cpuset", "devices", "freezer", "memory", "pids"} {
+		if sys.Writable(path.Join(root, name)) {
+			c.Controllers = append(c.Controllers, name)
+		}
+	}
+	if len(c.Controllers) == 0 {
+		return Cgroup{Why: "no cgroup hierarchy that can be written is mounted at " + root}
+	}
+	c.Parent = "/moss"
+	c.Swap = sys.Exists(path.Join(root, "memory/memory.memsw.limit_in_bytes"))
+	return c
+}
+
+// probeV2 finds the highest of our ancestors that we may write. A process can be moved only where the
+// common ancestor of its old and new cgroup can be written too (cgroups.rst, "Delegation
+// Containment"), so a place further away would not do.
+func probeV2(root, self string) Cgroup {
+	c := Cgroup{Version: CgroupV2}
+	own := ownV2(self)
+	if own == "" {
+		c.Why = "this process's place in the cgroup tree cannot be read from " + self
+		return c
+	}
+	top := ""
+	for dir := own; ; dir = path.Dir(dir) {
+		at := path.Join(root, dir)
+		if !sys.Writable(at) || !sys.Writable(path.Join(at, "cgroup.procs")) {
+			break
+		}
+		top = dir
+		if dir == "/" {
+			break
+		}
+	}
+	if top == "" {
+		c.Why = "the cgroup " + own + " is not delegated to this user; log in through systemd, or use systemd-run --user --scope -p Delegate=yes"
+		return c
+	}
+	at := path.Join(root, top)
+	c.Controllers = v2Controllers(at, top == "/")
+	c.Parent = path.Join(top, "moss")
+	c.Swap = c.Has("memory") && swapLimit(at)
+	return c
+}
+
+// v2Controllers are those that children of the cgroup at may use. Where it holds processes itself only
+// the root of the tree could enable more of them ("No Internal Process Constraint").
+func v2Controllers(at string, isRoot bool) []string {
+	name := "cgroup.controllers"
+	if !isRoot && occupied(at) {
+		name = "cgroup.subtree_control"
+	}
+	text, err := os.ReadFile(path.Join(at, name))
+	if err != nil {
+		return nil
+	}
+	return strings.Fields(string(text))
+}
+
+func occupied(at string) bool {
+	text, err := os.ReadFile(path.Join(at, "cgroup.procs"))
+	return err != nil || len(text) > 0
+}
+
+// swapLimit looks into the cgroup itself and, because the root has no limits, into its children.
+func swapLimit(at string) bool {
+	if sys.Exists(path.Join(at, "memory.swap.max")) {
+		return true
+	}
+	entries, err := os.ReadDir(at)
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(entries, func(e os.DirEntry) bool {
+		return e.IsDir() && sys.Exists(path.Join(at, e.Name(), "memory.swap.max"))
+	})
+}
+
+// ownV2 is the path after "0::" in /proc/self/cgroup.
+func ownV2(self string) string {
+	text, err := os.ReadFile(self)
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(text)) {
+		if p, ok := strings.CutPrefix(line, "0::"); ok {
+			// "/.." shows a place outside of our cgroup namespace.
+			if p = strings.TrimSpace(p); !strings.HasPrefix(p, "/..") {
+				return p
+			}
+		}
+	}
+	return ""
+}
