@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 
+	securejoin "github.com/cyphar/filepath-securejoin"
 	"github.com/cyphar/filepath-securejoin/pathrs-lite"
 	"github.com/opencontainers/runtime-spec/specs-go"
 
@@ -170,12 +171,14 @@ func (r *rootfs) makeTarget(dest string, source *os.File, resolve uint64) (*os.F
 		return nil, err
 	}
 	if st.IsDir() {
-		if _, err := pathrs.MkdirAllHandle(r.root, dest, 0o755); err != nil {
+		dir, err := r.mkdirAll(dest)
+		if err != nil {
 			return nil, err
 		}
+		dir.Close()
 		return r.open(dest, resolve)
 	}
-	dir, err := pathrs.MkdirAllHandle(r.root, path.Dir(dest), 0o755)
+	dir, err := r.mkdirAll(path.Dir(dest))
 	if err != nil {
 		return nil, err
 	}
@@ -186,6 +189,21 @@ func (r *rootfs) makeTarget(dest string, source *os.File, resolve uint64) (*os.F
 	}
 	f.Close()
 	return r.open(dest, resolve)
+}
+
+// mkdirAll makes a directory and those above it. A link in the image may lead to something that is not there
+// yet (/var/run to /run): where it leads is computed first, and what comes of that is walked inside of the root again.
+func (r *rootfs) mkdirAll(name string) (*os.File, error) {
+	dir, err := pathrs.MkdirAllHandle(r.root, name, 0o755)
+	if !errors.Is(err, syscall.ENOTDIR) && !errors.Is(err, syscall.ENOENT) {
+		return dir, err
+	}
+	base := r.root.Name()
+	full, joinErr := securejoin.SecureJoin(base, name)
+	if joinErr != nil {
+		return nil, err
+	}
+	return pathrs.MkdirAllHandle(r.root, strings.TrimPrefix(full, base), 0o755)
 }
 
 // inProc are the files of /proc that may be mounted over, to show a container numbers of its own.

@@ -150,6 +150,9 @@ func mustRun(t *testing.T, l runtime.Launcher, b *runtime.Bundle) result {
 func launchers(t *testing.T) map[string]runtime.Launcher {
 	t.Helper()
 	list := map[string]runtime.Launcher{"own": runtime.New(program(t))}
+	if path, err := exec.LookPath("runc"); err == nil {
+		list["runc"] = runtime.NewOCI(path)
+	}
 	return list
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -103,6 +104,9 @@ func (u *identity) parse(spec string, passwd []byte, group io.Reader) error {
 	if u.home == "" {
 		u.home = "/"
 	}
+	// The primary group is a supplementary one too: a setgid program could shed it otherwise, and with it what the
+	// group is denied (CVE-2022-36109).
+	u.groups = append(u.groups, uint32(found.Gid))
 	for _, g := range found.Sgids {
 		u.groups = append(u.groups, uint32(g))
 	}
@@ -127,7 +131,9 @@ func (u *identity) addGroups(groups []string, root *os.File) error {
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot add the groups %s: %w", strings.Join(groups, ", "), err)
 	}
 	for _, g := range gids {
-		u.groups = append(u.groups, uint32(g))
+		if !slices.Contains(u.groups, uint32(g)) {
+			u.groups = append(u.groups, uint32(g))
+		}
 	}
 	return nil
 }

@@ -105,8 +105,8 @@ func SetIDs(uid, gid int, groups []uint32) error {
 		p = unsafe.Pointer(&groups[0])
 	}
 	if _, _, e := unix.RawSyscall(unix.SYS_SETGROUPS, uintptr(len(groups)), uintptr(p), 0); e != 0 {
-		// A namespace with one id forbids setgroups(2): there is nothing to drop then.
-		if e != unix.EPERM || len(groups) > 0 {
+		// A namespace with one id forbids setgroups(2): there is nothing to add or drop then.
+		if only := len(groups) == 0 || len(groups) == 1 && int(groups[0]) == gid; e != unix.EPERM || !only {
 			return os.NewSyscallError("setgroups", e)
 		}
 	}
