@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/mosscontainers/moss/libpod/monitor"
 	"github.com/mosscontainers/moss/pkg/spec"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
@@ -16,7 +17,9 @@ const (
 	Created  Status = "created"
 	Running  Status = "running"
 	Stopping Status = "stopping" // a stop was asked for; the container may still run
-	Exited   Status = "exited"
+	// Restarting: it has ended, and its monitor will run it again by its restart policy.
+	Restarting Status = "restarting"
+	Exited     Status = "exited"
 )
 
 // Intent is written before an act that changes more than the record, so that whoever finds it can
@@ -35,6 +38,7 @@ type Record struct {
 	Status Status `json:"status"`
 	Intent Intent `json:"intent,omitempty"`
 
+	RunDir  string      `json:"runDir,omitempty"` // the container's directory on the file system that a reboot wipes
 	Init    sys.Process `json:"init,omitzero"`    // the container's first process
 	Monitor sys.Process `json:"monitor,omitzero"` // of the present or the last run
 
@@ -61,24 +65,43 @@ type Network struct {
 	Ports     []spec.PortMapping `json:"ports,omitempty"` // with the host ports that were chosen
 }
 
-// Active says whether the record speaks of a container that has a process.
-func (r *Record) Active() bool { return r.Status == Running || r.Status == Stopping }
+// Active says whether the record speaks of a container that has a monitor.
+func (r *Record) Active() bool {
+	return r.Status == Running || r.Status == Stopping || r.Status == Restarting
+}
 
-// Observed is the record as a reader should show it: a container whose monitor and first process are both
-// gone has ended, whether or not anybody has had the time to write that down.
+// Observed is the record as a reader should show it, whether or not those who should have written down what
+// happened lived to do so.
 func (r Record) Observed() Record {
-	if !r.Active() || r.Monitor.Alive() || r.Init.Alive() {
-		return r
+	if r.Intent == Starting {
+		r.begun()
 	}
-	r.lost()
+	if r.Active() && !r.Monitor.Alive() && !r.Init.Alive() {
+		r.lost()
+	}
 	return r
+}
+
+// begun looks whether a start that nobody confirmed has succeeded: the monitor has left the processes' names then.
+func (r *Record) begun() {
+	pids, err := monitor.ReadPids(r.RunDir)
+	if err == nil && pids.Monitor.Alive() {
+		r.Status, r.Monitor, r.Init = Running, pids.Monitor, pids.Container
+	}
 }
 
 // exitLost is the status of a container that nobody saw end: killed, as a shell counts it.
 const exitLost = 137
 
+// lost is for a record whose processes are gone.
 func (r *Record) lost() {
 	r.Status = Exited
+	if r.FinishedAt.After(r.StartedAt) {
+		return // the end of its last life was recorded
+	}
 	r.ExitCode = exitLost
 	r.Error = "its monitor was killed, or the machine was restarted"
 }
+
+// now is the time without its monotonic part, as it is read back from a file.
+func now() time.Time { return time.Now().Round(0) }

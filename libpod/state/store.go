@@ -40,6 +40,12 @@ type Container struct {
 	Damaged error
 }
 
+// Gone says that the container was to vanish with its end (--rm), and has ended: only its files are left,
+// because its monitor was killed.
+func (c *Container) Gone() bool {
+	return c.Damaged == nil && c.Spec.Remove && c.State.Observed().Status == Exited
+}
+
 func (s *Store) containers() string          { return filepath.Join(s.Dir, "containers") }
 func (s *Store) names() string               { return filepath.Join(s.Dir, "names") }
 func (s *Store) dir(id string) string        { return filepath.Join(s.containers(), id) }

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
@@ -19,12 +18,13 @@ type Op string
 
 // The operations.
 const (
-	OpStart   Op = "start"
-	OpStop    Op = "stop"   // ask it to end; it ends by OpExit
-	OpExit    Op = "exit"   // its first process has ended
-	OpRestart Op = "resume" // the monitor runs it again by its restart policy
-	OpRemove  Op = "remove"
-	OpUpdate  Op = "change" // the description or other parts of the record
+	OpStart  Op = "start"
+	OpStop   Op = "stop"    // ask it to end; it ends by OpExit
+	OpExit   Op = "exit"    // its first process has ended for good
+	OpPause  Op = "retry"   // its first process has ended; the restart policy wants it to run again
+	OpResume Op = "restart" // the monitor has run it again
+	OpRemove Op = "remove"
+	OpUpdate Op = "change" // the description or other parts of the record
 )
 
 // transition says from which statuses an operation is allowed, what is written before it, and which
@@ -37,12 +37,13 @@ type transition struct {
 }
 
 var transitions = map[Op]transition{
-	OpStart:   {from: []Status{Created, Exited}, intent: Starting, to: Running, why: "it runs already"},
-	OpStop:    {from: []Status{Running, Stopping}, to: Stopping, why: "it does not run"},
-	OpExit:    {from: []Status{Created, Running, Stopping, Exited}, to: Exited},
-	OpRestart: {from: []Status{Running, Exited}, to: Running, why: "a stop was asked for"},
-	OpRemove:  {from: []Status{Created, Exited}, intent: Removing, why: "stop it first, or remove it with -f"},
-	OpUpdate:  {from: []Status{Created, Running, Stopping, Exited}},
+	OpStart:  {from: []Status{Created, Exited}, intent: Starting, to: Running, why: "it runs already"},
+	OpStop:   {from: []Status{Running, Stopping, Restarting}, to: Stopping, why: "it does not run"},
+	OpExit:   {from: []Status{Created, Running, Stopping, Restarting, Exited}, to: Exited},
+	OpPause:  {from: []Status{Running}, to: Restarting, why: "a stop was asked for"},
+	OpResume: {from: []Status{Restarting}, to: Running, why: "a stop was asked for"},
+	OpRemove: {from: []Status{Created, Exited}, intent: Removing, why: "stop it first, or remove it with -f"},
+	OpUpdate: {from: []Status{Created, Running, Stopping, Restarting, Exited}},
 }
 
 // Locked is a container whose lock is held. Only Transact makes one.
@@ -121,19 +122,16 @@ func (l *Locked) mend() error {
 	if l.Damaged != nil {
 		return nil
 	}
-	st := &l.State
-	switch {
-	case st.Intent == Starting:
-		// Whoever wrote this died before it could say whether the start succeeded. Its monitor ends by itself
-		// when nobody confirms the start.
-		st.Intent = None
-	case st.Intent == Removing:
-		st.Intent = None
-	case st.Active() && !st.Monitor.Alive():
-		st.lost()
-		st.FinishedAt = time.Now()
+	before := l.State
+	l.State = l.State.Observed()
+	l.State.Intent = None // of somebody who is dead
+	if before.Active() && !l.State.Active() {
 		l.Unlink()
-	default:
+		if l.State.FinishedAt.Before(l.State.StartedAt) {
+			l.State.FinishedAt = now()
+		}
+	}
+	if before.Status == l.State.Status && before.Intent == None {
 		return nil
 	}
 	return l.write(true)

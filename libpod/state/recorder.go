@@ -1,0 +1,89 @@
+package state
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"github.com/mosscontainers/moss/libpod/monitor"
+	"github.com/mosscontainers/moss/pkg/errdefs"
+)
+
+// Recorder writes what a monitor reports into its container's record. It implements monitor.Recorder.
+type Recorder struct {
+	Store *Store
+	ID    string
+	// Volatile says that the container is removed at its end, and Trees are what goes with it.
+	Volatile bool
+	Trees    []string
+}
+
+var _ monitor.Recorder = (*Recorder)(nil)
+
+// Running is described at monitor.Recorder.
+func (r *Recorder) Running(pids monitor.Pids, exit monitor.Exit) error {
+	return r.Store.Transact(context.Background(), r.ID, OpResume, func(_ context.Context, l *Locked) error {
+		l.Begin(pids)
+		l.State.RestartCount = exit.Restarts + 1
+		return nil
+	})
+}
+
+// Exited is described at monitor.Recorder.
+func (r *Recorder) Exited(exit monitor.Exit, again bool) (stop bool, err error) {
+	ended := func(_ context.Context, l *Locked) error {
+		l.end(exit)
+		return nil
+	}
+	if again {
+		err := r.Store.Transact(context.Background(), r.ID, OpPause, ended)
+		if !errors.Is(err, errdefs.ErrConflict) {
+			return false, err
+		}
+	}
+	if r.Volatile {
+		return true, nil // Remove follows
+	}
+	return true, r.Store.Transact(context.Background(), r.ID, OpExit, ended)
+}
+
+// StopRequested is described at monitor.Recorder.
+func (r *Recorder) StopRequested() (bool, error) {
+	c, err := r.Store.Read(r.ID)
+	if errors.Is(err, errdefs.ErrNotFound) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return c.State.Status != Restarting, c.Damaged
+}
+
+// Remove is described at monitor.Recorder.
+func (r *Recorder) Remove() error {
+	err := r.Store.Transact(context.Background(), r.ID, OpExit, func(_ context.Context, l *Locked) error {
+		return l.Remove()
+	})
+	if errors.Is(err, errdefs.ErrNotFound) {
+		err = nil // somebody was faster
+	}
+	errs := []error{err}
+	for _, tree := range r.Trees {
+		errs = append(errs, os.RemoveAll(tree))
+	}
+	return errors.Join(errs...)
+}
+
+// Begin notes the processes of a life that has begun.
+func (l *Locked) Begin(pids monitor.Pids) {
+	l.State.Monitor, l.State.Init = pids.Monitor, pids.Container
+	l.State.StartedAt = now()
+	l.State.ExitCode, l.State.OOMKilled, l.State.Error = 0, false, ""
+}
+
+// end notes how a life ended.
+func (l *Locked) end(exit monitor.Exit) {
+	l.State.ExitCode, l.State.OOMKilled, l.State.Error = exit.Code, exit.OOM, exit.Error
+	l.State.FinishedAt = exit.Time
+	l.State.Cleanup = nil
+}
