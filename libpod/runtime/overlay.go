@@ -22,6 +22,9 @@ func (o *Overlay) mount(target string) error {
 	if err != nil {
 		return err
 	}
+	if err := o.forgetVolatile(); err != nil {
+		return err
+	}
 	if err := os.Chdir(o.Home); err != nil {
 		return fmt.Errorf("cannot enter the image store: %w", err)
 	}
@@ -30,6 +33,18 @@ func (o *Overlay) mount(target string) error {
 			return errdefs.Errorf(errdefs.ErrNotFound, "cannot mount the container's root file system: a layer is missing below %s: %w", o.Home, err)
 		}
 		return fmt.Errorf("cannot mount the container's root file system from %s: %w", o.Home, err)
+	}
+	return nil
+}
+
+// forgetVolatile removes the mark that keeps the kernel from mounting a volatile layer again. Only a crash of the machine
+// can have harmed one, and no container with a volatile layer outlives that.
+func (o *Overlay) forgetVolatile() error {
+	if !o.Volatile || o.Upper == "" {
+		return nil
+	}
+	if err := os.RemoveAll(filepath.Join(o.Work, "work", "incompat", "volatile")); err != nil {
+		return fmt.Errorf("cannot use the container's writable layer again: %w", err)
 	}
 	return nil
 }
