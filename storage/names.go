@@ -45,6 +45,33 @@ func Candidates(cfg *config.Config, name string) ([]string, error) {
 	return list, nil
 }
 
+// RemoteCandidates are the full names that a registry may know name by, in order: only the alias where
+// there is one, else name in each of the unqualified-search-registries, else in docker.io. Nobody is
+// asked to choose.
+func RemoteCandidates(cfg *config.Config, name string) ([]reference.Named, error) {
+	name = withoutTransport(name)
+	mode := types.ShortNameModeDisabled
+	sys := &types.SystemContext{ShortNameMode: &mode}
+	resolved, err := shortnames.Resolve(sys, name)
+	if unwritable(err) {
+		sys.UserShortNameAliasConfPath = filepath.Join(cfg.RuntimeDir, "moss-short-name-aliases.conf")
+		resolved, err = shortnames.Resolve(sys, name)
+	}
+	if err == nil {
+		var refs []reference.Named
+		for _, candidate := range resolved.PullCandidates {
+			refs = append(refs, withoutTagBesideDigest(reference.TagNameOnly(candidate.Value)))
+		}
+		return refs, nil
+	}
+	searched, searchErr := sysregistriesv2.UnqualifiedSearchRegistries(sys)
+	if hub := hubName(name); hub != "" && searchErr == nil && len(searched) == 0 {
+		ref, err := reference.ParseNamed(hub)
+		return []reference.Named{ref}, err
+	}
+	return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot use %q as the name of an image: %w", name, err)
+}
+
 // hubName is the docker.io name of a short name, or "" for a name that has a registry.
 func hubName(name string) string {
 	if !shortnames.IsShortName(name) {

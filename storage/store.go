@@ -90,3 +90,6 @@ func (s *Store) Reset() error {
 }
 
 func pinDir(s config.Storage) string { return filepath.Join(s.GraphRoot, "moss", "pins") }
+
+// ForgetAnswers empties the cache of Resolve.
+func (s *Store) ForgetAnswers() error { return removeAll(cacheDir(s.cfg)) }

@@ -75,3 +75,16 @@ func layerSizes(s config.Storage) (map[string]int64, error) {
 	}
 	return sizes, nil
 }
+
+// LayerSizes are the unpacked sizes, in bytes, of these layers.
+func LayerSizes(s config.Storage, ids []string) ([]int64, error) {
+	all, err := layerSizes(s)
+	if err != nil {
+		return nil, err
+	}
+	sizes := make([]int64, len(ids))
+	for i, id := range ids {
+		sizes[i] = all[id]
+	}
+	return sizes, nil
+}

@@ -1,0 +1,108 @@
+package image
+
+import (
+	"context"
+	"encoding/json"
+	"runtime"
+	"time"
+
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/storage"
+)
+
+// CommitOptions describe a container that becomes an image.
+type CommitOptions struct {
+	ImageID string        // the container's image; "" for one without
+	Upper   storage.Upper // its writable layer
+	// Config replaces the image's; nil keeps it. The caller puts in what the container was started with.
+	Config    *storage.Config
+	Changes   []string // instructions of a Dockerfile, applied last
+	Names     []string // may be empty
+	Author    string
+	Message   string
+	CreatedBy string    // what history shows; the container's command
+	Created   time.Time // zero: now
+}
+
+// Commit makes an image of a container: the image's layers and one of the container's changes.
+func (im *Images) Commit(ctx context.Context, o CommitOptions) (id string, err error) {
+	names, err := fullNames(o.Names)
+	if err != nil {
+		return "", err
+	}
+	doc, layers, err := im.base(o.ImageID)
+	if err != nil {
+		return "", err
+	}
+	if o.Config != nil {
+		doc.Config = *o.Config
+	}
+	if err := Apply(&doc.Config, o.Changes); err != nil {
+		return "", err
+	}
+	record(&doc, o)
+	parent := ""
+	if len(layers) > 0 {
+		parent = layers[len(layers)-1].ID
+	}
+	layer, err := im.store.CommitLayer(ctx, parent, o.Upper)
+	if err != nil {
+		return "", explain(err, "commit", "the container")
+	}
+	id, err = im.newImage(doc, append(layers, *layer), names)
+	return id, im.dropLayer(layer.ID, err)
+}
+
+// base is the configuration and the layers to build on.
+func (im *Images) base(id string) (Document, []storage.Layer, error) {
+	if id == "" {
+		return Document{Platform: v1.Platform{OS: runtime.GOOS, Architecture: runtime.GOARCH}}, nil, nil
+	}
+	img, err := im.find(id)
+	if err != nil {
+		return Document{}, nil, err
+	}
+	layers, err := im.layersOf(img)
+	if err != nil {
+		return Document{}, nil, err
+	}
+	raw, err := storage.ReadConfig(im.cfg.Storage, img.ID)
+	if err != nil {
+		return Document{}, nil, err
+	}
+	var doc Document
+	if err := json.Unmarshal(raw, &doc); err != nil {
+		return Document{}, nil, errdefs.Errorf(errdefs.ErrDamaged, "cannot build on image %s: its configuration is damaged: %w", img.ID[:12], err)
+	}
+	return doc, layers, nil
+}
+
+// record writes down when, by whom and how the image was made.
+func record(doc *Document, o CommitOptions) {
+	created := o.Created
+	if created.IsZero() {
+		created = time.Now()
+	}
+	created = created.UTC()
+	doc.Created = &created
+	if o.Author != "" {
+		doc.Author = o.Author
+	}
+	doc.History = append(doc.History, v1.History{
+		Created: &created, CreatedBy: firstOf(o.CreatedBy, "moss commit"), Author: o.Author, Comment: o.Message,
+	})
+}
+
+func fullNames(names []string) ([]string, error) {
+	var full []string
+	for _, name := range names {
+		named, err := ParseName(name)
+		if err != nil {
+			return nil, err
+		}
+		full = append(full, named.String())
+	}
+	return full, nil
+}

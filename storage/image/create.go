@@ -1,0 +1,99 @@
+package image
+
+import (
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/specs-go"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	lib "go.podman.io/storage"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/storage"
+)
+
+// Document is an image's configuration file: that of the OCI image specification with what Docker has
+// beside it.
+type Document struct {
+	Created *time.Time `json:"created,omitempty"`
+	Author  string     `json:"author,omitempty"`
+	v1.Platform
+	Config  storage.Config `json:"config"`
+	RootFS  v1.RootFS      `json:"rootfs"`
+	History []v1.History   `json:"history,omitempty"`
+}
+
+// newImage records an image whose layers are in the store. layers go from the lowest to the topmost.
+// The same configuration gives the same id, and then only the names are added.
+func (im *Images) newImage(doc Document, layers []storage.Layer, names []string) (id string, err error) {
+	top := ""
+	doc.RootFS = v1.RootFS{Type: "layers", DiffIDs: []digest.Digest{}}
+	manifest := v1.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageManifest, Layers: []v1.Descriptor{}}
+	for _, l := range layers {
+		top = l.ID
+		doc.RootFS.DiffIDs = append(doc.RootFS.DiffIDs, l.DiffID)
+		manifest.Layers = append(manifest.Layers, v1.Descriptor{MediaType: v1.MediaTypeImageLayer, Digest: l.DiffID, Size: l.Size})
+	}
+	config, err := json.Marshal(doc)
+	if err != nil {
+		return "", err
+	}
+	configDigest := digest.FromBytes(config)
+	manifest.Config = v1.Descriptor{MediaType: v1.MediaTypeImageConfig, Digest: configDigest, Size: int64(len(config))}
+	raw, err := json.Marshal(manifest)
+	if err != nil {
+		return "", err
+	}
+	id = configDigest.Encoded()
+	_, err = im.library().CreateImage(id, nil, top, "{}", imageOptions(doc, config, raw))
+	if err != nil && !errors.Is(err, lib.ErrDuplicateID) {
+		return "", explain(err, "record", "the image")
+	}
+	if err := im.library().AddNames(id, names); err != nil {
+		return "", explain(err, "name", storage.ShortID(id))
+	}
+	return id, nil
+}
+
+// imageOptions are what containers/image's storage transport records for an image, key by key.
+func imageOptions(doc Document, config, manifest []byte) *lib.ImageOptions {
+	manifestDigest, configDigest := digest.FromBytes(manifest), digest.FromBytes(config)
+	options := &lib.ImageOptions{
+		Digest: manifestDigest,
+		BigData: []lib.ImageBigDataOption{
+			{Key: configDigest.String(), Data: config, Digest: configDigest},
+			{Key: lib.ImageDigestManifestBigDataNamePrefix + "-" + manifestDigest.String(), Data: manifest, Digest: manifestDigest},
+			{Key: lib.ImageDigestBigDataKey, Data: manifest, Digest: manifestDigest},
+		},
+	}
+	if doc.Created != nil {
+		options.CreationDate = *doc.Created
+	}
+	return options
+}
+
+// layersOf are an image's layers, lowest first.
+func (im *Images) layersOf(img *storage.Image) ([]storage.Layer, error) {
+	var layers []storage.Layer
+	for i := len(img.Layers) - 1; i >= 0; i-- {
+		l, err := im.library().Layer(img.Layers[i])
+		if err != nil {
+			return nil, explain(err, "read", "layer "+storage.ShortID(img.Layers[i]))
+		}
+		if l.UncompressedDigest == "" {
+			return nil, errdefs.Errorf(errdefs.ErrUnavailable, "cannot build on image %s: the digest of its layer %s is not known, since it was pulled in parts; pull it again with enable_partial_images = \"false\" in storage.conf", img.ID[:12], storage.ShortID(l.ID))
+		}
+		layers = append(layers, storage.Layer{ID: l.ID, Parent: l.Parent, DiffID: l.UncompressedDigest, Size: l.UncompressedSize})
+	}
+	return layers, nil
+}
+
+// dropLayer removes the layer of an image that could not be made, unless an image uses it.
+func (im *Images) dropLayer(id string, cause error) error {
+	if cause == nil {
+		return nil
+	}
+	return errors.Join(cause, im.store.DeleteLayer(id))
+}

@@ -1,0 +1,109 @@
+package image
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+
+	"github.com/docker/distribution/registry/api/errcode"
+	v2 "github.com/docker/distribution/registry/api/v2"
+	"go.podman.io/image/v5/docker"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
+)
+
+// explain turns an error of the library into a sentence: what could not be done, why, what to do.
+// Errors of our own that have a kind stay as they are.
+func explain(err error, verb, name string) error {
+	if err == nil || hasKind(err) {
+		return err
+	}
+	kind, advice := diagnose(err)
+	if advice != "" {
+		advice = "; " + advice
+	}
+	return errdefs.Errorf(kind, "cannot %s %s: %w%s", verb, name, err, advice)
+}
+
+func hasKind(err error) bool {
+	for _, kind := range []error{
+		errdefs.ErrNotFound, errdefs.ErrConflict, errdefs.ErrInvalid, errdefs.ErrDenied,
+		errdefs.ErrUnavailable, errdefs.ErrNoSpace, errdefs.ErrDamaged,
+	} {
+		if errors.Is(err, kind) {
+			return true
+		}
+	}
+	return false
+}
+
+func diagnose(err error) (kind error, advice string) {
+	var dns *net.DNSError
+	switch {
+	case errors.Is(err, context.Canceled):
+		return errdefs.ErrUnavailable, ""
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return errdefs.ErrNoSpace, "free some space, for example with `moss image prune`"
+	case unauthorized(err):
+		return errdefs.ErrDenied, "the image may not exist, or may need `moss login`"
+	case unknownImage(err):
+		return errdefs.ErrNotFound, "check the name and the tag"
+	case errors.Is(err, docker.ErrTooManyRequests):
+		return errdefs.ErrUnavailable, "the registry limits requests: wait, or `moss login`"
+	case plainHTTP(err):
+		return errdefs.ErrUnavailable, "the registry speaks plain HTTP: use --tls-verify=false, or `insecure = true` for it in registries.conf"
+	case badCertificate(err):
+		return errdefs.ErrUnavailable, "give its certificate with --cert-dir, or use --tls-verify=false"
+	case errors.As(err, &dns):
+		return errdefs.ErrUnavailable, "check the name of the registry and the network"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return errdefs.ErrUnavailable, "nothing listens there: check the registry's address"
+	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
+		return errdefs.ErrDenied, ""
+	}
+	return errdefs.ErrUnavailable, ""
+}
+
+func unauthorized(err error) bool {
+	var credentials docker.ErrUnauthorizedForCredentials
+	return errors.As(err, &credentials) || hasCode(err, errcode.ErrorCodeUnauthorized, errcode.ErrorCodeDenied)
+}
+
+func unknownImage(err error) bool {
+	var status docker.UnexpectedHTTPStatusError
+	if errors.As(err, &status) && status.StatusCode == http.StatusNotFound {
+		return true
+	}
+	return hasCode(err, v2.ErrorCodeManifestUnknown, v2.ErrorCodeNameUnknown)
+}
+
+func hasCode(err error, codes ...errcode.ErrorCode) bool {
+	var coded errcode.ErrorCoder
+	if !errors.As(err, &coded) {
+		return false
+	}
+	for _, code := range codes {
+		if coded.ErrorCode() == code {
+			return true
+		}
+	}
+	return false
+}
+
+// plainHTTP: net/http has no exported error for a server that answers HTTP to a TLS handshake.
+func plainHTTP(err error) bool {
+	var record tls.RecordHeaderError
+	return errors.As(err, &record) || strings.Contains(err.Error(), "server gave HTTP response to HTTPS client")
+}
+
+func badCertificate(err error) bool {
+	var authority x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	return errors.As(err, &authority) || errors.As(err, &host) || errors.As(err, &invalid)
+}

@@ -1,0 +1,115 @@
+package image
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/storage"
+)
+
+// ImportOptions are those of an import.
+type ImportOptions struct {
+	Name     string // "" for an image without a name
+	Changes  []string
+	Message  string
+	Platform Platform
+	Created  time.Time // zero: now
+}
+
+// Import makes an image with one layer of a tar archive, plain or compressed. source is a path, an
+// http(s) URL, or "-" for in.
+func (im *Images) Import(ctx context.Context, source string, in io.Reader, o ImportOptions) (id string, err error) {
+	var names []string
+	if o.Name != "" {
+		named, err := ParseName(o.Name)
+		if err != nil {
+			return "", err
+		}
+		names = []string{named.String()}
+	}
+	doc := importDocument(source, o)
+	if err := Apply(&doc.Config, o.Changes); err != nil {
+		return "", err
+	}
+	stream, err := openSource(ctx, source, in)
+	if err != nil {
+		return "", err
+	}
+	defer closing(&err, stream)
+	layer, err := im.store.PutLayer(ctx, "", stream)
+	if err != nil {
+		return "", explain(err, "import", source)
+	}
+	id, err = im.newImage(doc, []storage.Layer{*layer}, names)
+	return id, im.dropLayer(layer.ID, err)
+}
+
+func importDocument(source string, o ImportOptions) Document {
+	created := o.Created
+	if created.IsZero() {
+		created = time.Now()
+	}
+	created = created.UTC()
+	comment := o.Message
+	if comment == "" {
+		comment = "imported from " + source
+	}
+	return Document{
+		Created: &created,
+		Platform: v1.Platform{
+			OS:           firstOf(o.Platform.OS, runtime.GOOS),
+			Architecture: firstOf(o.Platform.Arch, runtime.GOARCH),
+			Variant:      o.Platform.Variant,
+		},
+		History: []v1.History{{Created: &created, CreatedBy: "moss import", Comment: comment}},
+	}
+}
+
+func openSource(ctx context.Context, source string, in io.Reader) (io.ReadCloser, error) {
+	switch {
+	case source == "-":
+		return io.NopCloser(in), nil
+	case strings.HasPrefix(source, "http://"), strings.HasPrefix(source, "https://"):
+		return download(ctx, source)
+	}
+	f, err := os.Open(source)
+	if err != nil {
+		return nil, errdefs.Errorf(errdefs.ErrNotFound, "cannot import: %w", err)
+	}
+	return f, nil
+}
+
+func download(ctx context.Context, url string) (io.ReadCloser, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot import %s: %w", url, err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, errdefs.Errorf(errdefs.ErrUnavailable, "cannot import: %w", err)
+	}
+	if response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("the server answered %s", response.Status)
+		defer closing(&err, response.Body)
+		return nil, errdefs.Errorf(errdefs.ErrUnavailable, "cannot import %s: %w", url, err)
+	}
+	return response.Body, nil
+}
+
+func firstOf(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}

@@ -1,0 +1,226 @@
+package image
+
+import (
+	"archive/tar"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"go.podman.io/image/v5/directory"
+	"go.podman.io/image/v5/docker/archive"
+	"go.podman.io/image/v5/docker/reference"
+	ociarchive "go.podman.io/image/v5/oci/archive"
+	"go.podman.io/image/v5/oci/layout"
+	"go.podman.io/image/v5/pkg/compression"
+	"go.podman.io/image/v5/types"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/storage"
+)
+
+// Loaded is an image that came out of an archive.
+type Loaded struct {
+	ID    string
+	Names []string // as the archive claims them
+	// Replaced says which image had one of the names before: name to id.
+	Replaced map[string]string
+}
+
+// Load copies all images of a docker-archive or oci-archive (plain or compressed), or of a directory in
+// the oci or dir layout, into the store. The archive chooses the names; a name that was another image's
+// goes over, and is reported.
+func (im *Images) Load(ctx context.Context, file string, progress io.Writer) ([]Loaded, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, errdefs.Errorf(errdefs.ErrNotFound, "cannot load: %w", err)
+	}
+	var loaded []Loaded
+	if info.IsDir() {
+		loaded, err = im.loadDirectory(ctx, file, progress)
+	} else {
+		loaded, err = im.loadArchive(ctx, file, progress)
+	}
+	return loaded, explain(err, "load", file)
+}
+
+// LoadStream is Load for an archive that comes through a pipe.
+func (im *Images) LoadStream(ctx context.Context, stream io.Reader, progress io.Writer) (loaded []Loaded, err error) {
+	tmp, err := os.CreateTemp("", "moss-load-")
+	if err != nil {
+		return nil, explain(err, "load", "the archive")
+	}
+	defer func() { err = errors.Join(err, os.Remove(tmp.Name())) }()
+	_, err = io.Copy(tmp, contextReader{ctx, stream})
+	if err = errors.Join(err, tmp.Close()); err != nil {
+		return nil, explain(err, "load", "the archive")
+	}
+	loaded, err = im.loadArchive(ctx, tmp.Name(), progress)
+	return loaded, explain(err, "load", "the archive")
+}
+
+func (im *Images) loadArchive(ctx context.Context, file string, progress io.Writer) ([]Loaded, error) {
+	reader, dockerErr := archive.NewReader(&types.SystemContext{}, file)
+	if dockerErr == nil {
+		loaded, err := im.loadDocker(ctx, reader, progress)
+		return loaded, errors.Join(err, reader.Close())
+	}
+	index, err := readIndex(file)
+	if err != nil {
+		return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot load %s: it is neither a docker-archive (%w) nor an oci-archive (%w)", file, dockerErr, err)
+	}
+	return im.loadOCI(ctx, index, progress, func(name string) (types.ImageReference, error) {
+		return ociarchive.NewReference(file, name)
+	})
+}
+
+func (im *Images) loadDocker(ctx context.Context, reader *archive.Reader, progress io.Writer) ([]Loaded, error) {
+	groups, err := reader.List()
+	if err != nil {
+		return nil, err
+	}
+	var all []Loaded
+	for _, refs := range groups {
+		var names []reference.Named
+		for _, ref := range refs {
+			if named := ref.DockerReference(); named != nil {
+				names = append(names, named)
+			}
+		}
+		one, err := im.loadOne(ctx, refs[0], names, progress)
+		if err != nil {
+			return all, err
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+func (im *Images) loadDirectory(ctx context.Context, dir string, progress io.Writer) ([]Loaded, error) {
+	data, err := os.ReadFile(filepath.Join(dir, v1.ImageIndexFile))
+	if errors.Is(err, os.ErrNotExist) {
+		ref, err := directory.NewReference(dir)
+		if err != nil {
+			return nil, err
+		}
+		one, err := im.loadOne(ctx, ref, nil, progress)
+		return []Loaded{one}, err
+	}
+	if err != nil {
+		return nil, err
+	}
+	var index v1.Index
+	if err := json.Unmarshal(data, &index); err != nil {
+		return nil, err
+	}
+	return im.loadOCI(ctx, &index, progress, func(name string) (types.ImageReference, error) {
+		return layout.NewReference(dir, name)
+	})
+}
+
+// loadOCI loads the images that an index lists, each by the name of its annotation.
+func (im *Images) loadOCI(ctx context.Context, index *v1.Index, progress io.Writer, open func(name string) (types.ImageReference, error)) ([]Loaded, error) {
+	if len(index.Manifests) == 0 {
+		return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot load the archive: its index lists no image")
+	}
+	var all []Loaded
+	for _, manifest := range index.Manifests {
+		name := manifest.Annotations[v1.AnnotationRefName]
+		ref, err := open(name)
+		if err != nil {
+			return all, err
+		}
+		var names []reference.Named
+		if named, err := ParseName(name); name != "" && err == nil {
+			names = append(names, named)
+		}
+		one, err := im.loadOne(ctx, ref, names, progress)
+		if err != nil {
+			return all, err
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+func (im *Images) loadOne(ctx context.Context, src types.ImageReference, names []reference.Named, progress io.Writer) (Loaded, error) {
+	loaded := Loaded{Replaced: map[string]string{}}
+	for _, named := range names {
+		if old, err := im.library().Image(named.String()); err == nil {
+			loaded.Replaced[named.String()] = old.ID
+		}
+	}
+	var first reference.Named
+	if len(names) > 0 {
+		first = names[0]
+	}
+	pulled, err := im.copyIn(ctx, src, &types.SystemContext{}, first, Copying{Progress: progress})
+	if err != nil {
+		return loaded, err
+	}
+	loaded.ID = pulled.ID
+	for _, named := range names {
+		loaded.Names = append(loaded.Names, named.String())
+		if loaded.Replaced[named.String()] == loaded.ID {
+			delete(loaded.Replaced, named.String())
+		}
+	}
+	if err := im.library().AddNames(loaded.ID, loaded.Names); err != nil {
+		return loaded, explain(err, "name", storage.ShortID(loaded.ID))
+	}
+	return loaded, nil
+}
+
+// maxIndex bounds what is read of an archive's index.json: 4 MiB, the limit for manifests of the OCI
+// distribution specification.
+const maxIndex = 4 << 20
+
+// readIndex finds index.json in an oci-archive.
+func readIndex(file string) (index *v1.Index, err error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer closing(&err, f)
+	stream, compressed, err := compression.AutoDecompress(f)
+	if err != nil {
+		return nil, err
+	}
+	defer closing(&err, stream)
+	var r io.Reader = stream
+	if !compressed { // a file can be skipped through, which the detection's buffer hides
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
+			return nil, err
+		}
+		r = f
+	}
+	for entries := tar.NewReader(r); ; {
+		header, err := entries.Next()
+		if errors.Is(err, io.EOF) {
+			return nil, errors.New("it holds no index.json")
+		}
+		if err != nil {
+			return nil, err
+		}
+		if path.Clean(header.Name) == v1.ImageIndexFile {
+			index = &v1.Index{}
+			return index, json.NewDecoder(io.LimitReader(entries, maxIndex)).Decode(index)
+		}
+	}
+}
+
+type contextReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (r contextReader) Read(p []byte) (int, error) {
+	if err := context.Cause(r.ctx); err != nil {
+		return 0, err
+	}
+	return r.r.Read(p)
+}

@@ -1,0 +1,103 @@
+package image
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"go.podman.io/image/v5/types"
+
+	"github.com/mosscontainers/moss/pkg/config"
+	"github.com/mosscontainers/moss/pkg/errdefs"
+)
+
+// Registry is how to talk to registries. The zero value follows the configuration files.
+type Registry struct {
+	AuthFile  string // instead of the usual auth.json
+	Creds     string // USER or USER:PASSWORD
+	CertDir   string // with *.crt, *.cert and *.key
+	TLSVerify *bool  // nil: what registries.conf says
+}
+
+// Platform chooses one image of a list. Empty fields are this machine's.
+type Platform struct{ OS, Arch, Variant string }
+
+// ParsePlatform reads OS/ARCH[/VARIANT], or ARCH alone.
+func ParsePlatform(s string) (Platform, error) {
+	parts := strings.Split(s, "/")
+	for _, part := range parts {
+		if part == "" {
+			return Platform{}, errdefs.Errorf(errdefs.ErrInvalid, "cannot use the platform %q: write OS/ARCH or OS/ARCH/VARIANT, as in linux/arm64", s)
+		}
+	}
+	switch len(parts) {
+	case 1:
+		return Platform{OS: runtime.GOOS, Arch: parts[0]}, nil
+	case 2:
+		return Platform{OS: parts[0], Arch: parts[1]}, nil
+	case 3:
+		return Platform{OS: parts[0], Arch: parts[1], Variant: parts[2]}, nil
+	}
+	return Platform{}, errdefs.Errorf(errdefs.ErrInvalid, "cannot use the platform %q: write OS/ARCH or OS/ARCH/VARIANT, as in linux/arm64", s)
+}
+
+// Copying is what all transfers have in common.
+type Copying struct {
+	Registry
+	Progress   io.Writer     // bars on a terminal, lines elsewhere; nil is quiet
+	Retries    uint          // after the first failure that may be transient
+	RetryDelay time.Duration // 0: 1 s, doubled each time
+}
+
+// systemContext is the library's form of the options.
+func systemContext(cfg *config.Config, r Registry, p Platform) (*types.SystemContext, error) {
+	sys := &types.SystemContext{
+		AuthFilePath:            authFile(cfg, r.AuthFile),
+		DockerCertPath:          r.CertDir,
+		OSChoice:                p.OS,
+		ArchitectureChoice:      p.Arch,
+		VariantChoice:           p.Variant,
+		DockerRegistryUserAgent: "moss",
+	}
+	if r.TLSVerify != nil {
+		sys.DockerInsecureSkipTLSVerify = types.NewOptionalBool(!*r.TLSVerify)
+		sys.OCIInsecureSkipTLSVerify = !*r.TLSVerify
+	}
+	if r.Creds != "" {
+		user, password, _ := strings.Cut(r.Creds, ":")
+		if user == "" {
+			return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot use the credentials: write --creds USER:PASSWORD")
+		}
+		sys.DockerAuthConfig = &types.DockerAuthConfig{Username: user, Password: password}
+	}
+	if r.AuthFile != "" {
+		if _, err := os.Stat(r.AuthFile); err != nil {
+			return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot read credentials: %w", err)
+		}
+	}
+	return sys, nil
+}
+
+// authFile is the file that credentials are read from and written to: the option, $REGISTRY_AUTH_FILE,
+// or "" for the library's own search, which begins with $XDG_RUNTIME_DIR/containers/auth.json.
+func authFile(_ *config.Config, option string) string {
+	if option != "" {
+		return option
+	}
+	return os.Getenv("REGISTRY_AUTH_FILE")
+}
+
+// loginFile is authFile for writing. Without XDG_RUNTIME_DIR the library would write below /run, where a
+// user cannot; the file in the user's configuration is one that it, Podman and Skopeo read too.
+func loginFile(cfg *config.Config, option string) string {
+	if file := authFile(cfg, option); file != "" {
+		return file
+	}
+	if cfg.User.UID == 0 || os.Getenv("XDG_RUNTIME_DIR") != "" {
+		return ""
+	}
+	return filepath.Join(cfg.User.ConfigHome, "containers", "auth.json")
+}

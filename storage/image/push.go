@@ -1,0 +1,121 @@
+package image
+
+import (
+	"context"
+	"os"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"go.podman.io/image/v5/docker"
+	"go.podman.io/image/v5/docker/reference"
+	"go.podman.io/image/v5/manifest"
+	"go.podman.io/image/v5/pkg/compression"
+	"go.podman.io/image/v5/transports/alltransports"
+	"go.podman.io/image/v5/types"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
+)
+
+// PushOptions are those of a push.
+type PushOptions struct {
+	Copying
+	Format            string // of the manifest: "oci", "v2s2" or "" for the image's own
+	CompressionFormat string // "gzip", "zstd"; "" is gzip
+	CompressionLevel  *int
+	ForceCompression  bool   // compress again what is compressed otherwise
+	DigestFile        string // is written with the digest of the manifest
+}
+
+// Push copies a local image to destination: a registry's name, or TRANSPORT:…; "" is the registry that
+// the image's name says. It returns the digest of the manifest at the destination.
+func (im *Images) Push(ctx context.Context, name, destination string, o PushOptions) (digest.Digest, error) {
+	src, img, err := im.localReference(name)
+	if err != nil {
+		return "", err
+	}
+	if destination == "" {
+		if destination, err = im.ownDestination(name, img.Names); err != nil {
+			return "", err
+		}
+	}
+	dst, err := im.destination(destination)
+	if err != nil {
+		return "", err
+	}
+	t, err := im.pushTransfer(src, dst, o)
+	if err != nil {
+		return "", err
+	}
+	_, raw, err := im.copy(ctx, t, o.Copying)
+	if err != nil {
+		return "", explain(err, "push "+name+" to", destination)
+	}
+	d, err := manifest.Digest(raw)
+	if err != nil {
+		return "", err
+	}
+	if o.DigestFile != "" {
+		if err := os.WriteFile(o.DigestFile, []byte(d.String()), 0o644); err != nil {
+			return "", errdefs.Errorf(errdefs.ErrUnavailable, "cannot write the digest: %w", err)
+		}
+	}
+	return d, nil
+}
+
+// ownDestination is the full local name that the user's name stands for.
+func (im *Images) ownDestination(name string, names []string) (string, error) {
+	if len(names) == 0 {
+		return "", errdefs.Errorf(errdefs.ErrInvalid, "cannot push %s: it has no name; say where to, as in `moss push %s REGISTRY/NAME`", name, name)
+	}
+	for _, full := range names {
+		if full == name || strings.HasSuffix(full, "/"+name) || strings.HasSuffix(full, "/"+name+":latest") || full == name+":latest" {
+			return full, nil
+		}
+	}
+	return names[0], nil
+}
+
+func (im *Images) destination(name string) (types.ImageReference, error) {
+	if transport := alltransports.TransportFromImageName(name); transport != nil {
+		_, rest, _ := strings.Cut(name, ":")
+		return im.parseReference(transport, rest)
+	}
+	named, err := reference.ParseNormalizedNamed(name)
+	if err != nil {
+		return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot push to %q: %w", name, err)
+	}
+	return docker.NewReference(reference.TagNameOnly(named))
+}
+
+func (im *Images) pushTransfer(src, dst types.ImageReference, o PushOptions) (transfer, error) {
+	sys, err := systemContext(im.cfg, o.Registry, Platform{})
+	if err != nil {
+		return transfer{}, err
+	}
+	t := transfer{src: src, dst: dst, srcSys: sys, dstSys: sys, forceFormat: o.ForceCompression}
+	if t.manifestType, err = manifestType(o.Format); err != nil {
+		return transfer{}, err
+	}
+	if o.CompressionFormat != "" {
+		algorithm, err := compression.AlgorithmByName(o.CompressionFormat)
+		if err != nil {
+			return transfer{}, errdefs.Errorf(errdefs.ErrInvalid, "cannot compress with %q: it is one of gzip, zstd, zstd:chunked", o.CompressionFormat)
+		}
+		sys.CompressionFormat = &algorithm
+	}
+	sys.CompressionLevel = o.CompressionLevel
+	return t, nil
+}
+
+func manifestType(format string) (string, error) {
+	switch format {
+	case "":
+		return "", nil
+	case "oci":
+		return v1.MediaTypeImageManifest, nil
+	case "v2s2", "docker":
+		return manifest.DockerV2Schema2MediaType, nil
+	}
+	return "", errdefs.Errorf(errdefs.ErrInvalid, "cannot use the manifest format %q: it is one of oci, v2s2", format)
+}

@@ -1,0 +1,208 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	lib "go.podman.io/storage"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/storage"
+)
+
+// RemoveOptions are those of rmi.
+type RemoveOptions struct {
+	// Force removes an image by its id although it has several names, and with it the containers that
+	// InUse knows, through Evict.
+	Force bool
+	// InUse tells which containers of Moss use an image; nil: none.
+	InUse func(imageID string) []string
+	// Evict removes those containers; nil: Force does not help against them.
+	Evict func(ctx context.Context, imageID string) error
+}
+
+// Removed is what rmi did to one image.
+type Removed struct {
+	Untagged []string
+	Deleted  string // id; "" where the image still has names
+}
+
+// Remove takes a name from an image, and removes the image with its last name or by its id. Kinds of
+// error: ErrNotFound, ErrConflict (a container uses it, several names).
+func (im *Images) Remove(ctx context.Context, name string, o RemoveOptions) (*Removed, error) {
+	img, err := im.find(name)
+	if err != nil {
+		if id := im.damagedID(name, err); id != "" {
+			return im.delete(id, nil)
+		}
+		return nil, err
+	}
+	full := im.nameOf(img, name)
+	if full != "" && len(img.Names) > 1 {
+		if err := im.library().RemoveNames(img.ID, []string{full}); err != nil {
+			return nil, explain(err, "untag", name)
+		}
+		return &Removed{Untagged: []string{full}}, nil
+	}
+	if full == "" && len(img.Names) > 1 && !o.Force {
+		return nil, errdefs.Errorf(errdefs.ErrConflict, "cannot remove image %s: it has the names %s; remove these, or use --force", name, strings.Join(img.Names, ", "))
+	}
+	if err := im.free(ctx, img.ID, name, o); err != nil {
+		return nil, err
+	}
+	return im.delete(img.ID, img.Names)
+}
+
+// damagedID is the id of an image that exists but cannot be used: it still can be removed.
+func (im *Images) damagedID(name string, err error) string {
+	if !errors.Is(err, errdefs.ErrDamaged) {
+		return ""
+	}
+	candidates, _ := storage.Candidates(im.cfg, name) // by its id, if it is no name
+	for _, candidate := range append(candidates, strings.TrimPrefix(name, "sha256:")) {
+		if found, err := im.library().Image(candidate); err == nil {
+			return found.ID
+		}
+	}
+	return ""
+}
+
+// nameOf is the full name of img that name stands for, or "" if name is an id.
+func (im *Images) nameOf(img *storage.Image, name string) string {
+	candidates, err := storage.Candidates(im.cfg, name)
+	if err != nil {
+		return ""
+	}
+	for _, candidate := range candidates {
+		for _, have := range img.Names {
+			if have == candidate {
+				return have
+			}
+		}
+	}
+	return ""
+}
+
+func (im *Images) free(ctx context.Context, id, name string, o RemoveOptions) error {
+	if o.InUse == nil {
+		return nil
+	}
+	users := o.InUse(id)
+	if len(users) == 0 {
+		return nil
+	}
+	if !o.Force || o.Evict == nil {
+		return errdefs.Errorf(errdefs.ErrConflict, "cannot remove image %s: container %s uses it; remove the container first, or use --force", name, strings.Join(users, ", "))
+	}
+	return o.Evict(ctx, id)
+}
+
+// delete removes the image's pin, which is ours, and the image.
+func (im *Images) delete(id string, names []string) (*Removed, error) {
+	if err := im.store.Unpin(id); err != nil {
+		return nil, err
+	}
+	_, err := im.library().DeleteImage(id, true)
+	switch {
+	case errors.Is(err, lib.ErrImageUsedByContainer):
+		return nil, errdefs.Errorf(errdefs.ErrConflict, "cannot remove image %s: a container of Podman or Buildah uses it: %w", storage.ShortID(id), err)
+	case errors.Is(err, lib.ErrImageUnknown):
+		return nil, errdefs.Errorf(errdefs.ErrNotFound, "cannot remove image %s: it is gone", storage.ShortID(id))
+	case err != nil:
+		return nil, explain(err, "remove", "image "+storage.ShortID(id))
+	}
+	return &Removed{Untagged: names, Deleted: id}, nil
+}
+
+// Tag gives an image more names; they go over from whatever image has them.
+func (im *Images) Tag(name string, names []string) error {
+	img, err := im.find(name)
+	if err != nil {
+		return err
+	}
+	full, err := fullNames(names)
+	if err != nil {
+		return err
+	}
+	return explain(im.library().AddNames(img.ID, full), "tag", name)
+}
+
+// Untag takes these names from an image, or all of them if there are none.
+func (im *Images) Untag(name string, names []string) error {
+	img, err := im.find(name)
+	if err != nil {
+		return err
+	}
+	full := img.Names
+	if len(names) > 0 {
+		full = nil
+		for _, n := range names {
+			have := im.nameOf(img, n)
+			if have == "" {
+				return errdefs.Errorf(errdefs.ErrNotFound, "cannot untag %s: it is not called %s", name, n)
+			}
+			full = append(full, have)
+		}
+	}
+	return explain(im.library().RemoveNames(img.ID, full), "untag", name)
+}
+
+// PruneOptions choose the images that Prune removes.
+type PruneOptions struct {
+	All    bool // also those with a name that no container uses
+	InUse  func(imageID string) []string
+	Filter func(storage.Summary) bool // nil: every one
+}
+
+// Pruned is what Prune removed.
+type Pruned struct {
+	Deleted   []string // ids
+	Reclaimed int64    // bytes, unpacked
+}
+
+// Prune removes images without a name, or with All every image that no container uses, and what Moss
+// remembers of images.
+func (im *Images) Prune(ctx context.Context, o PruneOptions) (*Pruned, error) {
+	before, err := storage.DiskUsage(im.cfg.Storage, func(string) bool { return false })
+	if err != nil {
+		return nil, err
+	}
+	result, failures := &Pruned{}, []error{}
+	for _, img := range before.PerImage {
+		if err := context.Cause(ctx); err != nil {
+			return result, err
+		}
+		if !prunable(img.Summary, o) {
+			continue
+		}
+		if _, err := im.delete(img.ID, nil); errors.Is(err, errdefs.ErrConflict) {
+			continue // Podman's containers are not ours to judge
+		} else if err != nil {
+			failures = append(failures, err)
+			continue
+		}
+		result.Deleted = append(result.Deleted, img.ID)
+	}
+	after, err := storage.DiskUsage(im.cfg.Storage, func(string) bool { return false })
+	if err != nil {
+		return result, err
+	}
+	result.Reclaimed = before.Size - after.Size
+	failures = append(failures, im.store.ForgetAnswers())
+	if err := errors.Join(failures...); err != nil {
+		return result, fmt.Errorf("cannot prune all images: %w", err)
+	}
+	return result, nil
+}
+
+func prunable(img storage.Summary, o PruneOptions) bool {
+	if img.ReadOnly || len(img.Names) > 0 && !o.All {
+		return false
+	}
+	if o.InUse != nil && len(o.InUse(img.ID)) > 0 {
+		return false
+	}
+	return o.Filter == nil || o.Filter(img)
+}

@@ -1,0 +1,63 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+
+	"github.com/docker/distribution/registry/api/errcode"
+	"go.podman.io/image/v5/docker"
+)
+
+// firstDelay is waited before the first repetition; it doubles each time.
+const firstDelay = time.Second
+
+// retry does something that may fail for a while, like a registry under load.
+func retry(ctx context.Context, o Copying, do func() error) error {
+	delay := o.RetryDelay
+	if delay == 0 {
+		delay = firstDelay
+	}
+	for try := uint(0); ; try++ {
+		err := do()
+		if err == nil || try >= o.Retries || context.Cause(ctx) != nil || !transient(err) {
+			return err
+		}
+		if o.Progress != nil {
+			fmt.Fprintf(o.Progress, "Trying again in %s: %v\n", delay, err)
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(delay):
+		}
+		delay *= 2
+	}
+}
+
+// transient says whether the same request may succeed later.
+func transient(err error) bool {
+	var status docker.UnexpectedHTTPStatusError
+	if errors.As(err, &status) {
+		return status.StatusCode >= 500 && status.StatusCode != http.StatusNotImplemented
+	}
+	var coded errcode.ErrorCoder
+	if errors.As(err, &coded) {
+		code := coded.ErrorCode().Descriptor().HTTPStatusCode
+		return code >= 500 || code == http.StatusTooManyRequests
+	}
+	var dns *net.DNSError
+	if errors.As(err, &dns) {
+		return dns.IsTemporary && !dns.IsNotFound
+	}
+	var timeout net.Error
+	return errors.Is(err, docker.ErrTooManyRequests) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
+		errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.As(err, &timeout) && timeout.Timeout()
+}

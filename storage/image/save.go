@@ -1,0 +1,169 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"go.podman.io/image/v5/directory"
+	"go.podman.io/image/v5/docker/archive"
+	"go.podman.io/image/v5/docker/reference"
+	"go.podman.io/image/v5/manifest"
+	ociarchive "go.podman.io/image/v5/oci/archive"
+	"go.podman.io/image/v5/oci/layout"
+	"go.podman.io/image/v5/types"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
+)
+
+// Formats of Save.
+const (
+	DockerArchive = "docker-archive"
+	OCIArchive    = "oci-archive"
+	DockerDir     = "docker-dir"
+	OCIDir        = "oci-dir"
+)
+
+// SaveOptions are those of a save.
+type SaveOptions struct {
+	Format   string    // "" is DockerArchive
+	Progress io.Writer // nil is quiet
+	Compress bool      // the layers, in a directory
+}
+
+// Save writes local images into an archive or a directory at path. An archive is there whole or not at
+// all. Only a docker-archive takes more than one image.
+func (im *Images) Save(ctx context.Context, names []string, path string, o SaveOptions) error {
+	switch o.Format {
+	case DockerArchive, "":
+		return explain(atomically(path, func(tmp string) error { return im.saveDocker(ctx, names, tmp, o) }), "save to", path)
+	case OCIArchive, OCIDir, DockerDir:
+	default:
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot save as %q: the formats are docker-archive, oci-archive, oci-dir, docker-dir", o.Format)
+	}
+	if len(names) != 1 {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot save %d images as %s: only docker-archive holds more than one", len(names), o.Format)
+	}
+	if o.Format == OCIArchive {
+		return explain(atomically(path, func(tmp string) error { return im.saveOne(ctx, names[0], tmp, o) }), "save to", path)
+	}
+	return explain(im.saveOne(ctx, names[0], path, o), "save to", path)
+}
+
+// saveOne writes a single image as an oci-archive or a directory.
+func (im *Images) saveOne(ctx context.Context, name, path string, o SaveOptions) error {
+	src, img, err := im.localReference(name)
+	if err != nil {
+		return err
+	}
+	t := transfer{src: src, srcSys: &types.SystemContext{}, dstSys: &types.SystemContext{DirForceCompress: o.Compress}}
+	tag := savedName(name, img.Names)
+	switch o.Format {
+	case OCIArchive:
+		t.dst, err = ociarchive.NewReference(path, tag)
+		t.manifestType = v1.MediaTypeImageManifest
+	case OCIDir:
+		t.dst, err = layout.NewReference(path, tag)
+		t.manifestType = v1.MediaTypeImageManifest
+	default:
+		t.dst, err = directory.NewReference(path)
+		t.manifestType = manifest.DockerV2Schema2MediaType
+	}
+	if err != nil {
+		return err
+	}
+	_, _, err = im.copy(ctx, t, Copying{Progress: o.Progress})
+	return err
+}
+
+// saveDocker writes one archive with all images. A name that stands for an image by its id saves the
+// image without a name, as in docker save.
+func (im *Images) saveDocker(ctx context.Context, names []string, path string, o SaveOptions) (err error) {
+	writer, err := archive.NewWriter(nil, path)
+	if err != nil {
+		return err
+	}
+	defer closing(&err, writer)
+	order, tags, err := im.group(names)
+	if err != nil {
+		return err
+	}
+	for _, id := range order {
+		src, err := im.storeReference(nil, id)
+		if err != nil {
+			return err
+		}
+		dst, err := writer.NewReference(nil)
+		if err != nil {
+			return err
+		}
+		t := transfer{
+			src: src, dst: dst, srcSys: &types.SystemContext{},
+			dstSys:       &types.SystemContext{DockerArchiveAdditionalTags: tags[id]},
+			manifestType: manifest.DockerV2Schema2MediaType,
+		}
+		if _, _, err := im.copy(ctx, t, Copying{Progress: o.Progress}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// group collects the names of each image, so that an image is written once.
+func (im *Images) group(names []string) (order []string, tags map[string][]reference.NamedTagged, err error) {
+	tags = map[string][]reference.NamedTagged{}
+	for _, name := range names {
+		img, err := im.find(name)
+		if err != nil {
+			return nil, nil, err
+		}
+		if _, seen := tags[img.ID]; !seen {
+			order = append(order, img.ID)
+			tags[img.ID] = nil
+		}
+		full, err := reference.ParseNormalizedNamed(savedName(name, img.Names))
+		if tagged, ok := full.(reference.NamedTagged); ok && err == nil {
+			tags[img.ID] = append(tags[img.ID], tagged)
+		}
+	}
+	return order, tags, nil
+}
+
+// savedName is the image's full name that the user's name stands for, or "" for an id.
+func savedName(name string, names []string) string {
+	plain := strings.TrimPrefix(name, "docker.io/")
+	for _, full := range names {
+		for _, form := range []string{name, name + ":latest"} {
+			if full == form || strings.HasSuffix(full, "/"+strings.TrimPrefix(form, "/")) || strings.HasSuffix(full, "/library/"+plain) {
+				return full
+			}
+		}
+	}
+	return ""
+}
+
+// atomically lets write make a file beside path and then puts it there. A path that is no regular
+// file, such as /dev/stdout, is written directly.
+func atomically(path string, write func(tmp string) error) (err error) {
+	info, statErr := os.Stat(path)
+	if statErr == nil && info.IsDir() {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot save to %s: it is a directory", path)
+	}
+	if statErr == nil && !info.Mode().IsRegular() {
+		return write(path)
+	}
+	dir, err := os.MkdirTemp(filepath.Dir(path), ".moss-save-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	tmp := filepath.Join(dir, "archive")
+	if err := write(tmp); err != nil {
+		return err
+	}
+	return os.Rename(tmp, path)
+}

@@ -1,0 +1,114 @@
+package image
+
+import (
+	"context"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"go.podman.io/image/v5/directory"
+	"go.podman.io/image/v5/docker"
+	"go.podman.io/image/v5/docker/archive"
+	"go.podman.io/image/v5/docker/reference"
+	ociarchive "go.podman.io/image/v5/oci/archive"
+	"go.podman.io/image/v5/oci/layout"
+	istorage "go.podman.io/image/v5/storage"
+	"go.podman.io/image/v5/types"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
+)
+
+// transportNames are the transports that images are pulled from and pushed to.
+func transportNames() []string {
+	return []string{
+		docker.Transport.Name(), archive.Transport.Name(), layout.Transport.Name(),
+		ociarchive.Transport.Name(), directory.Transport.Name(), istorage.Transport.Name(),
+	}
+}
+
+// pullFrom pulls from something other than a registry.
+func (im *Images) pullFrom(ctx context.Context, transport types.ImageTransport, name string, o PullOptions) ([]Pulled, error) {
+	if !slices.Contains(transportNames(), transport.Name()) {
+		return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot pull from %s: the transports are %s", name, strings.Join(transportNames(), ", "))
+	}
+	_, rest, _ := strings.Cut(name, ":")
+	src, err := im.parseReference(transport, rest)
+	if err != nil {
+		return nil, err
+	}
+	sys, err := systemContext(im.cfg, o.Registry, o.Platform)
+	if err != nil {
+		return nil, err
+	}
+	named, err := nameOfSource(src, rest)
+	if err != nil {
+		return nil, err
+	}
+	pulled, err := im.copyIn(ctx, src, sys, named, o.Copying)
+	return []Pulled{pulled}, err
+}
+
+// parseReference is the transport's own, except that containers-storage means our store.
+func (im *Images) parseReference(transport types.ImageTransport, rest string) (types.ImageReference, error) {
+	if transport.Name() == istorage.Transport.Name() {
+		return istorage.Transport.ParseStoreReference(im.library(), rest)
+	}
+	ref, err := transport.ParseReference(rest)
+	if err != nil {
+		return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot use %s:%s: %w", transport.Name(), rest, err)
+	}
+	return ref, nil
+}
+
+// copyIn copies an image into the store; without a name it is found by its id alone.
+func (im *Images) copyIn(ctx context.Context, src types.ImageReference, sys *types.SystemContext, named reference.Named, o Copying) (Pulled, error) {
+	if named == nil {
+		return im.copyNameless(ctx, src, sys, o)
+	}
+	dst, err := im.storeReference(named, "")
+	if err != nil {
+		return Pulled{}, err
+	}
+	id, _, err := im.copy(ctx, transfer{src: src, dst: dst, srcSys: sys, dstSys: sys}, o)
+	return Pulled{ID: id, Name: named.String()}, err
+}
+
+// copyNameless needs the id before the copy: it is the digest of the configuration.
+func (im *Images) copyNameless(ctx context.Context, src types.ImageReference, sys *types.SystemContext, o Copying) (Pulled, error) {
+	image, err := src.NewImage(ctx, sys)
+	if err != nil {
+		return Pulled{}, err
+	}
+	id := image.ConfigInfo().Digest.Encoded()
+	if err := image.Close(); err != nil {
+		return Pulled{}, err
+	}
+	dst, err := im.storeReference(nil, id)
+	if err != nil {
+		return Pulled{}, err
+	}
+	id, _, err = im.copy(ctx, transfer{src: src, dst: dst, srcSys: sys, dstSys: sys}, o)
+	return Pulled{ID: id}, err
+}
+
+// nameOfSource is the local name of an image that does not come from a registry: its own where the
+// source has one, else localhost/ and the last part of its path.
+func nameOfSource(src types.ImageReference, rest string) (reference.Named, error) {
+	if named := src.DockerReference(); named != nil {
+		return reference.TagNameOnly(named), nil
+	}
+	path, name := rest, ""
+	if src.Transport().Name() != directory.Transport.Name() {
+		path, name, _ = strings.Cut(rest, ":")
+	}
+	switch {
+	case name != "" && !strings.HasPrefix(name, "@"):
+		if _, err := reference.ParseNormalizedNamed(name); err != nil || !strings.ContainsAny(name, "/:") {
+			name = strings.ToLower(filepath.Base(path)) + ":" + name
+		}
+		return ParseName(name)
+	case src.Transport().Name() == archive.Transport.Name(), src.Transport().Name() == ociarchive.Transport.Name():
+		return nil, nil
+	}
+	return ParseName(strings.ToLower(filepath.Base(path)))
+}
