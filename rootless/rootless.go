@@ -88,6 +88,9 @@ func UsersLock() *os.File {
 // executes moss again, so it returns only with an error. member, when not 0, is a living process inside
 // the namespace: if the holder is gone, a new one joins that namespace instead of making another.
 func (n *Namespace) Enter(ctx context.Context, member int) error {
+	if err := os.MkdirAll(n.Dir, 0o700); err != nil {
+		return fmt.Errorf("cannot make the user namespace's directory: %w", err)
+	}
 	lock, err := sys.LockFile(filepath.Join(n.Dir, "create.lock"), false)
 	if err != nil {
 		return fmt.Errorf("cannot lock the user namespace's directory: %w", err)
