@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"syscall"
 
 	"github.com/opencontainers/go-digest"
@@ -23,22 +25,83 @@ type Layer struct {
 }
 
 // PutLayer unpacks a tar archive (plain, gzip, bzip2, xz or zstd) on top of parent, which may be "". It
-// is there whole or not at all: a failure, or the end of ctx, removes what was unpacked.
-func (s *Store) PutLayer(ctx context.Context, parent string, tar io.Reader) (*Layer, error) {
-	l, _, err := s.store.PutLayer("", parent, nil, "", false, nil, &contextReader{ctx, tar})
+// is there whole or not at all: a failure, or the end of ctx, removes what was unpacked. The archive is
+// read twice, since the layer's id follows from its digest; a layer that is there already is taken.
+func (s *Store) PutLayer(ctx context.Context, parent string, tar io.ReadSeeker) (*Layer, error) {
+	diffID, err := digestOf(ctx, tar)
 	if err != nil {
-		if cause := context.Cause(ctx); cause != nil {
-			err = cause
-		}
-		return nil, layerError(err)
+		return nil, layerError(ctx, err)
+	}
+	id := layerID(parent, diffID)
+	if _, err := tar.Seek(0, io.SeekStart); err != nil {
+		return nil, layerError(ctx, err)
+	}
+	l, _, err := s.store.PutLayer(id, parent, nil, "", false, nil, &contextReader{ctx, tar})
+	if errors.Is(err, storage.ErrDuplicateID) {
+		l, err = s.store.Layer(id)
+	}
+	if err != nil {
+		return nil, layerError(ctx, err)
+	}
+	if l.UncompressedDigest != diffID {
+		err := errdefs.Errorf(errdefs.ErrInvalid, "cannot write a layer: its archive changed while it was read")
+		return nil, errors.Join(err, s.DeleteLayer(l.ID))
 	}
 	return &Layer{ID: l.ID, Parent: l.Parent, DiffID: l.UncompressedDigest, Size: l.UncompressedSize}, nil
 }
 
-// DeleteLayer removes a layer that no image uses.
+// layerID is the id that go.podman.io/image gives the layer (layerID in its storage/storage_dest.go).
+// With any other one, an image that was made here could not be pulled or loaded again.
+func layerID(parent string, diffID digest.Digest) string {
+	if parent == "" {
+		return diffID.Encoded()
+	}
+	return digest.Canonical.FromString(parent + "+" + diffID.Encoded()).Encoded()
+}
+
+// digestOf is the digest of the uncompressed archive.
+func digestOf(ctx context.Context, tar io.Reader) (digest.Digest, error) {
+	plain, err := archive.DecompressStream(&contextReader{ctx, tar})
+	if err != nil {
+		return "", err
+	}
+	d, err := digest.Canonical.FromReader(plain)
+	return d, errors.Join(err, plain.Close())
+}
+
+// Spool copies a stream into a file beside the store, which vanishes when it is closed or its process
+// is killed.
+func (s *Store) Spool(ctx context.Context, stream io.Reader) (*os.File, error) {
+	dir := filepath.Join(s.cfg.GraphRoot, "moss", "tmp")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, layerError(ctx, err)
+	}
+	f, err := os.CreateTemp(dir, "spool-")
+	if err != nil {
+		return nil, layerError(ctx, err)
+	}
+	err = os.Remove(f.Name())
+	if err == nil {
+		_, err = io.Copy(f, &contextReader{ctx, stream})
+	}
+	if err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		return nil, errors.Join(layerError(ctx, err), f.Close())
+	}
+	return f, nil
+}
+
+// DeleteLayer removes a layer, unless an image or another layer uses it.
 func (s *Store) DeleteLayer(id string) error {
 	err := s.store.DeleteLayer(id)
-	if err != nil && !errors.Is(err, storage.ErrLayerUnknown) {
+	for _, fine := range []error{storage.ErrLayerUnknown, storage.ErrLayerUsedByImage, storage.ErrLayerHasChildren} {
+		if errors.Is(err, fine) {
+			return nil
+		}
+	}
+	if err != nil {
 		return errdefs.Errorf(errdefs.ErrUnavailable, "cannot remove layer %.12s: %w", id, err)
 	}
 	return nil
@@ -64,16 +127,20 @@ func (s *Store) CommitLayer(ctx context.Context, parent string, upper Upper) (*L
 		ExcludePatterns: upper.Exclude,
 	})
 	if err != nil {
-		return nil, layerError(err)
+		return nil, layerError(ctx, err)
 	}
-	layer, err := s.PutLayer(ctx, parent, stream)
-	if closeErr := stream.Close(); err == nil && closeErr != nil {
-		return nil, errors.Join(layerError(closeErr), s.DeleteLayer(layer.ID))
+	spool, err := s.Spool(ctx, stream)
+	if err = errors.Join(err, stream.Close()); err != nil {
+		return nil, err
 	}
-	return layer, err
+	layer, err := s.PutLayer(ctx, parent, spool)
+	return layer, errors.Join(err, spool.Close())
 }
 
-func layerError(err error) error {
+func layerError(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
 	kind := errdefs.ErrInvalid
 	switch {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):

@@ -47,7 +47,7 @@ func (im *Images) EnsureHello(ctx context.Context) (id string, err error) {
 	return id, im.dropLayer(layer.ID, err)
 }
 
-func helloArchive(program []byte) (*bytes.Buffer, error) {
+func helloArchive(program []byte) (*bytes.Reader, error) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	header := &tar.Header{Name: "hello", Mode: 0o755, Size: int64(len(program)), ModTime: time.Unix(0, 0), Format: tar.FormatUSTAR}
@@ -57,5 +57,8 @@ func helloArchive(program []byte) (*bytes.Buffer, error) {
 	if _, err := w.Write(program); err != nil {
 		return nil, err
 	}
-	return &b, w.Close()
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return bytes.NewReader(b.Bytes()), nil
 }

@@ -40,7 +40,7 @@ func (im *Images) Import(ctx context.Context, source string, in io.Reader, o Imp
 	if err := Apply(&doc.Config, o.Changes); err != nil {
 		return "", err
 	}
-	stream, err := openSource(ctx, source, in)
+	stream, err := im.openSource(ctx, source, in)
 	if err != nil {
 		return "", err
 	}
@@ -74,18 +74,29 @@ func importDocument(source string, o ImportOptions) Document {
 	}
 }
 
-func openSource(ctx context.Context, source string, in io.Reader) (io.ReadCloser, error) {
+// openSource opens what is imported, as a file that can be read twice.
+func (im *Images) openSource(ctx context.Context, source string, in io.Reader) (f *os.File, err error) {
 	switch {
 	case source == "-":
-		return io.NopCloser(in), nil
+		return im.store.Spool(ctx, in)
 	case strings.HasPrefix(source, "http://"), strings.HasPrefix(source, "https://"):
-		return download(ctx, source)
+		body, err := download(ctx, source)
+		if err != nil {
+			return nil, err
+		}
+		defer closing(&err, body)
+		return im.store.Spool(ctx, body)
 	}
-	f, err := os.Open(source)
+	f, err = os.Open(source)
 	if err != nil {
 		return nil, errdefs.Errorf(errdefs.ErrNotFound, "cannot import: %w", err)
 	}
-	return f, nil
+	info, err := f.Stat()
+	if err != nil || info.Mode().IsRegular() {
+		return f, err
+	}
+	defer closing(&err, f)
+	return im.store.Spool(ctx, f) // a pipe
 }
 
 func download(ctx context.Context, url string) (io.ReadCloser, error) {
