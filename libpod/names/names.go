@@ -19,17 +19,17 @@ func Random() string {
 
 func pick(words []string) string { return words[rand.IntN(len(words))] }
 
-// Validate says whether name can be that of an object, such as a "container" or a "volume": the rule
+// Validate says whether name can be that of an object of ours, such as a container or a volume: the rule
 // [a-zA-Z0-9][a-zA-Z0-9_.-]* is docker's and podman's. The error is [errdefs.ErrInvalid].
-func Validate(object, name string) error {
+func Validate(name string) error {
 	switch {
 	case name == "":
-		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use an empty name for a %s", object)
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use an empty name")
 	case len(name) > MaxLength:
-		return errdefs.Errorf(errdefs.ErrInvalid, "cannot name a %s %.32q…: a name has at most %d characters", object, name, MaxLength)
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use the name %.32q…: a name has at most %d characters", name, MaxLength)
 	case !alphanumeric(name[0]) || strings.ContainsFunc(name, forbidden):
 		return errdefs.Errorf(errdefs.ErrInvalid,
-			"cannot name a %s %q: a name starts with a letter or a digit, and goes on with letters, digits, '_', '.' and '-'", object, name)
+			"cannot use the name %q: a name starts with a letter or a digit, and goes on with letters, digits, '_', '.' and '-'", name)
 	}
 	return nil
 }

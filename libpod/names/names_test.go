@@ -38,7 +38,7 @@ func TestRandomNameIsValid(t *testing.T) {
 	seen := map[string]bool{}
 	for range 100 {
 		name := Random()
-		if err := Validate("container", name); err != nil {
+		if err := Validate(name); err != nil {
 			t.Error(err)
 		}
 		seen[name] = true
@@ -54,7 +54,7 @@ func TestValidate(t *testing.T) {
 		"a", "Web-1", "0", "a.b_c-d", "", ".", "..", "-a", "_a", "a/b", "../a", "a b", "a\n", "ä", "aä", "a\x00", "a\xff", "a:b", "a@b",
 		strings.Repeat("x", MaxLength), strings.Repeat("x", MaxLength+1),
 	} {
-		err := Validate("container", name)
+		err := Validate(name)
 		if want := pattern.MatchString(name) && len(name) <= MaxLength; want != (err == nil) {
 			t.Errorf("%q: %v", name, err)
 		}
