@@ -2,6 +2,7 @@ package sys
 
 import (
 	"os"
+	"strconv"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -36,4 +37,24 @@ func endedChild() int {
 	}
 	// siginfo_t of SIGCHLD: three ints and padding to the union's alignment, then si_pid (sigaction(2)).
 	return int(*(*int32)(unsafe.Add(unsafe.Pointer(&info), 16)))
+}
+
+// CloseForeign closes every descriptor from first on that would be inherited by a child: those that this
+// program's own caller left open, since all of ours are close-on-exec.
+func CloseForeign(first int) error {
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		fd, err := strconv.Atoi(e.Name())
+		if err != nil || fd < first {
+			continue
+		}
+		flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+		if err == nil && flags&unix.FD_CLOEXEC == 0 {
+			unix.Close(fd)
+		}
+	}
+	return nil
 }

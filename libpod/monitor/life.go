@@ -1,0 +1,134 @@
+package monitor
+
+import (
+	"context"
+	"errors"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/mosscontainers/moss/libpod/monitor/logs"
+	"github.com/mosscontainers/moss/libpod/runtime"
+	"github.com/mosscontainers/moss/pkg/sys"
+)
+
+// life is one run of the container's command.
+type life struct {
+	process runtime.Process
+	pids    Pids
+	pumps   []*pump
+	// slave is the container's side of its terminal: as long as it is open here, a process that closes
+	// the terminal and opens it again does not look like the end.
+	slave *os.File
+	began time.Time
+}
+
+// create makes a life ready to start: the container is set up and its output is being read.
+func (m *monitor) create(ctx context.Context, bundle *runtime.Bundle) (*life, error) {
+	streams, err := m.openStreams()
+	if err != nil {
+		return nil, err
+	}
+	process, err := m.launcher.Create(ctx, bundle, streams.theirs, m.netns)
+	streams.closeTheirs()
+	if err != nil {
+		streams.closeOurs()
+		return nil, err
+	}
+	l := &life{process: process, pids: Pids{Monitor: m.self}}
+	if console := process.Console(); console != nil {
+		err = streams.openConsole(console)
+		l.slave = streams.slave
+	}
+	if err == nil {
+		l.pids.Container, err = sys.Identify(process.Pid())
+	}
+	if err == nil {
+		err = writeJSON(m.req.RunDir, "pid", l.pids)
+	}
+	if err != nil {
+		streams.closeOurs()
+		return nil, errors.Join(err, l.abandon())
+	}
+	if streams.stdout != nil {
+		l.pumps = append(l.pumps, m.out.pump(streams.stdout, logs.Stdout))
+	}
+	if streams.stderr != nil {
+		l.pumps = append(l.pumps, m.out.pump(streams.stderr, logs.Stderr))
+	}
+	m.in.set(streams.stdin)
+	return l, nil
+}
+
+// abandon ends a life that has not started.
+func (l *life) abandon() error {
+	err := syscall.Kill(l.process.Pid(), syscall.SIGKILL)
+	if err == nil {
+		_, err = l.process.Wait()
+	}
+	return errors.Join(err, l.process.Delete())
+}
+
+// finish passes on the last output once no process of the life is left.
+func (l *life) finish(m *monitor) error {
+	m.in.close()
+	m.out.hub.end()
+	var errs error
+	for _, p := range l.pumps {
+		errs = errors.Join(errs, p.drain())
+	}
+	if l.slave != nil {
+		errs = errors.Join(errs, l.slave.Close())
+	}
+	return errs
+}
+
+// streams are both sides of what a container's process reads and writes.
+type streams struct {
+	theirs                runtime.Stdio
+	stdin, stdout, stderr *os.File
+	slave                 *os.File
+}
+
+// openStreams makes pipes; with a terminal the launcher makes that instead.
+func (m *monitor) openStreams() (*streams, error) {
+	s := &streams{}
+	if m.req.Terminal {
+		return s, nil
+	}
+	var err1, err2, err3 error
+	s.stdout, s.theirs.Stdout, err1 = sys.Pipe(false)
+	s.stderr, s.theirs.Stderr, err2 = sys.Pipe(false)
+	if m.req.OpenStdin {
+		s.stdin, s.theirs.Stdin, err3 = sys.Pipe(true)
+	} else {
+		s.theirs.Stdin, err3 = os.Open(os.DevNull)
+	}
+	if err := errors.Join(err1, err2, err3); err != nil {
+		s.closeTheirs()
+		s.closeOurs()
+		return nil, err
+	}
+	return s, nil
+}
+
+// openConsole takes over the terminal's master side, once for reading and once for writing.
+func (s *streams) openConsole(console *os.File) error {
+	var err1, err2, err3 error
+	s.stdout, err1 = sys.Pollable(console)
+	s.stdin, err2 = sys.Pollable(console)
+	s.slave, err3 = sys.PtyPeer(console)
+	return errors.Join(err1, err2, err3, console.Close())
+}
+
+func (s *streams) closeTheirs() { closeAll(s.theirs.Stdin, s.theirs.Stdout, s.theirs.Stderr) }
+func (s *streams) closeOurs()   { closeAll(s.stdin, s.stdout, s.stderr, s.slave) }
+
+// closeAll closes pipes and terminals, where closing cannot lose anything.
+func closeAll(files ...*os.File) {
+	for _, f := range files {
+		if f != nil {
+			f.Close()
+		}
+	}
+}

@@ -1,0 +1,107 @@
+package logs
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"time"
+)
+
+// flushAt bounds what is formatted before it is written: output of many empty lines grows 46-fold.
+const flushAt = 128 << 10
+
+// Writer appends to one container's log. It has one user at a time.
+type Writer struct {
+	path      string
+	max, size int64
+	file      *os.File
+	out       []byte
+}
+
+// Create opens the log at path (mode 0600), appending when it exists. maxSize in bytes, when above 0, is
+// the size at which the log becomes path.1 and a new one begins.
+func Create(path string, maxSize int64) (*Writer, error) {
+	w := &Writer{path: path, max: maxSize}
+	return w, w.open()
+}
+
+func (w *Writer) open() error {
+	f, err := os.OpenFile(w.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return errors.Join(err, f.Close())
+	}
+	w.file, w.size = f, info.Size()
+	return nil
+}
+
+// Write appends what was read from a stream at one moment, as it is: in as few write calls as the size
+// allows and without allocating.
+func (w *Writer) Write(stream Stream, at time.Time, p []byte) error {
+	var buf [2 * len(timeFormat)]byte
+	head := at.UTC().AppendFormat(buf[:0], timeFormat)
+	head = append(append(append(head, ' '), stream.String()...), " F "...)
+	tag := len(head) - 2
+	w.out = w.out[:0]
+	for len(p) > 0 {
+		line := p
+		if i := bytes.IndexByte(p, '\n'); i >= 0 {
+			line, p = p[:i], p[i+1:]
+		} else {
+			p, head[tag] = nil, 'P'
+		}
+		if err := w.makeRoom(len(head) + len(line) + 1); err != nil {
+			return err
+		}
+		w.out = append(append(append(w.out, head...), line...), '\n')
+	}
+	return w.flush()
+}
+
+// makeRoom writes or rotates before a record of n bytes.
+func (w *Writer) makeRoom(n int) error {
+	pending := w.size + int64(len(w.out))
+	rotate := w.max > 0 && pending > 0 && pending+int64(n) > w.max
+	if !rotate && len(w.out) < flushAt {
+		return nil
+	}
+	if err := w.flush(); err != nil || !rotate {
+		return err
+	}
+	return w.rotate()
+}
+
+func (w *Writer) flush() error {
+	if len(w.out) == 0 {
+		return nil
+	}
+	_, err := w.file.Write(w.out)
+	if err != nil {
+		// A torn record (disk full) must not swallow the next one.
+		return errors.Join(err, w.file.Truncate(w.size))
+	}
+	w.size += int64(len(w.out))
+	w.out = w.out[:0]
+	return nil
+}
+
+func (w *Writer) rotate() error {
+	if err := os.Rename(w.path, w.path+".1"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	old := w.file
+	if err := w.open(); err != nil {
+		return err
+	}
+	return old.Close()
+}
+
+// Trim frees the buffer of a writer that may be idle for long.
+func (w *Writer) Trim() { w.out = nil }
+
+// Close closes the file.
+func (w *Writer) Close() error { return w.file.Close() }

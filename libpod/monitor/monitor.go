@@ -1,0 +1,361 @@
+package monitor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/mosscontainers/moss/libpod/monitor/logs"
+	"github.com/mosscontainers/moss/libpod/runtime"
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/spec"
+	"github.com/mosscontainers/moss/pkg/sys"
+)
+
+// Hooks are what a monitor gets from the program it is in.
+type Hooks struct {
+	// Launcher is how the container is made.
+	Launcher func(*Request) (runtime.Launcher, error)
+	// Recorder opens the container's record.
+	Recorder func(*Request) (Recorder, error)
+	// Ports binds req.Ports and serves them in netns until closed. It is called, when there are ports,
+	// before the container's process starts. extra are Files.Extra. chosen are the mappings with the host
+	// ports that were bound. A port in use is errdefs.ErrConflict.
+	Ports func(ctx context.Context, req *Request, netns *os.File, extra []*os.File) (served io.Closer, chosen []spec.PortMapping, err error)
+}
+
+// monitor is the state of the process.
+type monitor struct {
+	hooks    Hooks
+	req      *Request // without the bundle, which every life reads anew
+	request  *os.File
+	control  *os.File // nil once the container runs
+	users    *os.File // only held
+	netns    *os.File
+	extra    []*os.File
+	self     sys.Process
+	launcher runtime.Launcher
+	recorder Recorder
+	ports    io.Closer
+	chosen   []spec.PortMapping
+	out      *output
+	in       *input
+	server   *server
+	signals  chan os.Signal
+	stopped  atomic.Bool   // SIGTERM came: no more restarts
+	wake     chan struct{} // ends a pause
+	present  atomic.Pointer[life]
+}
+
+// Main is the whole life of the monitor process that Spawn started; it returns the process's exit
+// code. What goes wrong before the container runs is told to whoever called Spawn.
+func Main(hooks Hooks) int {
+	m, attached, err := inherit(hooks)
+	if err != nil {
+		return errdefs.ExitEngine // nobody is there to be told
+	}
+	ctx := context.Background()
+	l, err := m.begin(ctx, attached)
+	if err != nil {
+		m.answer(failed(err))
+		m.end()
+		return errdefs.ExitEngine
+	}
+	m.answer(reply{Started: Started{l.pids, m.chosen}})
+	closeAll(m.control)
+	m.control = nil
+	lean := time.AfterFunc(time.Second, m.trim)
+	defer lean.Stop()
+	m.keep(ctx, l)
+	return 0
+}
+
+// inherit takes over what Spawn left open.
+func inherit(hooks Hooks) (m *monitor, attached *os.File, err error) {
+	syscall.Umask(0)
+	m = &monitor{hooks: hooks, wake: make(chan struct{}, 1), signals: make(chan os.Signal, 16)}
+	if m.request, err = sys.Inherit(fdRequest, "request", false); err != nil {
+		return nil, nil, err
+	}
+	if m.control, err = sys.Inherit(fdControl, "control", true); err != nil {
+		return nil, nil, err
+	}
+	e, err := m.readEnvelope()
+	if err != nil {
+		return nil, nil, err
+	}
+	m.req = e.Request
+	m.req.Bundle = runtime.Bundle{}
+	take := func(there bool, fd int, name string, stream bool) (f *os.File) {
+		if there && err == nil {
+			f, err = sys.Inherit(fd, name, stream)
+		}
+		return f
+	}
+	attached = take(e.Attach, fdAttach, "attach", true)
+	m.users = take(e.UsersLock, fdUsersLock, "users.lock", false)
+	m.netns = take(e.NetNS, fdNetNS, "netns", false)
+	for i := range e.Extra {
+		m.extra = append(m.extra, take(true, fdExtra+i, "extra", false))
+	}
+	if err == nil {
+		err = sys.CloseForeign(fdRequest)
+	}
+	return m, attached, err
+}
+
+// readEnvelope reads the request from its memory file.
+func (m *monitor) readEnvelope() (e envelope, err error) {
+	err = json.NewDecoder(io.NewSectionReader(m.request, 0, 1<<62)).Decode(&e)
+	if err == nil && e.Request == nil {
+		err = errors.New("cannot read the request: it is empty")
+	}
+	return e, err
+}
+
+// begin does everything up to the container's running for the first time.
+func (m *monitor) begin(ctx context.Context, attached *os.File) (*life, error) {
+	if err := m.prepare(ctx, attached); err != nil {
+		return nil, err
+	}
+	l, err := m.createLife(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !m.req.Start {
+		m.answer(reply{Started: Started{l.pids, m.chosen}})
+		var released [1]byte
+		if _, err := io.ReadFull(m.control, released[:]); err != nil {
+			return nil, errors.Join(errors.New("the container was given up before its start"), l.abandon(), l.finish(m))
+		}
+	}
+	if err := m.start(l); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// prepare opens what lasts longer than one life.
+func (m *monitor) prepare(ctx context.Context, attached *os.File) (err error) {
+	hub := newHub()
+	m.out = &output{hub: hub}
+	m.in = &input{terminal: m.req.Terminal, once: m.req.StdinOnce}
+	m.server = &server{hub: hub, in: m.in}
+	if attached != nil {
+		m.server.serve(attached, m.req.OpenStdin)
+	}
+	if m.self, err = sys.Identify(os.Getpid()); err != nil {
+		return err
+	}
+	if err = sys.AdoptOrphans(); err != nil {
+		return err
+	}
+	if err = remove(m.req.RunDir + "/exit"); err != nil {
+		return err
+	}
+	if m.req.Log.Driver != LogNone {
+		if m.out.log, err = logs.Create(m.req.Log.Path, m.req.Log.MaxSize); err != nil {
+			return fmt.Errorf("cannot open the container's log: %w", err)
+		}
+	}
+	if m.launcher, err = m.hooks.Launcher(m.req); err != nil {
+		return err
+	}
+	if m.recorder, err = m.hooks.Recorder(m.req); err != nil {
+		return err
+	}
+	if err = m.server.listen(m.req.RunDir); err != nil {
+		return err
+	}
+	if m.req.Ports != nil {
+		if m.hooks.Ports == nil {
+			return errdefs.Errorf(errdefs.ErrUnavailable, "cannot publish ports: this monitor was built without it")
+		}
+		m.ports, m.chosen, err = m.hooks.Ports(ctx, m.req, m.netns, m.extra)
+	}
+	return err
+}
+
+// createLife is create with the bundle read anew: a launcher may have changed the one before.
+func (m *monitor) createLife(ctx context.Context) (*life, error) {
+	e, err := m.readEnvelope()
+	if err != nil {
+		return nil, err
+	}
+	return m.create(ctx, &e.Request.Bundle)
+}
+
+// start releases a created life.
+func (m *monitor) start(l *life) error {
+	m.out.hub.resume()
+	m.present.Store(l)
+	l.began = time.Now()
+	if err := l.process.Start(); err != nil {
+		m.present.Store(nil)
+		return errors.Join(err, l.process.Delete(), l.finish(m))
+	}
+	return nil
+}
+
+// answer tells whoever called Spawn; that it is gone already changes nothing.
+func (m *monitor) answer(r reply) {
+	if m.control != nil {
+		_ = json.NewEncoder(m.control).Encode(r)
+	}
+}
+
+// keep stays until the container has ended for good.
+func (m *monitor) keep(ctx context.Context, l *life) {
+	handled := m.handleSignals()
+	exit := Exit{}
+	var wait time.Duration
+	for {
+		exit = m.wait(l, exit.Restarts)
+		again := !m.stopped.Load() && m.req.Restart.again(exit.Code, exit.Restarts)
+		stop, err := m.recorder.Exited(exit, again)
+		// A record that cannot be written must not make a container immortal.
+		if !again || stop || err != nil {
+			break
+		}
+		wait = pause(wait, time.Since(l.began))
+		if !m.rest(wait) {
+			break
+		}
+		next, err := m.restart(ctx, l, exit)
+		if err != nil {
+			exit = m.cannotRestart(exit, err)
+			l = nil
+			break
+		}
+		l, exit.Restarts = next, exit.Restarts+1
+	}
+	m.out.hub.finish(exitFrame(exit.Code))
+	signal.Stop(m.signals)
+	close(m.signals)
+	<-handled
+	if l != nil {
+		_ = l.process.Delete() // the next start, or rm, finds what is left and removes it
+	}
+	m.end()
+	if m.req.Remove {
+		_ = m.recorder.Remove() // a container that should be gone is removed by the next command
+	}
+	m.out.hub.wait()
+}
+
+// wait waits for the end of a life and makes it known in the run directory.
+func (m *monitor) wait(l *life, restarts int) Exit {
+	code, err := l.process.Wait()
+	m.present.Store(nil)
+	exit := Exit{Code: code, Time: time.Now(), Restarts: restarts}
+	if err != nil {
+		exit.Code, exit.Error = errdefs.ExitEngine, err.Error()
+	}
+	if o, ok := l.process.(interface{ OOMKilled() bool }); ok {
+		exit.OOM = o.OOMKilled()
+	}
+	if err := l.finish(m); err != nil && exit.Error == "" {
+		exit.Error = err.Error()
+	}
+	_ = writeJSON(m.req.RunDir, "exit", exit) // the record follows
+	return exit
+}
+
+// restart begins another life.
+func (m *monitor) restart(ctx context.Context, ended *life, last Exit) (*life, error) {
+	if err := errors.Join(ended.process.Delete(), remove(m.req.RunDir+"/exit")); err != nil {
+		return nil, err
+	}
+	l, err := m.createLife(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.start(l); err != nil {
+		return nil, err
+	}
+	// The container runs, whether or not that can be written down: the pid file says so too.
+	_ = m.recorder.Running(l.pids, last)
+	return l, nil
+}
+
+// cannotRestart records a life that could not begin.
+func (m *monitor) cannotRestart(last Exit, err error) Exit {
+	exit := Exit{Code: errdefs.ExitCode(err, true), Time: time.Now(), Error: err.Error(), Restarts: last.Restarts}
+	_ = writeJSON(m.req.RunDir, "exit", exit)
+	_, _ = m.recorder.Exited(exit, false) // the exit file says it too
+	return exit
+}
+
+// rest pauses before a restart; false when the container is not wanted any more.
+func (m *monitor) rest(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-m.wake:
+	}
+	stop, err := m.recorder.StopRequested()
+	return !stop && err == nil && !m.stopped.Load()
+}
+
+// end gives back what lasts longer than a life. Errors have no one to go to: what is left over is found
+// and removed by the container's next start or removal.
+func (m *monitor) end() {
+	if m.ports != nil {
+		_ = m.ports.Close()
+	}
+	if m.server != nil && m.server.listener != nil {
+		_ = m.server.close()
+		_ = remove(m.req.RunDir + "/attach")
+	}
+	for _, path := range m.req.Cleanup {
+		_ = remove(path)
+	}
+	if m.out != nil && m.out.log != nil {
+		_ = m.out.log.Close()
+	}
+}
+
+// handleSignals passes SIGTERM on to the container, which then does not start again, and collects the
+// orphans of containers in the host's PID namespace. Others that would end us are ignored, by a handler
+// and not by SIG_IGN, which the container would inherit.
+func (m *monitor) handleSignals() (done chan struct{}) {
+	done = make(chan struct{})
+	signal.Notify(m.signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGCHLD)
+	go func() {
+		defer close(done)
+		for s := range m.signals {
+			l := m.present.Load()
+			switch {
+			case s == syscall.SIGTERM:
+				m.stopped.Store(true)
+				if l != nil {
+					_ = l.pids.Container.Signal(syscall.SIGTERM) // it may just have ended
+				}
+				select {
+				case m.wake <- struct{}{}:
+				default:
+				}
+			case s == syscall.SIGCHLD && l != nil && m.req.Runtime == "":
+				sys.ReapOrphans(l.pids.Container.Pid)
+			}
+		}
+	}()
+	return done
+}
+
+// trim gives back what only the start needed: the monitor may now wait for months.
+func (m *monitor) trim() {
+	m.out.trim()
+	debug.SetGCPercent(20)
+	debug.FreeOSMemory()
+	_ = sys.DropProgramPages()
+}

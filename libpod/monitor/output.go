@@ -1,0 +1,120 @@
+package monitor
+
+import (
+	"errors"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/mosscontainers/moss/libpod/monitor/logs"
+	"github.com/mosscontainers/moss/pkg/sys"
+)
+
+const (
+	readSize = 64 << 10 // a pipe holds as much (pipe(7))
+	// drainLimit bounds what is read once the container has ended: a process outside of it that was
+	// given the pipe could write forever. An unprivileged pipe holds no more.
+	drainLimit = 1 << 20
+)
+
+// output is where everything that a container writes goes: to its log, then to the clients.
+type output struct {
+	mu  sync.Mutex   // of one chunk: log and clients see chunks in the same order
+	log *logs.Writer // nil without
+	hub *hub
+	buf []byte
+}
+
+// pump is one stream of a container on its way to the output.
+type pump struct {
+	out    *output
+	file   *os.File
+	stream logs.Stream
+	done   chan struct{}
+}
+
+// pump copies file, which it owns, until its end or drain.
+func (o *output) pump(file *os.File, stream logs.Stream) *pump {
+	p := &pump{out: o, file: file, stream: stream, done: make(chan struct{})}
+	go p.run()
+	return p
+}
+
+func (p *pump) run() {
+	defer close(p.done)
+	raw, err := p.file.SyscallConn()
+	if err != nil {
+		return
+	}
+	for end := false; !end; {
+		err := raw.Read(func(fd uintptr) bool {
+			n, again := p.chunk(fd)
+			end = n == 0 && !again
+			return !again
+		})
+		if err != nil {
+			return
+		}
+	}
+}
+
+// chunk passes on what is there to be read: n bytes; 0 is the end, unless again.
+func (p *pump) chunk(fd uintptr) (n int, again bool) {
+	o := p.out
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.buf == nil {
+		o.buf = make([]byte, readSize)
+	}
+	n, again, _ = sys.ReadNow(fd, o.buf) // an error is an end: EIO of a terminal
+	if n > 0 {
+		o.write(p.stream, o.buf[:n])
+	}
+	return n, again
+}
+
+// write hands one chunk on. A log that cannot be written (disk full) stops neither the container nor
+// those attached to it.
+func (o *output) write(stream logs.Stream, chunk []byte) {
+	if o.log != nil {
+		_ = o.log.Write(stream, time.Now(), chunk)
+	}
+	kind := byte(kindStdout)
+	if stream == logs.Stderr {
+		kind = kindStderr
+	}
+	o.hub.send(kind, chunk)
+}
+
+// trim frees the buffers of a container that may be idle for long.
+func (o *output) trim() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.buf = nil
+	if o.log != nil {
+		o.log.Trim()
+	}
+}
+
+// drain passes on all that was written before the container ended and closes the stream. The hub must
+// have been told of the end.
+func (p *pump) drain() error {
+	if err := p.file.SetReadDeadline(time.Unix(1, 0)); err != nil && !errors.Is(err, os.ErrNoDeadline) {
+		return err
+	}
+	<-p.done
+	raw, err := p.file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	err = raw.Control(func(fd uintptr) {
+		for total := 0; total < drainLimit; {
+			n, _ := p.chunk(fd)
+			if n == 0 {
+				return
+			}
+			total += n
+		}
+	})
+	return errors.Join(err, p.file.Close())
+}

@@ -1,0 +1,80 @@
+package monitor
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Recorder is the container's record as the monitor uses it; the state package implements it. The
+// monitor calls it from one goroutine. The first life is recorded as running by whoever called Spawn,
+// from the Handle's answer: it may hold the record's lock meanwhile.
+type Recorder interface {
+	// Running records that the restart policy began another life after the one that ended with last.
+	Running(pids Pids, last Exit) error
+	// Exited records durably (but for volatile containers) how a life ended. It is called once per life,
+	// after everything the container wrote is in its log and before anybody attached learns the exit
+	// code. stop says that somebody asked for the container to end, so that it must not start again;
+	// again says that the restart policy would start it after a pause, unless stop.
+	Exited(exit Exit, again bool) (stop bool, err error)
+	// StopRequested says whether somebody asked for the container to end, while it waits to start again.
+	StopRequested() (bool, error)
+	// Remove removes a container with --rm, after its exit code is out.
+	Remove() error
+}
+
+// Exit says how a life of a container ended.
+type Exit struct {
+	Code int       `json:"code"`
+	Time time.Time `json:"time"`
+	OOM  bool      `json:"oom,omitempty"` // the kernel killed a process of it for memory
+	// Error says why a life could not begin; Code is then 125, 126 or 127.
+	Error string `json:"error,omitempty"`
+	// Restarts counts the lives before, but the first.
+	Restarts int `json:"restarts,omitempty"`
+}
+
+// ReadExit reads how the container with this run directory ended; os.ErrNotExist while it runs, and
+// when its monitor was killed.
+func ReadExit(runDir string) (Exit, error) { return readJSON[Exit](runDir, "exit") }
+
+// ReadPids reads who the processes of the container's present or last life are; os.ErrNotExist before
+// there was one.
+func ReadPids(runDir string) (Pids, error) { return readJSON[Pids](runDir, "pid") }
+
+func readJSON[T any](dir, name string) (v T, err error) {
+	path := filepath.Join(dir, name)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return v, err
+	}
+	if err := json.Unmarshal(data, &v); err != nil {
+		return v, fmt.Errorf("cannot understand %s: %w", path, err)
+	}
+	return v, nil
+}
+
+// writeJSON replaces a file in one step. It is not synced: the directory is a tmpfs.
+func writeJSON(dir, name string, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(dir, name)
+	if err := os.WriteFile(path+".new", data, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}
+
+// remove unlinks a file that may be gone already.
+func remove(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}

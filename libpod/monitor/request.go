@@ -1,0 +1,90 @@
+package monitor
+
+import (
+	"encoding/json"
+	"os"
+
+	"github.com/mosscontainers/moss/libpod/runtime"
+)
+
+// Request is all that a monitor is told of its container.
+type Request struct {
+	ContainerID string         `json:"id"`
+	RunDir      string         `json:"runDir"`   // the container's directory on a tmpfs; exists
+	StateDir    string         `json:"stateDir"` // the container's record, for the Recorder
+	Bundle      runtime.Bundle `json:"bundle"`
+	// Runtime is the path of an OCI runtime binary; "" is our own launcher.
+	Runtime  string `json:"runtime,omitempty"`
+	Terminal bool   `json:"terminal,omitempty"`
+	// OpenStdin keeps the process's input open for whoever attaches; else it is /dev/null. StdinOnce
+	// closes it at the end of input, or the death, of the first who wrote to it.
+	OpenStdin bool    `json:"openStdin,omitempty"`
+	StdinOnce bool    `json:"stdinOnce,omitempty"`
+	Log       Log     `json:"log"`
+	Restart   Restart `json:"restart"`
+	Remove    bool    `json:"remove,omitempty"` // --rm
+	// Cleanup are files to unlink once the container has ended for good.
+	Cleanup []string `json:"cleanup,omitempty"`
+	// Ports is for the Ports hook, which binds them before the process starts. Nil has none.
+	Ports json.RawMessage `json:"ports,omitempty"`
+	// Start goes on from created to started without being told: one round trip less.
+	Start bool `json:"start,omitempty"`
+}
+
+// Log says where output goes.
+type Log struct {
+	Driver  string `json:"driver"`            // LogK8sFile or LogNone
+	Path    string `json:"path,omitempty"`    // of k8s-file
+	MaxSize int64  `json:"maxSize,omitempty"` // bytes before it becomes PATH.1; 0 is no limit
+}
+
+// The log drivers.
+const (
+	LogK8sFile = "k8s-file"
+	LogNone    = "none"
+)
+
+// Restart says when a container that ended starts again, as for docker run --restart.
+type Restart struct {
+	Policy  string `json:"policy,omitempty"`  // one of the constants below; "" is RestartNo
+	Retries int    `json:"retries,omitempty"` // of RestartOnFailure; 0 is no limit
+}
+
+// The restart policies.
+const (
+	RestartNo            = "no"
+	RestartOnFailure     = "on-failure"
+	RestartAlways        = "always"
+	RestartUnlessStopped = "unless-stopped"
+)
+
+// Files are the descriptors a monitor inherits. The caller keeps and closes its own.
+type Files struct {
+	// Attach, when not nil, is the monitor's end of a socket pair: a client from the first byte on.
+	Attach *os.File
+	// UsersLock is only held: as long as it is open the user namespace is kept.
+	UsersLock *os.File
+	// NetNS is the container's network namespace, nil when the bundle says all.
+	NetNS *os.File
+	// Extra are for the Ports hook, in order.
+	Extra []*os.File
+}
+
+// envelope is what travels: the request and which descriptors come with it.
+type envelope struct {
+	Request   *Request `json:"request"`
+	Attach    bool     `json:"attach,omitempty"`
+	UsersLock bool     `json:"usersLock,omitempty"`
+	NetNS     bool     `json:"netns,omitempty"`
+	Extra     int      `json:"extra,omitempty"`
+}
+
+// The monitor's descriptors.
+const (
+	fdRequest   = 3 + iota // memory file with the envelope, read anew for every life
+	fdControl              // stream socket to whoever called Spawn: wire.go
+	fdAttach               // Files
+	fdUsersLock            // Files
+	fdNetNS                // Files
+	fdExtra                // Files, and those after it
+)

@@ -1,0 +1,141 @@
+package monitor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/sys"
+)
+
+// Handle is a monitor as its starter sees it until the container runs.
+type Handle struct {
+	process *os.Process
+	control *os.File
+	replies *json.Decoder
+	begins  bool // Request.Start
+}
+
+// Spawn starts the monitor program exe for one container, in a session of its own and with nothing of
+// the caller's but files. It returns at once: WaitCreated and Start tell how it went. Every Handle is
+// to be closed.
+func Spawn(ctx context.Context, exe string, req *Request, files Files) (*Handle, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	request, err := encode(req, files)
+	if err != nil {
+		return nil, err
+	}
+	defer request.Close()
+	mine, theirs, err := sys.SocketPair()
+	if err != nil {
+		return nil, err
+	}
+	defer theirs.Close()
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return nil, errors.Join(err, mine.Close())
+	}
+	defer null.Close()
+	control, err := sys.Pollable(mine)
+	mine.Close() // a duplicate is open
+	if err != nil {
+		return nil, err
+	}
+	inherited := []*os.File{null, null, null, request, theirs, files.Attach, files.UsersLock, files.NetNS}
+	process, err := os.StartProcess(exe, []string{"moss-monitor", req.ContainerID}, &os.ProcAttr{
+		Dir:   "/",
+		Env:   environment(),
+		Files: append(inherited, files.Extra...),
+		Sys:   &syscall.SysProcAttr{Setsid: true},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot start the monitor of container %s: %w", req.ContainerID, errors.Join(err, control.Close()))
+	}
+	return &Handle{process: process, control: control, replies: json.NewDecoder(control), begins: req.Start}, nil
+}
+
+// environment keeps what libraries need to know of the user namespace. One P is enough for copying
+// output and keeps the Go runtime small.
+func environment() []string {
+	env := []string{"GOMAXPROCS=1", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+	for _, name := range []string{"_CONTAINERS_USERNS_CONFIGURED", "_CONTAINERS_ROOTLESS_UID", "_CONTAINERS_ROOTLESS_GID", "XDG_RUNTIME_DIR"} {
+		if value, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+value)
+		}
+	}
+	return env
+}
+
+func encode(req *Request, files Files) (*os.File, error) {
+	data, err := json.Marshal(envelope{
+		Request: req, Attach: files.Attach != nil, UsersLock: files.UsersLock != nil, NetNS: files.NetNS != nil, Extra: len(files.Extra),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot write the request for the monitor of container %s: %w", req.ContainerID, err)
+	}
+	return sys.SealedProgram("moss-request", data)
+}
+
+// WaitCreated waits until the container is set up, so that only Start is missing. It is not to be
+// called with Request.Start. Errors keep their kind.
+func (h *Handle) WaitCreated(ctx context.Context) (Started, error) {
+	if h.begins {
+		return Started{}, errdefs.Errorf(errdefs.ErrInvalid, "cannot wait for a created container: the request starts it")
+	}
+	return h.reply(ctx)
+}
+
+// Start lets the container's command run, after WaitCreated or with Request.Start, and returns once
+// execve has succeeded. Errors keep their kind, such as errdefs.ErrNoCommand and errdefs.ErrNotExecutable;
+// after one nothing of the container is left but what the monitor still cleans up: see Wait.
+func (h *Handle) Start(ctx context.Context) (Started, error) {
+	if !h.begins {
+		if _, err := h.control.Write([]byte{'s'}); err != nil {
+			return Started{}, fmt.Errorf("cannot reach the container's monitor: %w", err)
+		}
+	}
+	return h.reply(ctx)
+}
+
+func (h *Handle) reply(ctx context.Context) (Started, error) {
+	stop := context.AfterFunc(ctx, func() { h.control.Close() })
+	defer stop()
+	var r reply
+	err := h.replies.Decode(&r)
+	if ctx.Err() != nil {
+		return Started{}, ctx.Err()
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
+		return Started{}, errors.New("cannot start the container: its monitor ended unexpectedly")
+	}
+	if err != nil {
+		return Started{}, fmt.Errorf("cannot read the answer of the container's monitor: %w", err)
+	}
+	return r.Started, r.err()
+}
+
+// Pid is the monitor's process id.
+func (h *Handle) Pid() int { return h.process.Pid }
+
+// Wait waits for the monitor to end and collects it: a caller that lives on has no zombies then. After
+// a failed start it returns when everything is cleaned up.
+func (h *Handle) Wait() error {
+	_, err := h.process.Wait()
+	return err
+}
+
+// Close lets go of the monitor. A container that is created but not started is removed by it.
+func (h *Handle) Close() error {
+	err := h.control.Close()
+	if errors.Is(err, os.ErrClosed) {
+		return nil
+	}
+	return err
+}

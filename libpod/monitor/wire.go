@@ -1,0 +1,64 @@
+package monitor
+
+import (
+	"errors"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/spec"
+	"github.com/mosscontainers/moss/pkg/sys"
+)
+
+// The control socket carries JSON values: one reply for created (unless Request.Start), one for
+// started. The caller asks for the start with one byte; closing the socket before that gives the
+// container up.
+
+// Pids name the processes of one life of a container.
+type Pids struct {
+	Monitor   sys.Process `json:"monitor"`
+	Container sys.Process `json:"container"`
+}
+
+// Started is what is known of a container once its command runs.
+type Started struct {
+	Pids
+	// Ports are the published ports with the host ports that were bound.
+	Ports []spec.PortMapping `json:"ports,omitempty"`
+}
+
+// reply is what the monitor answers: what it did, or an error with its kind.
+type reply struct {
+	Started
+	Error string `json:"error,omitempty"`
+	Kind  string `json:"kind,omitempty"`
+}
+
+// kinds are the sentinels that keep their identity on the way to another process.
+func kinds() []error {
+	return []error{
+		errdefs.ErrNoCommand, errdefs.ErrNotExecutable, errdefs.ErrNotFound, errdefs.ErrConflict, errdefs.ErrInvalid,
+		errdefs.ErrDenied, errdefs.ErrUnavailable, errdefs.ErrNoSpace, errdefs.ErrDamaged,
+	}
+}
+
+func failed(err error) reply {
+	r := reply{Error: err.Error()}
+	for _, k := range kinds() {
+		if errors.Is(err, k) {
+			r.Kind = k.Error()
+			break
+		}
+	}
+	return r
+}
+
+func (r *reply) err() error {
+	if r.Error == "" {
+		return nil
+	}
+	for _, k := range kinds() {
+		if r.Kind == k.Error() {
+			return errdefs.Errorf(k, "%s", r.Error)
+		}
+	}
+	return errors.New(r.Error)
+}
