@@ -85,7 +85,7 @@ func (g *cgroup) add(pid int) error {
 // kill ends all processes of the group and waits until it is empty.
 func (g *cgroup) kill() error {
 	for {
-		pids, err := g.manager.GetAllPids()
+		pids, err := g.processes()
 		if errors.Is(err, os.ErrNotExist) || err == nil && len(pids) == 0 {
 			return nil
 		}
@@ -96,10 +96,22 @@ func (g *cgroup) kill() error {
 			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && err != syscall.ESRCH {
 				return fmt.Errorf("cannot end process %d of cgroup %s: %w", pid, g.path, err)
 			}
-			_, _ = syscall.Wait4(pid, nil, syscall.WNOHANG, nil) // ours to reap only when it was orphaned
+			_, _ = syscall.Wait4(pid, nil, 0, nil) // ours to reap only when it was orphaned
 		}
 		time.Sleep(time.Millisecond)
 	}
+}
+
+// processes are those of the group and of groups below it. Every hierarchy has them all; which ones a host has differs,
+// and the library looks in one of them only.
+func (g *cgroup) processes() ([]int, error) {
+	for _, dir := range g.manager.GetPaths() {
+		pids, err := cgroups.GetAllPids(dir)
+		if !errors.Is(err, os.ErrNotExist) {
+			return pids, err
+		}
+	}
+	return nil, nil
 }
 
 // destroy removes the group.

@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -296,5 +298,64 @@ func TestVolumesAreFilledOnceFromTheImage(t *testing.T) {
 				t.Errorf("got %q", got.out)
 			}
 		})
+	}
+}
+
+func TestContainersJoinAGivenNetwork(t *testing.T) {
+	for name, l := range launchers(t) {
+		t.Run(name, func(t *testing.T) {
+			holder := exec.Command("unshare", "--net", "sleep", "1000")
+			must(t, holder.Start())
+			defer func() {
+				must(t, holder.Process.Kill())
+				_ = holder.Wait() // it was killed
+			}()
+			path := "/proc/" + itoa(holder.Process.Pid) + "/ns/net"
+			own, err := os.Readlink("/proc/self/ns/net")
+			must(t, err)
+			want := own
+			for want == own { // until unshare has done it
+				want, err = os.Readlink(path)
+				must(t, err)
+			}
+			netns, err := os.Open(path)
+			must(t, err)
+			defer netns.Close()
+			r, w, err := os.Pipe()
+			must(t, err)
+			p, err := l.Create(context.Background(), bundle(t, "readlink /proc/self/ns/net"), runtime.Stdio{Stdout: w}, netns)
+			w.Close()
+			must(t, err)
+			must(t, p.Start())
+			out, err := io.ReadAll(r)
+			must(t, err)
+			_, err = p.Wait()
+			must(t, err)
+			must(t, p.Delete())
+			if got := strings.TrimSpace(string(out)); got != want {
+				t.Errorf("network namespace %s, want %s", got, want)
+			}
+		})
+	}
+}
+
+// TestLimitsApply needs a cgroup that can be written to: here that is root's.
+func TestLimitsApply(t *testing.T) {
+	if os.Getenv(inside) != "" {
+		return
+	}
+	limit := int64(50)
+	b := bundle(t, "cat /proc/self/cgroup | grep pids; sleep 1000 >/dev/null 2>&1 &")
+	b.Spec.Linux.Namespaces = b.Spec.Linux.Namespaces[1:5] // neither PID nor cgroup namespace
+	b.Spec.Linux.CgroupsPath = "/moss-test-" + itoa(os.Getpid())
+	b.Spec.Linux.Resources = &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: &limit}}
+	r := mustRun(t, runtime.New(program(t)), b)
+	if !strings.Contains(r.out, b.Spec.Linux.CgroupsPath) {
+		t.Errorf("the container is not in its cgroup: %s", r.out)
+	}
+	left, err := filepath.Glob("/sys/fs/cgroup/*" + b.Spec.Linux.CgroupsPath)
+	must(t, err)
+	if len(left) > 0 {
+		t.Errorf("left behind: %v", left)
 	}
 }

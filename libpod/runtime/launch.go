@@ -108,5 +108,7 @@ func (l *launch) clone(control *os.File) (*os.Process, error) {
 	if dir := l.group.dir; dir != nil {
 		attr.UseCgroupFD, attr.CgroupFD = true, int(dir.Fd())
 	}
-	return os.StartProcess(l.exe, []string{l.name}, &os.ProcAttr{Files: files, Env: []string{}, Sys: attr})
+	// A number of processors keeps the Go runtime from reading the limits of every cgroup first.
+	env := []string{"GOMAXPROCS=1"}
+	return os.StartProcess(l.exe, []string{l.name}, &os.ProcAttr{Files: files, Env: env, Sys: attr})
 }
