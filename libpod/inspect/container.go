@@ -44,7 +44,7 @@ type ContainerData struct {
 
 // State is how the container is.
 type State struct {
-	Status     string // created, running, stopping, exited
+	Status     string // created, running, stopping, restarting, exited
 	Running    bool
 	Paused     bool
 	Restarting bool

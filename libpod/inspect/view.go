@@ -67,7 +67,7 @@ func Container(c *state.Container, f Facts) *ContainerData {
 
 func stateOf(r *state.Record) State {
 	s := State{
-		Status: string(r.Status), Running: r.Active(), OOMKilled: r.OOMKilled, ExitCode: r.ExitCode, Error: r.Error,
+		Status: string(r.Status), Running: r.Status == state.Running || r.Status == state.Stopping, Restarting: r.Status == state.Restarting, OOMKilled: r.OOMKilled, ExitCode: r.ExitCode, Error: r.Error,
 		StartedAt: r.StartedAt, FinishedAt: r.FinishedAt,
 	}
 	if s.Running {
