@@ -33,11 +33,11 @@ func Pinned(s config.Storage, imageID string) bool {
 func pinLink(s config.Storage, imageID string) string { return filepath.Join(pinDir(s), imageID) }
 
 // Pin makes the pin of an image, opening the store only where there is none yet.
-func Pin(ctx context.Context, s config.Storage, imageID string) error {
-	if Pinned(s, imageID) {
+func Pin(ctx context.Context, cfg *config.Config, imageID string) error {
+	if Pinned(cfg.Storage, imageID) {
 		return nil
 	}
-	store, err := Open(ctx, s)
+	store, err := Open(ctx, cfg.Storage)
 	if err != nil {
 		return err
 	}
@@ -45,11 +45,11 @@ func Pin(ctx context.Context, s config.Storage, imageID string) error {
 }
 
 // Unpin removes the pin of an image, if there is one.
-func Unpin(ctx context.Context, s config.Storage, imageID string) error {
-	if _, err := os.Lstat(pinLink(s, imageID)); !isHexID(imageID) || errors.Is(err, fs.ErrNotExist) {
+func Unpin(ctx context.Context, cfg *config.Config, imageID string) error {
+	if _, err := os.Lstat(pinLink(cfg.Storage, imageID)); !isHexID(imageID) || errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	store, err := Open(ctx, s)
+	store, err := Open(ctx, cfg.Storage)
 	if err != nil {
 		return err
 	}

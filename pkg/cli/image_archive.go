@@ -1,0 +1,128 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/term"
+	"github.com/mosscontainers/moss/storage"
+	"github.com/mosscontainers/moss/storage/image"
+)
+
+func newLoadCommand(app *App) *cobra.Command {
+	var input string
+	var quiet bool
+	cmd := &cobra.Command{
+		Use: "load [flags]", Short: "Copy the images of an archive into the local store", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if input == "" && term.IsTerminal(app.In) {
+				return errdefs.Errorf(errdefs.ErrInvalid, "cannot load from a terminal: give --input FILE, or send the archive through a pipe")
+			}
+			return app.withImages(cmd.Context(), func(images *image.Images) error {
+				loaded, err := load(cmd, app, images, input, quiet)
+				for _, l := range loaded {
+					if err := app.printLoaded(l); err != nil {
+						return err
+					}
+				}
+				return err
+			})
+		},
+	}
+	cmd.Flags().StringVarP(&input, "input", "i", "", "archive or directory to read (default: standard input)")
+	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "show no progress")
+	return cmd
+}
+
+func load(cmd *cobra.Command, app *App, images *image.Images, input string, quiet bool) ([]image.Loaded, error) {
+	if input == "" || input == "-" {
+		return images.LoadStream(cmd.Context(), app.In, app.progress(quiet))
+	}
+	return images.Load(cmd.Context(), input, app.progress(quiet))
+}
+
+// printLoaded names what came, as Podman does, and what lost its name to it.
+func (a *App) printLoaded(l image.Loaded) error {
+	for name, old := range l.Replaced {
+		a.Warn(fmt.Sprintf("%s was image %s before; that image keeps its id alone", name, storage.ShortID(old)))
+	}
+	what := strings.Join(l.Names, ",")
+	if what == "" {
+		what = "sha256:" + l.ID
+	}
+	_, err := fmt.Fprintf(a.Out, "Loaded image: %s\n", what)
+	return err
+}
+
+type saveOptions struct {
+	image.SaveOptions
+	output       string
+	quiet, multi bool
+}
+
+func newSaveCommand(app *App) *cobra.Command {
+	var o saveOptions
+	cmd := &cobra.Command{
+		Use: "save [flags] IMAGE...", Short: "Write images into an archive",
+		Args: minArgs(1, "the name of an image"), ValidArgsFunction: app.completeImages,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.output == "" {
+				if term.IsTerminal(app.Out) {
+					return errdefs.Errorf(errdefs.ErrInvalid, "cannot write an archive to a terminal: give --output FILE")
+				}
+				if strings.HasSuffix(o.Format, "-dir") {
+					return errdefs.Errorf(errdefs.ErrInvalid, "cannot write the format %s to the standard output: give --output DIRECTORY", o.Format)
+				}
+				o.output = app.Out.Name()
+			}
+			o.Progress = app.progress(o.quiet)
+			return app.withImages(cmd.Context(), func(images *image.Images) error {
+				return images.Save(cmd.Context(), args, o.output, o.SaveOptions)
+			})
+		},
+	}
+	fs := cmd.Flags()
+	fs.StringVarP(&o.output, "output", "o", "", "file or directory to write (default: standard output)")
+	fs.StringVar(&o.Format, "format", image.DockerArchive, "docker-archive, oci-archive, oci-dir or docker-dir")
+	fs.BoolVarP(&o.quiet, "quiet", "q", false, "show no progress")
+	fs.BoolVar(&o.Compress, "compress", false, "compress the layers in a docker-dir")
+	fs.BoolVarP(&o.multi, "multi-image-archive", "m", false, "accepted for podman's sake: several images always become one archive")
+	return cmd
+}
+
+type importOptions struct {
+	image.ImportOptions
+	quiet bool
+}
+
+func newImportCommand(app *App) *cobra.Command {
+	var o importOptions
+	cmd := &cobra.Command{
+		Use: "import [flags] FILE|URL|- [NAME]", Short: "Make an image of a root file system in a tar archive",
+		Args: cobra.MatchAll(minArgs(1, "an archive"), cobra.MaximumNArgs(2)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 2 {
+				o.Name = args[1]
+			}
+			return app.withImages(cmd.Context(), func(images *image.Images) error {
+				id, err := images.Import(cmd.Context(), args[0], app.In, o.ImportOptions)
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprintln(app.Out, "sha256:"+id)
+				return err
+			})
+		},
+	}
+	fs := cmd.Flags()
+	fs.StringArrayVarP(&o.Changes, "change", "c", nil, "apply an instruction of a Dockerfile, as in CMD=[\"sh\"]")
+	fs.StringVarP(&o.Message, "message", "m", "", "comment for the history")
+	fs.StringVar(&o.Platform.OS, "os", "", "operating system of the image")
+	fs.StringVar(&o.Platform.Arch, "arch", "", "architecture of the image")
+	fs.StringVar(&o.Platform.Variant, "variant", "", "variant of the architecture")
+	fs.BoolVarP(&o.quiet, "quiet", "q", false, "accepted for podman's sake: only the id is printed")
+	return cmd
+}

@@ -1,0 +1,191 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mosscontainers/moss/libpod"
+	"github.com/mosscontainers/moss/pkg/cli/filter"
+	"github.com/mosscontainers/moss/pkg/config"
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/storage"
+	"github.com/mosscontainers/moss/storage/image"
+)
+
+func newTagCommand(app *App) *cobra.Command {
+	return &cobra.Command{
+		Use: "tag IMAGE NAME...", Short: "Give an image another name",
+		Args: minArgs(2, "an image and a new name"), ValidArgsFunction: app.completeImage,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return app.withImages(cmd.Context(), func(images *image.Images) error { return images.Tag(args[0], args[1:]) })
+		},
+	}
+}
+
+func newUntagCommand(app *App) *cobra.Command {
+	return &cobra.Command{
+		Use: "untag IMAGE [NAME...]", Short: "Take names from an image, or all of them",
+		Args: minArgs(1, "an image"), ValidArgsFunction: app.completeImages,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return app.withImages(cmd.Context(), func(images *image.Images) error { return images.Untag(args[0], args[1:]) })
+		},
+	}
+}
+
+type rmiOptions struct{ all, force, ignore bool }
+
+func newRmiCommand(app *App, use string) *cobra.Command {
+	var o rmiOptions
+	cmd := &cobra.Command{
+		Use: use + " [flags] IMAGE...", Short: "Remove images", ValidArgsFunction: app.completeImages,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 && !o.all {
+				return errdefs.Errorf(errdefs.ErrInvalid, "which image? Give its name, or use --all")
+			}
+			return app.removeImages(cmd.Context(), args, o)
+		},
+	}
+	fs := cmd.Flags()
+	fs.BoolVarP(&o.all, "all", "a", false, "all images that no container uses")
+	fs.BoolVarP(&o.force, "force", "f", false, "remove the containers that use them first, and images with several names")
+	fs.BoolVarP(&o.ignore, "ignore", "i", false, "an image that is not there is fine")
+	return cmd
+}
+
+func (a *App) removeImages(ctx context.Context, names []string, o rmiOptions) error {
+	engine, err := a.Engine()
+	if err != nil {
+		return err
+	}
+	users, err := engine.ImageUsers()
+	if err != nil {
+		return err
+	}
+	if o.all {
+		if names, err = a.removable(users, o.force); err != nil {
+			return err
+		}
+	}
+	opts := image.RemoveOptions{
+		Force: o.force || o.all,
+		InUse: func(id string) []string { return users[id] },
+		Evict: evict(engine, users, o.force),
+	}
+	return a.withImages(ctx, func(images *image.Images) error {
+		return a.each(names, func(name string) (string, error) {
+			removed, err := images.Remove(ctx, name, opts)
+			if err != nil {
+				if errors.Is(err, errdefs.ErrNotFound) && (o.ignore || o.force) {
+					err = nil
+				}
+				return "", err
+			}
+			return describe(removed), nil
+		})
+	})
+}
+
+// removable are the ids of all images that --all means.
+func (a *App) removable(users map[string][]string, force bool) ([]string, error) {
+	cfg, err := a.Config()
+	if err != nil {
+		return nil, err
+	}
+	all, err := storage.ListImages(cfg.Storage)
+	if err != nil {
+		return nil, err
+	}
+	var list []string
+	for _, img := range all {
+		if !img.ReadOnly && (force || len(users[img.ID]) == 0) {
+			list = append(list, img.ID)
+		}
+	}
+	return list, nil
+}
+
+// evict removes an image's containers when the user said --force; --all alone does not say so.
+func evict(engine *libpod.Engine, users map[string][]string, force bool) func(context.Context, string) error {
+	if !force {
+		return nil
+	}
+	return func(ctx context.Context, id string) error {
+		var errs []error
+		for _, container := range users[id] {
+			errs = append(errs, engine.Remove(ctx, container, libpod.RemoveOptions{Force: true}))
+		}
+		return errors.Join(errs...)
+	}
+}
+
+func describe(r *image.Removed) string {
+	text := ""
+	for _, name := range r.Untagged {
+		text += "Untagged: " + name + "\n"
+	}
+	if r.Deleted != "" {
+		return text + "Deleted: " + r.Deleted
+	}
+	return text[:max(len(text)-1, 0)]
+}
+
+func newImagePruneCommand(app *App) *cobra.Command {
+	var o pruneOptions
+	var all bool
+	cmd := &cobra.Command{
+		Use: "prune [flags]", Short: "Remove images that nothing uses", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			what := "This removes all images without a name that no container uses."
+			if all {
+				what = "This removes all images that no container uses."
+			}
+			if ok, err := app.confirm(o.force, what); !ok {
+				return err
+			}
+			return app.pruneImages(cmd.Context(), o.filters, all)
+		},
+	}
+	o.addFlags(cmd)
+	cmd.Flags().BoolVarP(&all, "all", "a", false, "also images with a name")
+	return cmd
+}
+
+func (a *App) pruneImages(ctx context.Context, filters []string, all bool) error {
+	engine, err := a.Engine()
+	if err != nil {
+		return err
+	}
+	users, err := engine.ImageUsers()
+	if err != nil {
+		return err
+	}
+	set := pruneFilters(engine.Config)
+	match, err := set.Compile(filters)
+	if err != nil {
+		return err
+	}
+	return a.withImages(ctx, func(images *image.Images) error {
+		pruned, err := images.Prune(ctx, image.PruneOptions{
+			All: all, Filter: match, InUse: func(id string) []string { return users[id] },
+		})
+		if pruned == nil {
+			return err
+		}
+		slices.Sort(pruned.Deleted)
+		for _, id := range pruned.Deleted {
+			if _, err := fmt.Fprintln(a.Out, id); err != nil {
+				return err
+			}
+		}
+		return err
+	})
+}
+
+// pruneFilters are those of prune: Docker's until and label.
+func pruneFilters(cfg *config.Config) filter.Set[storage.Summary] {
+	return append(filter.Set[storage.Summary]{filter.Until(createdAt)}, filter.Labels(labelsOf(cfg))...)
+}

@@ -1,0 +1,219 @@
+package cli
+
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mosscontainers/moss/pkg/cli/filter"
+	"github.com/mosscontainers/moss/pkg/cli/format"
+	"github.com/mosscontainers/moss/pkg/config"
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/term"
+	"github.com/mosscontainers/moss/storage"
+	"github.com/mosscontainers/moss/storage/image"
+)
+
+type imagesOptions struct {
+	format.Options
+	filters      []string
+	sort         string
+	all, digests bool
+}
+
+func newImagesCommand(app *App, use string) *cobra.Command {
+	var o imagesOptions
+	cmd := &cobra.Command{
+		Use: use + " [flags] [IMAGE]", Short: "List the images of the local store",
+		Args: cobra.MaximumNArgs(1), ValidArgsFunction: app.completeImage,
+		RunE: func(_ *cobra.Command, args []string) error {
+			cfg, err := app.Config()
+			if err != nil {
+				return err
+			}
+			rows, err := o.rows(app, cfg, args)
+			if err != nil {
+				return err
+			}
+			return imageTable(cfg, o.digests).Print(app.Out, rows, o.Options)
+		},
+	}
+	fs := cmd.Flags()
+	o.AddFlags(fs)
+	fs.StringArrayVarP(&o.filters, "filter", "f", nil, "only those that match, KEY=VALUE")
+	fs.StringVar(&o.sort, "sort", "created", "order: created, id, repository, size or tag")
+	fs.BoolVar(&o.digests, "digests", false, "show the digests too")
+	fs.BoolVarP(&o.all, "all", "a", false, "accepted for docker's sake: there are no images in between")
+	return cmd
+}
+
+// imageRow is one name of an image; an image with several names has several rows.
+type imageRow struct {
+	storage.Summary
+	Repository, Tag string
+}
+
+func (o *imagesOptions) rows(app *App, cfg *config.Config, args []string) ([]imageRow, error) {
+	all, err := storage.ListImages(cfg.Storage)
+	if err != nil {
+		return nil, err
+	}
+	match, err := imageFilters(cfg, all).Compile(o.filters)
+	if err != nil {
+		return nil, err
+	}
+	var rows []imageRow
+	for _, img := range all {
+		if img.Damaged != nil {
+			app.Warn(img.Damaged.Error())
+		}
+		if match(img) {
+			rows = append(rows, rowsOf(img)...)
+		}
+	}
+	if len(args) == 1 {
+		rows = slices.DeleteFunc(rows, func(r imageRow) bool { return !r.called(args[0]) })
+	}
+	if o.Quiet { // an image once
+		seen := map[string]bool{}
+		rows = slices.DeleteFunc(rows, func(r imageRow) bool { known := seen[r.ID]; seen[r.ID] = true; return known })
+	}
+	return rows, sortImages(rows, o.sort)
+}
+
+func rowsOf(img storage.Summary) []imageRow {
+	if len(img.Names) == 0 {
+		return []imageRow{{img, "<none>", "<none>"}}
+	}
+	var rows []imageRow
+	for _, name := range img.Names {
+		row := imageRow{img, image.Repository(name), "<none>"}
+		if !strings.Contains(name, "@") {
+			row.Tag = strings.TrimPrefix(name, row.Repository+":")
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// called says whether the row is what a user calls name: a repository or a full name, whole or its end.
+func (r imageRow) called(name string) bool {
+	for _, full := range []string{r.Repository, r.Repository + ":" + r.Tag} {
+		if full == name || strings.HasSuffix(full, "/"+name) {
+			return true
+		}
+	}
+	return len(name) >= 3 && strings.HasPrefix(r.ID, strings.TrimPrefix(name, "sha256:"))
+}
+
+func sortImages(rows []imageRow, by string) error {
+	orders := map[string]func(a, b imageRow) int{
+		"created":    func(a, b imageRow) int { return b.Created.Compare(a.Created) },
+		"id":         func(a, b imageRow) int { return cmp.Compare(a.ID, b.ID) },
+		"repository": func(a, b imageRow) int { return cmp.Compare(a.Repository, b.Repository) },
+		"size":       func(a, b imageRow) int { return cmp.Compare(a.Size, b.Size) },
+		"tag":        func(a, b imageRow) int { return cmp.Compare(a.Tag, b.Tag) },
+	}
+	order, ok := orders[by]
+	if !ok {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot sort by %q: it is one of created, id, repository, size, tag", by)
+	}
+	slices.SortStableFunc(rows, order)
+	return nil
+}
+
+func imageTable(cfg *config.Config, digests bool) *format.Table[imageRow] {
+	type row = imageRow
+	now := time.Now()
+	t := &format.Table[row]{
+		Columns: []format.Column[row]{
+			{Name: "Repository", Value: func(r row) any { return r.Repository }},
+			{Name: "Tag", Value: func(r row) any { return r.Tag }},
+			{Name: "Digest", Value: func(r row) any { return firstDigest(r) }},
+			{Name: "ID", Header: "IMAGE ID", Value: func(r row) any { return r.ID }, Short: format.ShortID},
+			{Name: "Created", Value: func(r row) any { return term.Ago(r.Summary.Created, now) }},
+			{Name: "CreatedAt", Header: "CREATED AT", Value: func(r row) any { return r.Summary.Created.String() }},
+			{Name: "CreatedSince", Header: "CREATED", Value: func(r row) any { return term.Ago(r.Summary.Created, now) }},
+			{Name: "Size", Value: func(r row) any { return term.Size(r.Summary.Size) }},
+			{Name: "Labels", Value: func(r row) any { return format.Labels(labelsOf(cfg)(r.Summary)) }},
+			{Name: "ReadOnly", Header: "R/O", Value: func(r row) any { return r.Summary.ReadOnly }},
+		},
+		Default: []string{"Repository", "Tag", "ID", "Created", "Size"},
+		Quiet:   "ID",
+		JSON:    func(r row) any { return imageJSON(cfg, r) },
+	}
+	if digests {
+		t.Default = slices.Insert(t.Default, 2, "Digest")
+	}
+	return t
+}
+
+func firstDigest(r imageRow) string {
+	if len(r.Digests) == 0 {
+		return "<none>"
+	}
+	return r.Digests[0]
+}
+
+// imageJSON has Podman's names.
+func imageJSON(cfg *config.Config, r imageRow) any {
+	return struct {
+		ID         string `json:"Id"`
+		Names      []string
+		Digest     string
+		Digests    []string
+		Repository string
+		Tag        string
+		Created    int64
+		CreatedAt  time.Time
+		Size       int64
+		Labels     map[string]string
+		ReadOnly   bool
+	}{
+		r.ID, r.Names, firstDigest(r), r.Digests, r.Repository, r.Tag, r.Created.Unix(), r.Created, r.Size,
+		labelsOf(cfg)(r.Summary), r.ReadOnly,
+	}
+}
+
+func imageFilters(cfg *config.Config, all []storage.Summary) filter.Set[storage.Summary] {
+	type img = storage.Summary
+	when := func(name string) (time.Time, error) {
+		found, err := storage.Resolve(cfg, name)
+		if err != nil {
+			return time.Time{}, err
+		}
+		return found.Created, nil
+	}
+	return append(filter.Set[img]{
+		{Name: "dangling", Match: filter.Bool(func(i img) bool { return len(i.Names) == 0 })},
+		{Name: "id", Match: filter.Prefix(func(i img) string { return i.ID })},
+		{Name: "reference", Match: matchReference},
+		{Name: "readonly", Match: filter.Bool(func(i img) bool { return i.ReadOnly })},
+		{Name: "before", All: true, Match: filter.Before(when, createdAt)},
+		{Name: "since", All: true, Match: filter.Since(when, createdAt)},
+		{Name: "after", All: true, Match: filter.Since(when, createdAt)},
+		filter.Until(createdAt),
+	}, filter.Labels(labelsOf(cfg))...)
+}
+
+func createdAt(i storage.Summary) time.Time { return i.Created }
+
+// labelsOf reads the image's configuration, which the listing itself does without. A damaged image has
+// no labels.
+func labelsOf(cfg *config.Config) func(storage.Summary) map[string]string {
+	return func(i storage.Summary) map[string]string {
+		raw, err := storage.ReadConfig(cfg.Storage, i.ID)
+		if err != nil {
+			return nil
+		}
+		var doc image.Document
+		if json.Unmarshal(raw, &doc) != nil {
+			return nil
+		}
+		return doc.Config.Labels
+	}
+}
