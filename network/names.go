@@ -1,0 +1,167 @@
+package network
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/mosscontainers/moss/network/slirp"
+	"github.com/mosscontainers/moss/pkg/errdefs"
+)
+
+// Names is what a container shall know by name.
+type Names struct {
+	Name     string // of the container
+	Hostname string
+	// Servers, Search and Options replace the host's where they are not empty; Search "." is none.
+	Servers, Search, Options []string
+	AddHosts                 []string // NAME[;NAME…]:ADDRESS, or :host-gateway
+}
+
+// ResolvConf is the content of a container's resolv.conf (resolv.conf(5)).
+func ResolvConf(mode string, n Names) string {
+	host := hostResolver()
+	switch mode {
+	case ModeHost:
+	case ModeNone:
+		host = resolver{}
+	default: // slirp4netns asks the host's servers, which may be on its loopback
+		host.servers = []string{slirp.DNS.String()}
+	}
+	for _, choice := range []struct{ given, into *[]string }{
+		{&n.Servers, &host.servers}, {&n.Search, &host.search}, {&n.Options, &host.options},
+	} {
+		if len(*choice.given) > 0 {
+			*choice.into = *choice.given
+		}
+	}
+	return host.String()
+}
+
+// resolver is what a resolv.conf says.
+type resolver struct{ servers, search, options []string }
+
+func (r resolver) String() string {
+	var b strings.Builder
+	if len(r.search) > 0 && !slices.Equal(r.search, []string{"."}) {
+		fmt.Fprintf(&b, "search %s\n", strings.Join(r.search, " "))
+	}
+	for _, s := range r.servers {
+		fmt.Fprintf(&b, "nameserver %s\n", s)
+	}
+	if len(r.options) > 0 {
+		fmt.Fprintf(&b, "options %s\n", strings.Join(r.options, " "))
+	}
+	return b.String()
+}
+
+// hostResolver reads the host's resolv.conf; a host without one has no servers.
+func hostResolver() resolver {
+	data, _ := os.ReadFile("/etc/resolv.conf")
+	return parseResolver(data)
+}
+
+func parseResolver(data []byte) resolver {
+	var r resolver
+	for lines := bufio.NewScanner(bytes.NewReader(data)); lines.Scan(); {
+		fields := strings.Fields(lines.Text())
+		if len(fields) < 2 {
+			continue
+		}
+		switch fields[0] {
+		case "nameserver":
+			r.servers = append(r.servers, fields[1])
+		case "search", "domain": // the last one counts
+			r.search = fields[1:]
+		case "options":
+			r.options = append(r.options, fields[1:]...)
+		}
+	}
+	return r
+}
+
+// localhost are the lines that every hosts(5) has.
+const localhost = "127.0.0.1\tlocalhost localhost.localdomain\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+
+// Hosts is the content of a container's hosts file. addr is the container's address, not valid when it has
+// none. host.containers.internal and host.docker.internal are the address from which the host itself reaches the
+// outside: its loopback, 10.0.2.2 to slirp4netns, is kept out of a container's reach.
+func Hosts(mode string, n Names, addr netip.Addr) (string, error) {
+	b := &strings.Builder{}
+	outside := hostAddress(mode)
+	if err := addedHosts(b, n.AddHosts, outside); err != nil {
+		return "", err
+	}
+	base := []byte(localhost)
+	if mode == ModeHost {
+		if data, err := os.ReadFile("/etc/hosts"); err == nil {
+			base = data
+		}
+	}
+	fmt.Fprintf(b, "%s\n", bytes.TrimRight(base, "\n"))
+	if own := ownNames(n); len(own) > 0 {
+		if !addr.IsValid() {
+			addr = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+		}
+		fmt.Fprintf(b, "%s\t%s\n", addr, strings.Join(own, " "))
+	}
+	if outside.IsValid() {
+		fmt.Fprintf(b, "%s\thost.containers.internal host.docker.internal\n", outside)
+	}
+	return b.String(), nil
+}
+
+func ownNames(n Names) []string {
+	own := []string{}
+	for _, name := range []string{n.Hostname, n.Name} {
+		if name != "" && !slices.Contains(own, name) {
+			own = append(own, name)
+		}
+	}
+	return own
+}
+
+// addedHosts writes the lines of --add-host first, as the first line with a name wins.
+func addedHosts(b *strings.Builder, add []string, outside netip.Addr) error {
+	for _, entry := range add {
+		names, value, ok := strings.Cut(entry, ":")
+		fields := strings.FieldsFunc(names, func(r rune) bool { return r == ';' })
+		if !ok || len(fields) == 0 || strings.ContainsAny(names, " \t\n#") {
+			return errdefs.Errorf(errdefs.ErrInvalid, "cannot add the host %q: write NAME:ADDRESS", entry)
+		}
+		ip := outside
+		if value != "host-gateway" {
+			var err error
+			if ip, err = netip.ParseAddr(strings.Trim(value, "[]")); err != nil {
+				return errdefs.Errorf(errdefs.ErrInvalid, "cannot add the host %q: %q is not an IP address", entry, value)
+			}
+		}
+		if !ip.IsValid() {
+			return errdefs.Errorf(errdefs.ErrUnavailable, "cannot add the host %q: this container cannot reach the host", entry)
+		}
+		fmt.Fprintf(b, "%s\t%s\n", ip, strings.Join(fields, " "))
+	}
+	return nil
+}
+
+// hostAddress is the address under which containers of this mode reach the host; not valid if they cannot.
+func hostAddress(mode string) netip.Addr {
+	switch mode {
+	case ModeNone:
+		return netip.Addr{}
+	case ModeHost:
+		return netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	}
+	// Connecting a UDP socket sends nothing: it asks the kernel for a route and its source address.
+	conn, err := net.Dial("udp4", "192.0.2.1:9") // TEST-NET-1, RFC 5737
+	if err != nil {
+		return netip.Addr{}
+	}
+	defer conn.Close()
+	return conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr()
+}

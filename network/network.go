@@ -1,0 +1,125 @@
+// Package network connects containers. All containers of a user hang on one bridge in one network
+// namespace of the user, each by a veth pair, and that namespace has one uplink: so a container costs a
+// millisecond and no process of its own.
+//
+// No list of leases is kept. The host's end of a container's veth pair is named after the container's
+// address; the kernel refuses a second link of that name, and removes the link with the container's
+// namespace, however that ends. So addresses are unique and come back by themselves.
+package network
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/sys"
+)
+
+// The modes that Attach knows. The others (container:ID) share a namespace, and there is nothing to make.
+const (
+	ModeNone  = "none"
+	ModeHost  = "host"
+	ModeSlirp = "slirp4netns" // the default
+)
+
+// Interface is the name of a container's interface.
+const Interface = "eth0"
+
+// Request says which container is to be connected, and how.
+type Request struct {
+	ContainerID string
+	Mode        string // "" is ModeSlirp
+	// UserNetNS is the path of the user's network namespace, kept by the holder of the user's namespaces. ""
+	// is for real root, which has no holder: then the uplink keeps the namespace, and Attachment.Keep the uplink.
+	UserNetNS string
+	// ExitPipe is the path of a pipe whose only writer is that holder: when it ends, so does the uplink.
+	ExitPipe string
+	// RunDir is a directory of the user (mode 0700) on a tmpfs. It is made when missing.
+	RunDir string
+	// Published says that ports of the container are published: answers to clients of package port
+	// are then routed back to it.
+	Published bool
+	Names
+}
+
+// Attachment is what a container got. Closing the files is all the clean-up there is.
+type Attachment struct {
+	NetNS     *os.File     // nil for ModeHost
+	Address   netip.Prefix // the zero Prefix for ModeNone and ModeHost
+	Gateway   netip.Addr
+	MAC       net.HardwareAddr
+	Interface string
+	// Keep, when not nil, must stay open while the container lives: the uplink ends when nobody has it open
+	// any more. Only real root gets one.
+	Keep *os.File
+	// ResolvConf and Hosts are the contents of the container's two files.
+	ResolvConf, Hosts string
+}
+
+// Close closes the files.
+func (a *Attachment) Close() {
+	for _, f := range []*os.File{a.NetNS, a.Keep} {
+		if f != nil {
+			f.Close()
+		}
+	}
+}
+
+// Attach makes a container's network namespace and connects it, starting the uplink when it does not run.
+func Attach(ctx context.Context, r Request) (*Attachment, error) {
+	a := &Attachment{}
+	var err error
+	switch r.Mode {
+	case ModeHost:
+	case ModeNone:
+		a.NetNS, err = isolated()
+	case "", ModeSlirp:
+		err = a.join(ctx, &r)
+	default:
+		err = errdefs.Errorf(errdefs.ErrInvalid, "cannot use network %q: use slirp4netns, none, host or container:NAME", r.Mode)
+	}
+	if err == nil {
+		a.ResolvConf = ResolvConf(r.Mode, r.Names)
+		a.Hosts, err = Hosts(r.Mode, r.Names, a.Address.Addr())
+	}
+	if err != nil {
+		a.Close()
+		return nil, err
+	}
+	return a, nil
+}
+
+// isolated is a network namespace with nothing but a loopback interface.
+func isolated() (*os.File, error) {
+	var ns *os.File
+	err := sys.OnThread(func() (err error) {
+		ns, err = sys.UnshareNet()
+		if err != nil {
+			return err
+		}
+		return loopbackUp()
+	})
+	return ns, err
+}
+
+// join connects a new namespace to the bridge of the user's.
+func (a *Attachment) join(ctx context.Context, r *Request) error {
+	if err := os.MkdirAll(r.RunDir, 0o700); err != nil {
+		return err
+	}
+	up := uplink{dir: r.RunDir, netns: r.UserNetNS, exitPipe: r.ExitPipe}
+	user, keep, err := up.ensure(ctx)
+	a.Keep = keep
+	if err != nil {
+		return err
+	}
+	defer user.Close()
+	err = a.plug(user, r, filepath.Join(r.RunDir, "lock"))
+	if err == nil {
+		a.Interface, a.Gateway = Interface, gateway.Addr()
+	}
+	return err
+}

@@ -1,0 +1,59 @@
+package port
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/mosscontainers/moss/pkg/spec"
+)
+
+// by says which process has a port, as far as this user may know: ", by nginx (process 123)".
+func by(m spec.PortMapping) string {
+	sockets := socketsAt(m.Protocol, m.HostPort)
+	if len(sockets) == 0 {
+		return ""
+	}
+	fds, err := filepath.Glob("/proc/[0-9]*/fd/*")
+	if err != nil {
+		return ""
+	}
+	for _, fd := range fds {
+		target, err := os.Readlink(fd)
+		if err != nil || !slices.Contains(sockets, target) {
+			continue
+		}
+		process, _, _ := strings.Cut(strings.TrimPrefix(fd, "/proc/"), "/")
+		name, err := os.ReadFile("/proc/" + process + "/comm")
+		if err == nil {
+			return ", by " + strings.TrimSpace(string(name)) + " (process " + process + ")"
+		}
+	}
+	return ""
+}
+
+// socketsAt names the bound sockets with a local port, as links in /proc/PID/fd do. The tables are those
+// of proc_net(5): the second field is the local address, the fourth the state, the tenth the inode.
+func socketsAt(proto string, number uint16) []string {
+	const listening, unconnected = "0A", "07"
+	var found []string
+	for _, table := range []string{proto, proto + "6"} {
+		data, err := os.ReadFile("/proc/thread-self/net/" + table)
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(data)) {
+			fields := strings.Fields(line)
+			if len(fields) < 10 || (fields[3] != listening && fields[3] != unconnected) {
+				continue
+			}
+			_, hex, _ := strings.Cut(fields[1], ":")
+			if local, err := strconv.ParseUint(hex, 16, 16); err == nil && local == uint64(number) {
+				found = append(found, "socket:["+fields[9]+"]")
+			}
+		}
+	}
+	return found
+}

@@ -1,0 +1,199 @@
+// Package port publishes ports of containers on the host with rootlesskit's builtin port driver. It runs
+// inside the container's monitor: listeners in the host's network namespace, and connections to the container's servers
+// from sockets that were opened in the container's.
+//
+// Servers see the address of a TCP client. Package network prepares the routes for that. Datagrams
+// come from the container's own address: the answer to another could not be told from other traffic.
+package port
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/rootless-containers/rootlesskit/v3/pkg/port"
+	"github.com/rootless-containers/rootlesskit/v3/pkg/port/builtin/opaque"
+	"github.com/rootless-containers/rootlesskit/v3/pkg/port/builtin/parent"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/spec"
+)
+
+// Mark is the mark of the packets of published connections inside a container's network namespace, and the number
+// of the routing table for the answers.
+const Mark = 0x6d6f
+
+// Options say what to publish.
+type Options struct {
+	NetNS    *os.File           // the container's network namespace; it is used until Close
+	Address  netip.Addr         // the container's, IPv4
+	Gateway  netip.Addr         // stands for clients whose own address cannot be kept
+	Mappings []spec.PortMapping // HostPort 0 is "choose one"
+	Dir      string             // a directory of the container on a tmpfs, for a socket
+	Log      io.Writer          // what goes wrong with single connections; nil is nowhere
+}
+
+// Server holds published ports open.
+type Server struct {
+	// Mappings are those asked for, with the chosen ports in place of 0.
+	Mappings []spec.PortMapping
+
+	driver port.ParentDriver
+	ids    []int
+	child  *child
+	dir    *os.File
+	paths  []string
+}
+
+// Serve binds all ports, or none. When it returns, clients can connect; they wait until the container's server
+// answers for about a quarter of a second. Errors are ErrConflict for an address in use, and ErrDenied.
+func Serve(ctx context.Context, o Options) (_ *Server, err error) {
+	s := &Server{Mappings: slices.Clone(o.Mappings)}
+	defer func() {
+		if err != nil {
+			_ = s.Close()
+		}
+	}()
+	if err := s.open(o); err != nil {
+		return nil, fmt.Errorf("cannot publish ports: %w", err)
+	}
+	for i := range s.Mappings {
+		if err := s.add(ctx, &s.Mappings[i], o.Address); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// open sets both ends of the driver up. They meet at a socket in a directory which is named through its
+// descriptor, as the path of a socket has at most 107 bytes (unix(7)).
+func (s *Server) open(o Options) (err error) {
+	if s.dir, err = os.Open(o.Dir); err != nil {
+		return err
+	}
+	if o.Log == nil {
+		o.Log = io.Discard
+	}
+	dir := "/proc/self/fd/" + strconv.Itoa(int(s.dir.Fd()))
+	s.driver, err = parent.NewDriver(o.Log, dir, true)
+	if err != nil {
+		return err
+	}
+	paths := s.driver.OpaqueForChild()
+	// The pipe is for a child in another process, the socket may be left from one that was killed.
+	s.paths = []string{paths[opaque.SocketPath], paths[opaque.ChildReadyPipePath]}
+	if err := remove(s.paths); err != nil {
+		return err
+	}
+	s.child = &child{netns: o.NetNS, gateway: o.Gateway}
+	if err := s.child.listen(paths[opaque.SocketPath]); err != nil {
+		s.child = nil
+		return err
+	}
+	return nil
+}
+
+// add binds one port.
+func (s *Server) add(ctx context.Context, m *spec.PortMapping, addr netip.Addr) error {
+	const tries = 16 // somebody may take a port between our choice and our bind
+	chosen := *m
+	for try := 0; ; try++ {
+		if m.HostPort == 0 {
+			free, err := freePort(m.Protocol, m.HostIP)
+			if err != nil {
+				return explain(err, chosen)
+			}
+			chosen.HostPort = free
+		}
+		status, err := s.driver.AddPort(ctx, port.Spec{
+			Proto: chosen.Protocol, ParentIP: chosen.HostIP, ParentPort: int(chosen.HostPort),
+			ChildIP: addr.String(), ChildPort: int(chosen.ContainerPort),
+		})
+		if err == nil {
+			s.ids, *m = append(s.ids, status.ID), chosen
+			return nil
+		}
+		if m.HostPort != 0 || try == tries || !errors.Is(err, syscall.EADDRINUSE) {
+			return explain(err, chosen)
+		}
+	}
+}
+
+// Close stops listening. Connections that are open are closed.
+func (s *Server) Close() error {
+	var errs []error
+	for _, id := range s.ids {
+		errs = append(errs, s.driver.RemovePort(context.Background(), id))
+	}
+	s.ids = nil
+	if s.child != nil {
+		errs = append(errs, s.child.close())
+		s.child = nil
+	}
+	if s.dir != nil {
+		errs = append(errs, remove(s.paths), s.dir.Close())
+		s.dir = nil
+	}
+	return errors.Join(errs...)
+}
+
+// freePort lets the kernel choose a port.
+func freePort(proto, ip string) (uint16, error) {
+	at := net.JoinHostPort(ip, "0")
+	if strings.HasPrefix(proto, "udp") {
+		conn, err := net.ListenPacket(proto, at)
+		if err != nil {
+			return 0, err
+		}
+		defer conn.Close()
+		return uint16(conn.LocalAddr().(*net.UDPAddr).Port), nil
+	}
+	ln, err := net.Listen(proto, at)
+	if err != nil {
+		return 0, err
+	}
+	defer ln.Close()
+	return uint16(ln.Addr().(*net.TCPAddr).Port), nil
+}
+
+// remove removes files that may be missing.
+func remove(paths []string) error {
+	var errs []error
+	for _, path := range paths {
+		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// explain turns the failure to bind into a sentence.
+func explain(err error, m spec.PortMapping) error {
+	at := fmt.Sprintf("%s/%s", net.JoinHostPort(m.HostIP, strconv.Itoa(int(m.HostPort))), m.Protocol)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE), strings.HasPrefix(err.Error(), "conflict with ID"):
+		return errdefs.Errorf(errdefs.ErrConflict, "cannot publish port %s: it is in use%s", at, by(m))
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot publish port %s: this machine has no address %s", at, m.HostIP)
+	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
+		return errdefs.Errorf(errdefs.ErrDenied, "cannot publish port %s: ports below %s are root's; use a higher one, or run (as root) sysctl net.ipv4.ip_unprivileged_port_start=%d",
+			at, firstUnprivileged(), m.HostPort)
+	}
+	return fmt.Errorf("cannot publish port %s: %w", at, err)
+}
+
+func firstUnprivileged() string {
+	data, err := os.ReadFile("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+	if err != nil {
+		return "1024"
+	}
+	return strings.TrimSpace(string(data))
+}

@@ -1,0 +1,80 @@
+package sys
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+)
+
+// OnThread runs fn on a thread of its own, which is thrown away afterwards: fn may move it into other
+// namespaces, and it stays there for as long as fn runs.
+func OnThread(fn func() error) error {
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+		done <- fn()
+	}()
+	return <-done
+}
+
+// InNetNS runs fn in a network namespace and comes back. Sockets that fn opens belong to that namespace
+// for good.
+func InNetNS(ns *os.File, fn func() error) error {
+	return OnThread(func() error {
+		if err := Setns(ns, CloneNet); err != nil {
+			return err
+		}
+		return fn()
+	})
+}
+
+// UnshareNet moves the calling thread into a new network namespace and returns it. Call it on a thread
+// of OnThread only.
+func UnshareNet() (*os.File, error) {
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		return nil, fmt.Errorf("cannot make a network namespace: %w", err)
+	}
+	return os.Open("/proc/thread-self/ns/net")
+}
+
+// SetTransparent lets a TCP socket over IPv4 bind an address that is not this machine's (IP_TRANSPARENT,
+// ip(7)), and marks its packets (SO_MARK, socket(7)), so that a rule can route the answers back to it.
+func SetTransparent(fd uintptr, mark int) error {
+	if err := unix.SetsockoptInt(int(fd), unix.SOL_IP, unix.IP_TRANSPARENT, 1); err != nil {
+		return os.NewSyscallError("setsockopt IP_TRANSPARENT", err)
+	}
+	return os.NewSyscallError("setsockopt SO_MARK", unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_MARK, mark))
+}
+
+// Rights is the control message that passes a descriptor over a unix socket (SCM_RIGHTS, unix(7)).
+func Rights(fd uintptr) []byte { return unix.UnixRights(int(fd)) }
+
+// MakeFIFO makes a named pipe, mode 0600; one that exists already is fine.
+func MakeFIFO(path string) error {
+	err := unix.Mkfifo(path, 0o600)
+	if err == nil || errors.Is(err, unix.EEXIST) {
+		return nil
+	}
+	return &os.PathError{Op: "mkfifo", Path: path, Err: err}
+}
+
+// OpenPipeReader opens a pipe for reading without waiting for a writer.
+func OpenPipeReader(path string) (*os.File, error) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	return os.NewFile(uintptr(fd), path), nil
+}
+
+// Inode is the inode number of an open file; for a namespace it is the namespace's number.
+func Inode(f *os.File) (uint64, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		return 0, &os.PathError{Op: "stat", Path: f.Name(), Err: err}
+	}
+	return st.Ino, nil
+}
