@@ -1,8 +1,122 @@
 package spec
 
+import (
+	"strconv"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/spf13/pflag"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/host"
+)
+
 // Identity is who the container's process is and how the container calls itself.
 type Identity struct {
 	User     string   `json:"user,omitempty"`   // as given: NAME|UID[:GROUP|GID]; resolved in the rootfs at start
 	Groups   []string `json:"groups,omitempty"` // --group-add
 	Hostname string   `json:"hostname,omitempty"`
+}
+
+// maxID is the highest id that every program can hold in a signed integer; larger ones have been
+// made to wrap to 0 (CVE-2024-40635).
+const maxID = 1<<31 - 1
+
+// AddFlags declares the flags of the identity.
+func (i *Identity) AddFlags(fs *pflag.FlagSet) {
+	addFlag(fs, "user", "u", "string", "", "`user` of the process: NAME|UID[:GROUP|GID]", func(s string) error {
+		i.User = s
+		return checkUser("user", s)
+	})
+	addList(fs, &i.Groups, "group-add", "", "an additional `group` of the process", func(s string) (string, error) {
+		return s, checkID("group-add", s, s)
+	})
+	addFlag(fs, "hostname", "h", "string", "", "the container's `host name`", func(s string) error {
+		i.Hostname = s
+		return checkHostname(s)
+	})
+}
+
+// checkUser checks NAME|UID[:GROUP|GID] as far as that goes without the rootfs.
+func checkUser(flag, s string) error {
+	user, group, hasGroup := strings.Cut(s, ":")
+	if err := checkID(flag, s, user); err != nil {
+		return err
+	}
+	if hasGroup {
+		return checkID(flag, s, group)
+	}
+	return nil
+}
+
+func checkID(flag, whole, id string) error {
+	if id == "" {
+		return invalid(flag, whole, "a name or a number is missing")
+	}
+	if strings.Trim(id, "0123456789") == "" {
+		if n, err := strconv.ParseUint(id, 10, 64); err != nil || n > maxID {
+			return invalid(flag, whole, "%s is above the highest id, %d", id, maxID)
+		}
+		return nil
+	}
+	if strings.ContainsAny(id, ":/\\ \t\n\x00") || strings.HasPrefix(id, "-") || strings.HasPrefix(id, "+") {
+		return invalid(flag, whole, "%q is neither a name nor a number", id)
+	}
+	return nil
+}
+
+// checkHostname follows hostname(7), with the kernel's limit of 64 bytes.
+func checkHostname(s string) error {
+	if len(s) > 64 {
+		return invalid("hostname", s, "it is longer than 64 bytes")
+	}
+	for label := range strings.SplitSeq(s, ".") {
+		ok := label != "" && !strings.HasPrefix(label, "-")
+		for _, r := range label {
+			ok = ok && (r == '-' || r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z')
+		}
+		if !ok {
+			return invalid("hostname", s, "want letters, digits and hyphens, with dots between")
+		}
+	}
+	return nil
+}
+
+// Validate checks the identity.
+func (i *Identity) Validate() error {
+	if i.User != "" {
+		if err := checkUser("user", i.User); err != nil {
+			return err
+		}
+	}
+	for _, g := range i.Groups {
+		if err := checkID("group-add", g, g); err != nil {
+			return err
+		}
+	}
+	if i.Hostname != "" {
+		return checkHostname(i.Hostname)
+	}
+	return nil
+}
+
+// Apply writes the host name; the user is resolved when the container starts.
+func (i *Identity) Apply(s *specs.Spec, _ host.Facts, in Inputs) ([]string, error) {
+	if !hasNamespace(s, specs.UTSNamespace) {
+		return nil, nil
+	}
+	s.Hostname = i.Hostname
+	if s.Hostname == "" {
+		s.Hostname = in.Hostname
+	}
+	if s.Hostname == "" {
+		return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot name the container's host: neither --hostname nor a default is given")
+	}
+	return nil, nil
+}
+
+// root says that the process is surely uid 0; a name can only be looked up in the image.
+func (i *Identity) root() bool {
+	user, _, _ := strings.Cut(i.User, ":")
+	return user == "" || user == "root" || strings.Trim(user, "0") == ""
 }

@@ -1,11 +1,28 @@
 package spec
 
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/spf13/pflag"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/host"
+)
+
 // Mounts is everything mounted into the container, and the devices it is given.
 type Mounts struct {
-	Mounts   []Mount  `json:"mounts,omitempty"`
-	ReadOnly bool     `json:"readOnly,omitempty"` // the root file system
-	ShmSize  int64    `json:"shmSize,omitempty"`  // bytes; 0 is 64 MiB
-	Devices  []Device `json:"devices,omitempty"`
+	Mounts   []Mount `json:"mounts,omitempty"`
+	ReadOnly bool    `json:"readOnly,omitempty"` // the root file system
+	// NoReadOnlyTmpfs leaves a read-only container without writable /run, /tmp and /var/tmp.
+	NoReadOnlyTmpfs bool     `json:"noReadOnlyTmpfs,omitempty"`
+	ShmSize         int64    `json:"shmSize,omitempty"` // bytes; 0 is 64 MiB
+	Devices         []Device `json:"devices,omitempty"`
 }
 
 // MountType is the kind of a mount.
@@ -32,9 +49,177 @@ type Mount struct {
 	Optional bool `json:"optional,omitempty"`
 }
 
-// Device is one --device.
-type Device struct {
-	Host      string `json:"host"`
-	Container string `json:"container"`
-	Access    string `json:"access"` // any of r, w, m
+const defaultShm = 64 << 20
+
+// AddFlags declares the flags of mounts and devices.
+func (m *Mounts) AddFlags(fs *pflag.FlagSet) {
+	addList(fs, &m.Mounts, "volume", "v", "mount a directory or a `volume`: [SOURCE:]TARGET[:OPTIONS]", parseVolumeHere)
+	addList(fs, &m.Mounts, "mount", "", "mount a `file system`: type=bind|volume|tmpfs,source=…,target=…", parseMountHere)
+	addList(fs, &m.Mounts, "tmpfs", "", "mount a `tmpfs`: TARGET[:OPTIONS]", parseTmpfs)
+	fs.BoolVar(&m.ReadOnly, "read-only", false, "mount the root file system read-only")
+	fs.VarPF(&negated{&m.NoReadOnlyTmpfs}, "read-only-tmpfs", "", "with --read-only, keep /run, /tmp and /var/tmp writable").NoOptDefVal = "true"
+	addBytes(fs, &m.ShmSize, "shm-size", "", "64m", "`size` of /dev/shm")
+	addList(fs, &m.Devices, "device", "", "give the container a `device`: HOST[:CONTAINER][:rwm]", parseDevice)
+}
+
+func parseVolumeHere(s string) (Mount, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		dir = "" // only a relative path needs it
+	}
+	return parseVolume(s, dir)
+}
+
+func parseMountHere(s string) (Mount, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		dir = ""
+	}
+	return parseMount(s, dir)
+}
+
+// Validate checks mounts and devices.
+func (m *Mounts) Validate() error {
+	targets := map[string]bool{}
+	for _, one := range m.Mounts {
+		if err := one.validate(); err != nil {
+			return err
+		}
+		if targets[one.Target] {
+			return errdefs.Errorf(errdefs.ErrInvalid, "cannot mount two things on %s: leave one of them out", one.Target)
+		}
+		targets[one.Target] = true
+	}
+	if m.ShmSize < 0 {
+		return invalid("shm-size", fmt.Sprint(m.ShmSize), "want a size such as 64m")
+	}
+	for _, d := range m.Devices {
+		if err := d.validate(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m Mount) validate() error {
+	if !path.IsAbs(m.Target) || path.Clean(m.Target) != m.Target {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot mount on %q: want an absolute path inside the container", m.Target)
+	}
+	if m.Target == "/" {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot mount on /: that is the container's root file system")
+	}
+	switch m.Type {
+	case MountBind:
+		if !path.IsAbs(m.Source) {
+			return errdefs.Errorf(errdefs.ErrInvalid, "cannot mount %q on %s: want an absolute path of the host", m.Source, m.Target)
+		}
+	case MountVolume:
+		if m.Source != "" && !volumeName(m.Source) {
+			return errdefs.Errorf(errdefs.ErrInvalid, "cannot mount volume %q on %s: a name has letters, digits, dots, hyphens and underscores only; a directory starts with / or ./", m.Source, m.Target)
+		}
+	case MountTmpfs:
+	default:
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot mount %q on %s: the types are bind, volume and tmpfs", m.Type, m.Target)
+	}
+	return m.checkOptions()
+}
+
+// volumeName follows Podman and Docker: [a-zA-Z0-9][a-zA-Z0-9_.-]*.
+func volumeName(s string) bool {
+	for i, r := range s {
+		plain := r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+		if !plain && (i == 0 || !strings.ContainsRune("_.-", r)) {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 255
+}
+
+// Apply writes the mounts, those that every container has among them, in the order in which they must
+// be made.
+func (m *Mounts) Apply(s *specs.Spec, f host.Facts, in Inputs) ([]string, error) {
+	s.Root.Readonly = m.ReadOnly
+	all := m.defaults(s, f, in)
+	all = place(all, m.files(in)...)
+	for _, one := range m.Mounts {
+		oci, err := one.oci(in)
+		if err != nil {
+			return nil, err
+		}
+		all = place(all, oci)
+		propagate(s, oci.Options)
+	}
+	// A mount below another must come after it; otherwise the order is the one given.
+	slices.SortStableFunc(all, func(a, b specs.Mount) int { return cmp.Compare(depth(a.Destination), depth(b.Destination)) })
+	s.Mounts = all
+	return nil, m.applyDevices(s, f, in)
+}
+
+func depth(target string) int { return strings.Count(target, "/") }
+
+// place adds mounts; each takes the place of one that has its target already.
+func place(all []specs.Mount, more ...specs.Mount) []specs.Mount {
+	for _, one := range more {
+		i := slices.IndexFunc(all, func(m specs.Mount) bool { return m.Destination == one.Destination })
+		if i >= 0 {
+			all[i] = one
+			continue
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
+func (m *Mounts) files(in Inputs) []specs.Mount {
+	var files []specs.Mount
+	for target, source := range in.Files {
+		options := []string{"bind", "rprivate", "nosuid", "nodev"}
+		if m.ReadOnly {
+			options = append(options, "ro")
+		}
+		files = append(files, specs.Mount{Destination: target, Source: source, Type: "bind", Options: options})
+	}
+	slices.SortFunc(files, func(a, b specs.Mount) int { return cmp.Compare(a.Destination, b.Destination) })
+	return files
+}
+
+func (m Mount) oci(in Inputs) (specs.Mount, error) {
+	out := specs.Mount{Destination: m.Target, Type: "bind", Source: m.Source, Options: slices.Clone(m.Options)}
+	switch m.Type {
+	case MountTmpfs:
+		out.Type, out.Source = "tmpfs", "tmpfs"
+		out.Options = append([]string{"nosuid", "nodev"}, out.Options...)
+	case MountVolume:
+		out.Source = in.Volumes[m.Source]
+		if out.Source == "" {
+			return out, errdefs.Errorf(errdefs.ErrNotFound, "cannot mount volume %s on %s: there is no such volume", m.Source, m.Target)
+		}
+	}
+	if out.Type == "bind" {
+		if !slices.Contains(out.Options, "bind") {
+			out.Options = append([]string{"rbind"}, out.Options...)
+		}
+		if !slices.ContainsFunc(out.Options, isPropagation) {
+			out.Options = append(out.Options, "rprivate")
+		}
+	}
+	if m.ReadOnly {
+		out.Options = append(out.Options, "ro")
+	}
+	return out, nil
+}
+
+// propagate lets mounts through the container's root where one of its mounts asks for it:
+// mount_namespaces(7), "Shared subtrees".
+func propagate(s *specs.Spec, options []string) {
+	for _, o := range options {
+		switch strings.TrimPrefix(o, "r") {
+		case "shared":
+			s.Linux.RootfsPropagation = "shared"
+		case "slave":
+			if s.Linux.RootfsPropagation == "" {
+				s.Linux.RootfsPropagation = "rslave"
+			}
+		}
+	}
 }

@@ -1,11 +1,110 @@
 package spec
 
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/spf13/pflag"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/host"
+)
+
 // Namespaces says which namespaces the container shares: "" or "private" for one of its own, "host",
 // "container:ID", or "ns:PATH".
 type Namespaces struct {
 	PID    string `json:"pid,omitempty"`
-	IPC    string `json:"ipc,omitempty"`
+	IPC    string `json:"ipc,omitempty"` // also shareable, which is private, and none
 	UTS    string `json:"uts,omitempty"`
 	Cgroup string `json:"cgroup,omitempty"`
-	User   string `json:"user,omitempty"`
+	Userns string `json:"userns,omitempty"` // "" or host: the user's own
+}
+
+// AddFlags declares the flags of the namespaces.
+func (n *Namespaces) AddFlags(fs *pflag.FlagSet) {
+	for _, f := range []struct {
+		name string
+		to   *string
+	}{{"pid", &n.PID}, {"ipc", &n.IPC}, {"uts", &n.UTS}, {"cgroupns", &n.Cgroup}} {
+		addFlag(fs, f.name, "", "string", "", f.name+" namespace: private, host, container:ID or ns:`PATH`", func(s string) error {
+			*f.to = s
+			return checkNamespace(f.name, s)
+		})
+	}
+}
+
+func checkNamespace(flag, mode string) error {
+	kind, arg, _ := strings.Cut(mode, ":")
+	switch {
+	case mode == "", mode == "private", mode == "host":
+	case flag == "ipc" && (mode == "shareable" || mode == "none"):
+	case kind == "container" && arg != "":
+	case kind == "ns" && path.IsAbs(arg):
+	default:
+		return invalid(flag, mode, "want private, host, container:ID or ns:/absolute/path")
+	}
+	return nil
+}
+
+// Validate checks the namespaces.
+func (n *Namespaces) Validate() error {
+	for flag, mode := range map[string]string{"pid": n.PID, "ipc": n.IPC, "uts": n.UTS, "cgroupns": n.Cgroup} {
+		if err := checkNamespace(flag, mode); err != nil {
+			return err
+		}
+	}
+	if n.Userns != "" && n.Userns != "host" {
+		return invalid("userns", n.Userns, "only host is known: a container has the user namespace of its user")
+	}
+	return nil
+}
+
+// Apply writes the namespaces. The user namespace is never among them: the launcher runs in it already.
+func (n *Namespaces) Apply(s *specs.Spec, _ host.Facts, in Inputs) ([]string, error) {
+	s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: specs.MountNamespace})
+	for _, ns := range []struct {
+		kind specs.LinuxNamespaceType
+		mode string
+	}{
+		{specs.PIDNamespace, n.PID},
+		{specs.IPCNamespace, n.IPC},
+		{specs.UTSNamespace, n.UTS},
+		{specs.CgroupNamespace, n.Cgroup},
+	} {
+		if err := addNamespace(s, ns.kind, ns.mode, in); err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil
+}
+
+func addNamespace(s *specs.Spec, kind specs.LinuxNamespaceType, mode string, in Inputs) error {
+	word, arg, _ := strings.Cut(mode, ":")
+	ns := specs.LinuxNamespace{Type: kind, Path: in.Namespaces[kind]}
+	switch word {
+	case "host":
+		return nil
+	case "ns":
+		ns.Path = arg
+	case "container":
+		if ns.Path == "" {
+			return errdefs.Errorf(errdefs.ErrNotFound, "cannot join the %s namespace of container %s: it does not run", kind, arg)
+		}
+	}
+	s.Linux.Namespaces = append(s.Linux.Namespaces, ns)
+	return nil
+}
+
+// hasNamespace says whether the container has a namespace of a kind to itself, so that it may set it up.
+func hasNamespace(s *specs.Spec, kind specs.LinuxNamespaceType) bool {
+	return slices.ContainsFunc(s.Linux.Namespaces, func(n specs.LinuxNamespace) bool {
+		return n.Type == kind && n.Path == ""
+	})
+}
+
+// sharesHost says whether the container has no namespace of a kind but the caller's.
+func sharesHost(s *specs.Spec, kind specs.LinuxNamespaceType) bool {
+	return !slices.ContainsFunc(s.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == kind })
 }

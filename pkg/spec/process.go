@@ -1,20 +1,334 @@
 package spec
 
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/docker/go-units"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/spf13/pflag"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/host"
+)
+
 // Process is what runs in the container and on which terminal.
 type Process struct {
-	Entrypoint []string          `json:"entrypoint,omitempty"`
-	Command    []string          `json:"command,omitempty"`
-	Env        []string          `json:"env,omitempty"` // KEY=VALUE, in order, no key twice
-	WorkDir    string            `json:"workDir,omitempty"`
-	Terminal   bool              `json:"terminal,omitempty"`  // -t
-	OpenStdin  bool              `json:"openStdin,omitempty"` // -i
-	Init       bool              `json:"init,omitempty"`      // run our own init as PID 1
-	DetachKeys string            `json:"detachKeys,omitempty"`
-	Rlimits    map[string]Rlimit `json:"rlimits,omitempty"` // by the name after RLIMIT_, lower case
+	// Entrypoint goes before Command. As a flag's value nil is "not given", and empty is "none".
+	Entrypoint []string `json:"entrypoint,omitempty"`
+	Command    []string `json:"command,omitempty"`
+	Env        []string `json:"env,omitempty"` // KEY=VALUE, in order; of one key the last counts
+	// FromEnvFiles counts the first entries of Env: those that --env-file gave, wherever on the command
+	// line, so that --env wins.
+	FromEnvFiles int    `json:"-"`
+	WorkDir      string `json:"workDir,omitempty"`
+	Terminal     bool   `json:"terminal,omitempty"`  // -t
+	OpenStdin    bool   `json:"openStdin,omitempty"` // -i
+	Init         bool   `json:"init,omitempty"`      // run our own init as PID 1
+	DetachKeys   string `json:"detachKeys,omitempty"`
+	// NoHTTPProxy keeps the caller's proxy variables out of the container.
+	NoHTTPProxy bool              `json:"noHTTPProxy,omitempty"`
+	Rlimits     map[string]Rlimit `json:"rlimits,omitempty"` // by the name after RLIMIT_, lower case
 }
 
 // Rlimit is one --ulimit. -1 is unlimited.
 type Rlimit struct {
 	Soft int64 `json:"soft"`
 	Hard int64 `json:"hard"`
+}
+
+// proxyVariables are those that Podman hands to containers.
+var proxyVariables = []string{
+	"http_proxy", "https_proxy", "ftp_proxy", "no_proxy",
+	"HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY",
+}
+
+const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// AddFlags declares the flags of the process.
+func (p *Process) AddFlags(fs *pflag.FlagSet) {
+	addFlag(fs, "env", "e", "list", "", "set an environment `variable`: NAME=VALUE, NAME, or NAME*", p.setEnv)
+	addFlag(fs, "env-file", "", "list", "", "read environment variables from a `file`", p.setEnvFile)
+	addFlag(fs, "entrypoint", "", "string", "", "overwrite the image's `entrypoint`: a program, or a JSON list", p.setEntrypoint)
+	addFlag(fs, "workdir", "w", "string", "", "working `directory` inside the container", p.setWorkDir)
+	fs.BoolVarP(&p.Terminal, "tty", "t", false, "give the container a terminal")
+	fs.BoolVarP(&p.OpenStdin, "interactive", "i", false, "keep stdin open even if nobody is attached")
+	fs.BoolVar(&p.Init, "init", false, "run an init that forwards signals and reaps processes")
+	fs.VarPF(&negated{&p.NoHTTPProxy}, "http-proxy", "", "hand the proxy variables of the caller to the container").NoOptDefVal = "true"
+	addFlag(fs, "ulimit", "", "list", "", "limit of the process: `name=soft[:hard]`", p.setUlimit)
+}
+
+// negated is a boolean flag whose field says the opposite, so that the zero value is the default.
+type negated struct{ field *bool }
+
+func (n *negated) String() string {
+	if n.field == nil {
+		return "true"
+	}
+	return fmt.Sprint(!*n.field)
+}
+func (n *negated) Type() string     { return "bool" }
+func (n *negated) IsBoolFlag() bool { return true }
+func (n *negated) Set(s string) error {
+	on, err := parseBool(s)
+	*n.field = !on
+	return err
+}
+
+func parseBool(s string) (bool, error) {
+	switch strings.ToLower(s) {
+	case "true", "1", "t":
+		return true, nil
+	case "false", "0", "f":
+		return false, nil
+	}
+	return false, errdefs.Errorf(errdefs.ErrInvalid, "%q is neither true nor false", s)
+}
+
+func (p *Process) setEntrypoint(s string) error {
+	p.Entrypoint = []string{}
+	if strings.HasPrefix(strings.TrimSpace(s), "[") {
+		if err := json.Unmarshal([]byte(s), &p.Entrypoint); err != nil {
+			return invalid("entrypoint", s, "not a JSON list of strings: %w", err)
+		}
+		return nil
+	}
+	if s != "" {
+		p.Entrypoint = []string{s}
+	}
+	return nil
+}
+
+func (p *Process) setWorkDir(s string) error {
+	if !path.IsAbs(s) {
+		return invalid("workdir", s, "want an absolute path inside the container")
+	}
+	p.WorkDir = path.Clean(s)
+	return nil
+}
+
+func (p *Process) setEnv(s string) error {
+	found, err := parseEnv(s, os.Environ())
+	if err != nil {
+		return err
+	}
+	p.Env = append(p.Env, found...)
+	return nil
+}
+
+// parseEnv reads one --env: NAME=VALUE, or NAME or PREFIX* to take from environ.
+func parseEnv(s string, environ []string) ([]string, error) {
+	name, _, given := strings.Cut(s, "=")
+	if name == "" {
+		return nil, invalid("env", s, "want NAME=VALUE, or NAME to take it from here")
+	}
+	if strings.ContainsRune(s, 0) {
+		return nil, invalid("env", s, "a variable cannot contain a zero byte")
+	}
+	if given {
+		return []string{s}, nil
+	}
+	var found []string
+	prefix, isPrefix := strings.CutSuffix(name, "*")
+	for _, kv := range environ {
+		key, _, _ := strings.Cut(kv, "=")
+		if key == name || isPrefix && strings.HasPrefix(key, prefix) {
+			found = append(found, kv)
+		}
+	}
+	return found, nil
+}
+
+func (p *Process) setEnvFile(file string) error {
+	found, err := readEnvFile(file, os.Environ())
+	p.Env = slices.Insert(p.Env, p.FromEnvFiles, found...)
+	p.FromEnvFiles += len(found)
+	return err
+}
+
+func readEnvFile(file string, environ []string) ([]string, error) {
+	text, err := readFlagFile("env-file", file)
+	if err != nil {
+		return nil, err
+	}
+	return parseEnvFile(file, text, environ)
+}
+
+// Environment joins what --env and --env-file were given, for a command that has no container of its
+// own to fill; --env wins. environ is the caller's environment.
+func Environment(env, files, environ []string) ([]string, error) {
+	var fromFiles, given []string
+	for _, file := range files {
+		found, err := readEnvFile(file, environ)
+		if err != nil {
+			return nil, err
+		}
+		fromFiles = append(fromFiles, found...)
+	}
+	for _, one := range env {
+		found, err := parseEnv(one, environ)
+		if err != nil {
+			return nil, err
+		}
+		given = append(given, found...)
+	}
+	return mergeEnv(fromFiles, given), nil
+}
+
+// maxFlagFile bounds --env-file and --label-file: a command line that long could not be given either.
+const maxFlagFile = 1 << 20
+
+func readFlagFile(flag, file string) (string, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return "", invalid(flag, file, "%w", err)
+	}
+	if info.Size() > maxFlagFile {
+		return "", invalid(flag, file, "the file has %s, more than %s", units.BytesSize(float64(info.Size())), units.BytesSize(maxFlagFile))
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", invalid(flag, file, "%w", err)
+	}
+	return string(text), nil
+}
+
+// parseEnvFile reads Docker's env files: a variable a line, # starts a comment line, a name alone is
+// taken from environ, nothing is unquoted.
+func parseEnvFile(file, text string, environ []string) ([]string, error) {
+	var all []string
+	for n, line := range strings.Split(strings.TrimPrefix(text, "\ufeff"), "\n") {
+		line = strings.TrimLeft(strings.TrimSuffix(line, "\r"), " \t")
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		name, _, _ := strings.Cut(line, "=")
+		if name == "" || strings.ContainsAny(name, " \t") {
+			return nil, invalid("env-file", file, "line %d: want NAME=VALUE", n+1)
+		}
+		found, err := parseEnv(line, environ)
+		if err != nil {
+			return nil, invalid("env-file", file, "line %d: %w", n+1, err)
+		}
+		all = append(all, found...)
+	}
+	return all, nil
+}
+
+func (p *Process) setUlimit(s string) error {
+	if name, value, ok := strings.Cut(s, "="); ok && name != "host" {
+		limit, err := parseUlimit(name, value)
+		if err != nil {
+			return invalid("ulimit", s, "%w", err)
+		}
+		if p.Rlimits == nil {
+			p.Rlimits = map[string]Rlimit{}
+		}
+		p.Rlimits[name] = limit
+		return nil
+	}
+	return invalid("ulimit", s, "want NAME=SOFT[:HARD], such as nofile=1024:4096")
+}
+
+func parseUlimit(name, value string) (Rlimit, error) {
+	value = strings.ReplaceAll(value, "unlimited", "-1")
+	u, err := units.ParseUlimit(name + "=" + value)
+	if err != nil {
+		return Rlimit{}, err
+	}
+	limit := Rlimit{Soft: u.Soft, Hard: u.Hard}
+	return limit, limit.validate()
+}
+
+func (r Rlimit) validate() error {
+	if r.Soft < -1 || r.Hard < -1 {
+		return errdefs.Errorf(errdefs.ErrInvalid, "a limit is a number of at least 0, or -1 for unlimited")
+	}
+	if uint64(r.Soft) > uint64(r.Hard) {
+		return errdefs.Errorf(errdefs.ErrInvalid, "the soft limit is above the hard one")
+	}
+	return nil
+}
+
+// Validate checks the process.
+func (p *Process) Validate() error {
+	if p.WorkDir != "" && !path.IsAbs(p.WorkDir) {
+		return invalid("workdir", p.WorkDir, "want an absolute path inside the container")
+	}
+	for _, kv := range p.Env {
+		if name, _, ok := strings.Cut(kv, "="); !ok || name == "" {
+			return invalid("env", kv, "want NAME=VALUE")
+		}
+	}
+	for name, limit := range p.Rlimits {
+		if _, err := units.ParseUlimit(name + "=0"); err != nil {
+			return invalid("ulimit", name, "%w", err)
+		}
+		if err := limit.validate(); err != nil {
+			return invalid("ulimit", fmt.Sprintf("%s=%d:%d", name, limit.Soft, limit.Hard), "%w", err)
+		}
+	}
+	return nil
+}
+
+// Apply writes the process into an OCI configuration.
+func (p *Process) Apply(s *specs.Spec, _ host.Facts, in Inputs) ([]string, error) {
+	s.Process.Args = slices.Concat(p.Entrypoint, p.Command)
+	if len(s.Process.Args) == 0 || s.Process.Args[0] == "" {
+		return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot tell what to run: the image names no command, so give one")
+	}
+	s.Process.Cwd = path.Clean("/" + p.WorkDir)
+	s.Process.Terminal = p.Terminal
+	s.Process.Env = mergeEnv(p.defaultEnv(s.Hostname, in), p.Env)
+	for _, name := range slices.Sorted(maps.Keys(p.Rlimits)) {
+		s.Process.Rlimits = append(s.Process.Rlimits, specs.POSIXRlimit{
+			Type: "RLIMIT_" + strings.ToUpper(name),
+			Soft: uint64(p.Rlimits[name].Soft),
+			Hard: uint64(p.Rlimits[name].Hard),
+		})
+	}
+	return nil, nil
+}
+
+func (p *Process) defaultEnv(hostname string, in Inputs) []string {
+	env := []string{"PATH=" + defaultPath, "container=moss"}
+	if p.Terminal {
+		env = append(env, "TERM=xterm")
+	}
+	if hostname == "" {
+		hostname = in.Hostname
+	}
+	if hostname != "" {
+		env = append(env, "HOSTNAME="+hostname)
+	}
+	if p.NoHTTPProxy {
+		return env
+	}
+	for _, kv := range in.HostEnv {
+		if name, _, _ := strings.Cut(kv, "="); slices.Contains(proxyVariables, name) {
+			env = append(env, kv)
+		}
+	}
+	return env
+}
+
+// mergeEnv joins lists of KEY=VALUE: a later value of a key takes the place of an earlier one.
+func mergeEnv(lists ...[]string) []string {
+	var merged []string
+	at := map[string]int{}
+	for _, kv := range slices.Concat(lists...) {
+		key, _, _ := strings.Cut(kv, "=")
+		if i, ok := at[key]; ok {
+			merged[i] = kv
+			continue
+		}
+		at[key] = len(merged)
+		merged = append(merged, kv)
+	}
+	return merged
 }

@@ -5,6 +5,10 @@ package spec
 
 import (
 	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
 )
 
 // Container describes one container. It is written once, when the container is created, except that
@@ -35,10 +39,32 @@ type Image struct {
 	Rootfs string `json:"rootfs,omitempty"`
 }
 
-// Metadata is what a user attached for finding the container again.
-type Metadata struct {
-	Labels      map[string]string `json:"labels,omitempty"`
-	Annotations map[string]string `json:"annotations,omitempty"`
-	// CreateCommand is the command line that made the container.
-	CreateCommand []string `json:"createCommand,omitempty"`
+// AddFlags declares all flags that describe a container.
+func (c *Container) AddFlags(fs *pflag.FlagSet) {
+	fs.StringVar(&c.Name, "name", "", "`name` of the container (default one of our choice)")
+	c.Process.AddFlags(fs)
+	c.Identity.AddFlags(fs)
+	c.Namespaces.AddFlags(fs)
+	c.Mounts.AddFlags(fs)
+	c.Resources.AddFlags(fs)
+	c.Security.AddFlags(fs)
+	c.Network.AddFlags(fs)
+	c.Logging.AddFlags(fs)
+	c.Lifecycle.AddFlags(fs)
+	c.Metadata.AddFlags(fs)
+}
+
+// Validate checks the whole description. Its errors are errdefs.ErrInvalid.
+func (c *Container) Validate() error {
+	for _, part := range []interface{ Validate() error }{
+		&c.Process, &c.Identity, &c.Namespaces, &c.Mounts, &c.Resources, &c.Security, &c.Network, &c.Logging, &c.Lifecycle,
+	} {
+		if err := part.Validate(); err != nil {
+			return err
+		}
+	}
+	if c.UTS == "host" && c.Hostname != "" {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --hostname together with --uts host: the container has the host's name")
+	}
+	return nil
 }

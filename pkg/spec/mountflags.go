@@ -1,0 +1,226 @@
+package spec
+
+import (
+	"encoding/csv"
+	"fmt"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/docker/go-units"
+)
+
+// parseVolume reads one -v: [SOURCE:]TARGET[:OPTIONS]. A source with a slash at its start, or . or .., is
+// a path of the host, relative to dir; any other is the name of a volume.
+func parseVolume(s, dir string) (Mount, error) {
+	parts := strings.Split(s, ":")
+	m := Mount{Type: MountVolume}
+	var options string
+	switch len(parts) {
+	case 1:
+		m.Target, m.Anonymous = parts[0], true
+	case 2:
+		m.Source, m.Target = parts[0], parts[1]
+	case 3:
+		m.Source, m.Target, options = parts[0], parts[1], parts[2]
+	default:
+		return m, invalid("volume", s, "want [SOURCE:]TARGET[:OPTIONS]; a path with a colon can be given with --mount")
+	}
+	if len(parts) > 1 && m.Source == "" {
+		return m, invalid("volume", s, "the source is missing")
+	}
+	if isPath(m.Source) {
+		m.Type = MountBind
+	}
+	if options != "" {
+		for word := range strings.SplitSeq(options, ",") {
+			if err := m.setOption(word); err != nil {
+				return m, invalid("volume", s, "%w", err)
+			}
+		}
+	}
+	return m.complete("volume", s, dir)
+}
+
+// isPath tells a path of the host from the name of a volume.
+func isPath(source string) bool {
+	return strings.HasPrefix(source, "/") || source == "." || source == ".." ||
+		strings.HasPrefix(source, "./") || strings.HasPrefix(source, "../")
+}
+
+// complete makes the paths absolute and clean, and checks the whole.
+func (m Mount) complete(flag, s, dir string) (Mount, error) {
+	if !path.IsAbs(m.Target) {
+		return m, invalid(flag, s, "the target %q is not an absolute path inside the container", m.Target)
+	}
+	m.Target = path.Clean(m.Target)
+	if m.Type == MountBind {
+		if m.Source == "" {
+			return m, invalid(flag, s, "the source is missing")
+		}
+		if !path.IsAbs(m.Source) {
+			m.Source = filepath.Join(dir, m.Source)
+		}
+		m.Source = filepath.Clean(m.Source)
+	}
+	if err := m.validate(); err != nil {
+		return m, invalid(flag, s, "%w", err)
+	}
+	return m, nil
+}
+
+// parseTmpfs reads one --tmpfs: TARGET[:OPTIONS].
+func parseTmpfs(s string) (Mount, error) {
+	target, options, _ := strings.Cut(s, ":")
+	m := Mount{Type: MountTmpfs, Target: target}
+	if options != "" {
+		for word := range strings.SplitSeq(options, ",") {
+			if err := m.setOption(word); err != nil {
+				return m, invalid("tmpfs", s, "%w", err)
+			}
+		}
+	}
+	return m.complete("tmpfs", s, "")
+}
+
+// parseMount reads one --mount: comma-separated KEY=VALUE, quoted as CSV. Sources are relative to dir.
+func parseMount(s, dir string) (Mount, error) {
+	r := csv.NewReader(strings.NewReader(s))
+	fields, err := r.Read()
+	if err != nil {
+		return Mount{}, invalid("mount", s, "want type=bind|volume|tmpfs,target=…, quoted as CSV: %w", err)
+	}
+	m := Mount{Type: MountVolume}
+	for _, field := range fields {
+		key, value, given := strings.Cut(field, "=")
+		if err := m.setField(strings.ToLower(strings.TrimSpace(key)), value, given); err != nil {
+			return m, invalid("mount", s, "%w", err)
+		}
+	}
+	if m.Target == "" {
+		return m, invalid("mount", s, "the target is missing")
+	}
+	if m.Type == MountTmpfs && m.Source != "" {
+		return m, invalid("mount", s, "a tmpfs has no source")
+	}
+	m.Anonymous = m.Type == MountVolume && m.Source == ""
+	return m.complete("mount", s, dir)
+}
+
+func (m *Mount) setField(key, value string, given bool) error {
+	switch key {
+	case "type":
+		m.Type = MountType(value)
+	case "source", "src":
+		m.Source = value
+	case "target", "destination", "dst":
+		m.Target = value
+	case "bind-propagation":
+		if !isPropagation(value) {
+			return plain("bind-propagation is %q, want rprivate, rslave, rshared, private, slave or shared", value)
+		}
+		m.Options = append(m.Options, value)
+	case "tmpfs-size":
+		return m.setOption("size=" + value)
+	case "tmpfs-mode":
+		return m.setOption("mode=" + value)
+	case "consistency": // of Docker on other systems
+	default:
+		return m.setSwitch(key, value, given)
+	}
+	return nil
+}
+
+// setSwitch reads those keys of --mount that are on or off.
+func (m *Mount) setSwitch(key, value string, given bool) error {
+	on := true
+	if given {
+		var err error
+		if on, err = parseBool(value); err != nil {
+			return plain("%s: %w", key, err)
+		}
+	}
+	switch key {
+	case "readonly", "ro":
+		m.ReadOnly = on
+	case "rw":
+		m.ReadOnly = !on
+	case "volume-nocopy":
+		m.NoCopy = on
+	case "bind-nonrecursive":
+		if on {
+			m.Options = append(m.Options, "bind")
+		}
+	case "exec", "suid", "dev":
+		m.Options = append(m.Options, map[bool]string{true: key, false: "no" + key}[on])
+	default:
+		return plain("%q is not known; the keys are type, source, target, readonly, bind-propagation, bind-nonrecursive, volume-nocopy, tmpfs-size, tmpfs-mode, exec, suid and dev", key)
+	}
+	return nil
+}
+
+// setOption reads one word of the options of -v and --tmpfs.
+func (m *Mount) setOption(word string) error {
+	switch word {
+	case "ro":
+		m.ReadOnly = true
+	case "rw":
+		m.ReadOnly = false
+	case "nocopy":
+		m.NoCopy = true
+	case "copy":
+		m.NoCopy = false
+	case "z", "Z", "cached", "delegated", "consistent", "notmpcopyup", "rbind":
+		// Labels for a system that Moss has none for, hints of Docker's for other systems, and what is so anyway.
+	default:
+		key, value, ok := strings.Cut(word, "=")
+		if key == "size" && ok {
+			n, err := units.RAMInBytes(value)
+			if err != nil || n < 0 {
+				return plain("%q is no size such as size=64m", word)
+			}
+			word = fmt.Sprintf("size=%d", n)
+		}
+		m.Options = append(m.Options, word)
+	}
+	return m.checkOptions()
+}
+
+// flagOptions are the options that any mount takes: mount(8).
+var flagOptions = []string{"exec", "noexec", "suid", "nosuid", "dev", "nodev"}
+
+// checkOptions refuses options that the type of mount does not have.
+func (m Mount) checkOptions() error {
+	for _, word := range m.Options {
+		if slices.Contains(flagOptions, word) || m.takes(word) {
+			continue
+		}
+		return plain("the option %q is not known for a mount of type %s", word, m.Type)
+	}
+	return nil
+}
+
+func (m Mount) takes(word string) bool {
+	if m.Type != MountTmpfs {
+		return isPropagation(word) || word == "bind"
+	}
+	key, value, ok := strings.Cut(word, "=")
+	switch key {
+	case "size", "nr_inodes", "nr_blocks", "uid", "gid":
+		return ok && value != "" && strings.Trim(value, "0123456789kKmMgG%") == ""
+	case "mode":
+		return ok && value != "" && len(value) <= 5 && strings.Trim(value, "01234567") == ""
+	case "tmpcopyup", "noatime", "relatime", "nodiratime":
+		return !ok
+	}
+	return false
+}
+
+func isPropagation(word string) bool {
+	switch strings.TrimPrefix(word, "r") {
+	case "private", "slave", "shared":
+		return true
+	}
+	return false
+}
