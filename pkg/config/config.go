@@ -82,7 +82,7 @@ func loadStorage(runtimeDir string, over Overrides) (Storage, error) {
 		opts.GraphDriverOptions = over.StorageOpts
 	}
 	s := Storage{
-		Driver:      first(over.Driver, opts.GraphDriverName),
+		Driver:      first(over.Driver, opts.GraphDriverName, "overlay"),
 		Options:     opts.GraphDriverOptions,
 		ImageStore:  opts.ImageStore,
 		PullOptions: opts.PullOptions,
@@ -92,9 +92,6 @@ func loadStorage(runtimeDir string, over Overrides) (Storage, error) {
 	}
 	if s.RunRoot, err = absolute("--runroot", first(over.RunRoot, opts.RunRoot)); err != nil {
 		return Storage{}, err
-	}
-	if s.Driver == "" {
-		s.Driver = presentDriver(s.GraphRoot)
 	}
 	s.AdditionalStores = additionalStores(s.Options)
 	return s, nil
@@ -116,17 +113,6 @@ func storeOptions(runtimeDir string) (types.StoreOptions, error) {
 		return opts, firstError(err, os.Setenv(key, old))
 	}
 	return opts, firstError(err, os.Unsetenv(key))
-}
-
-// presentDriver is the driver for a store that no file names one for: what already is there, else
-// overlay.
-func presentDriver(graphRoot string) string {
-	for _, driver := range []string{"overlay", "vfs", "btrfs", "zfs"} {
-		if _, err := os.Stat(filepath.Join(graphRoot, driver+"-images")); err == nil {
-			return driver
-		}
-	}
-	return "overlay"
 }
 
 func absolute(flag, path string) (string, error) {

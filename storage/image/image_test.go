@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"net/http"
@@ -38,6 +39,7 @@ func TestMain(m *testing.M) {
 func inNamespace() int {
 	cmd := exec.Command("unshare", append([]string{"--map-auto", "--map-root-user", "--mount", "/proc/self/exe"}, os.Args[1:]...)...)
 	cmd.Args[4] = os.Args[0]
+	cmd.Env = append(os.Environ(), "_CONTAINERS_USERNS_CONFIGURED=done", fmt.Sprintf("_CONTAINERS_ROOTLESS_UID=%d", os.Getuid()), fmt.Sprintf("_CONTAINERS_ROOTLESS_GID=%d", os.Getgid()))
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	if err := cmd.Run(); err != nil {
 		return 1
@@ -46,7 +48,7 @@ func inNamespace() int {
 }
 
 // newStore is an empty store and a configuration without any file of the machine.
-func newStore(t *testing.T) (*config.Config, *image.Images) {
+func newStore(t testing.TB) (*config.Config, *image.Images) {
 	t.Helper()
 	home := t.TempDir()
 	empty := filepath.Join(home, "empty.conf")
@@ -76,7 +78,7 @@ func newStore(t *testing.T) (*config.Config, *image.Images) {
 	return cfg, im
 }
 
-func writeFile(t *testing.T, path, content string) {
+func writeFile(t testing.TB, path, content string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
 		t.Fatal(err)
@@ -84,7 +86,7 @@ func writeFile(t *testing.T, path, content string) {
 }
 
 // archive is a tar of headers, each with its content.
-func archive(t *testing.T, entries ...entry) []byte {
+func archive(t testing.TB, entries ...entry) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
@@ -116,7 +118,7 @@ func file(name, content string) entry {
 }
 
 // busybox imports a small real image.
-func busybox(t *testing.T, im *image.Images, name string) string {
+func busybox(t testing.TB, im *image.Images, name string) string {
 	t.Helper()
 	program, err := os.ReadFile("/bin/busybox")
 	if err != nil {
@@ -409,7 +411,6 @@ func TestCommitKeepsChangesAndDeletions(t *testing.T) {
 	}
 }
 
-// manifestOf makes a one-layer OCI directory whose index and manifest a test may spoil.
 func TestHostileArchivesAreRefused(t *testing.T) {
 	for _, c := range []struct{ what, manifest string }{
 		{"a digest that is a path", `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:../../../../etc/passwd","size":2},"layers":[]}`},
@@ -499,5 +500,38 @@ func nothingLeft(t *testing.T, cfg *config.Config) {
 	data, err := os.ReadFile(filepath.Join(cfg.Storage.GraphRoot, "overlay-layers/layers.json"))
 	if err == nil && json.Unmarshal(data, &layers) == nil && len(layers) > 0 {
 		t.Errorf("layers are recorded: %s", data)
+	}
+}
+
+func BenchmarkResolveRemembered(b *testing.B) {
+	cfg, im := newStore(b)
+	busybox(b, im, "busybox")
+	for b.Loop() {
+		if _, err := storage.Resolve(cfg, "busybox"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkResolveAnew(b *testing.B) {
+	cfg, im := newStore(b)
+	busybox(b, im, "busybox")
+	for b.Loop() {
+		if err := im.Store().ForgetAnswers(); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := storage.Resolve(cfg, "busybox"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkListImages(b *testing.B) {
+	cfg, im := newStore(b)
+	busybox(b, im, "busybox")
+	for b.Loop() {
+		if _, err := storage.ListImages(cfg.Storage); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

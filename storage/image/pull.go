@@ -9,7 +9,6 @@ import (
 
 	"go.podman.io/image/v5/docker"
 	"go.podman.io/image/v5/docker/reference"
-	"go.podman.io/image/v5/transports/alltransports"
 	"go.podman.io/image/v5/types"
 
 	"github.com/mosscontainers/moss/pkg/config"
@@ -65,8 +64,8 @@ func (im *Images) Pull(ctx context.Context, name string, o PullOptions) ([]Pulle
 		id, err := im.EnsureHello(ctx)
 		return []Pulled{{ID: id, Name: helloName, Local: true}}, err
 	}
-	if transport := alltransports.TransportFromImageName(name); transport != nil && transport.Name() != docker.Transport.Name() {
-		pulled, err := im.pullFrom(ctx, transport, name, o)
+	if transport, rest := transportOf(name); transport != nil && transport.Name() != docker.Transport.Name() {
+		pulled, err := im.pullFrom(ctx, transport, rest, o)
 		return pulled, explain(err, "pull", name)
 	}
 	name = strings.TrimPrefix(name, "docker://")

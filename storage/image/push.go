@@ -11,7 +11,6 @@ import (
 	"go.podman.io/image/v5/docker/reference"
 	"go.podman.io/image/v5/manifest"
 	"go.podman.io/image/v5/pkg/compression"
-	"go.podman.io/image/v5/transports/alltransports"
 	"go.podman.io/image/v5/types"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
@@ -77,8 +76,7 @@ func (im *Images) ownDestination(name string, names []string) (string, error) {
 }
 
 func (im *Images) destination(name string) (types.ImageReference, error) {
-	if transport := alltransports.TransportFromImageName(name); transport != nil {
-		_, rest, _ := strings.Cut(name, ":")
+	if transport, rest := transportOf(name); transport != nil {
 		return im.parseReference(transport, rest)
 	}
 	named, err := reference.ParseNormalizedNamed(name)

@@ -3,7 +3,6 @@ package image
 import (
 	"context"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"go.podman.io/image/v5/directory"
@@ -18,20 +17,27 @@ import (
 	"github.com/mosscontainers/moss/pkg/errdefs"
 )
 
-// transportNames are the transports that images are pulled from and pushed to.
-func transportNames() []string {
-	return []string{
-		docker.Transport.Name(), archive.Transport.Name(), layout.Transport.Name(),
-		ociarchive.Transport.Name(), directory.Transport.Name(), istorage.Transport.Name(),
+// transports are those that images are pulled from and pushed to. The library's own list
+// (alltransports) would link, and initialise at every start, a client of Docker's daemon.
+func transports() []types.ImageTransport {
+	return []types.ImageTransport{
+		docker.Transport, archive.Transport, layout.Transport, ociarchive.Transport, directory.Transport, istorage.Transport,
 	}
 }
 
-// pullFrom pulls from something other than a registry.
-func (im *Images) pullFrom(ctx context.Context, transport types.ImageTransport, name string, o PullOptions) ([]Pulled, error) {
-	if !slices.Contains(transportNames(), transport.Name()) {
-		return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot pull from %s: the transports are %s", name, strings.Join(transportNames(), ", "))
+// transportOf splits TRANSPORT:REST; transport is nil where name has none.
+func transportOf(name string) (transport types.ImageTransport, rest string) {
+	prefix, rest, _ := strings.Cut(name, ":")
+	for _, t := range transports() {
+		if t.Name() == prefix {
+			return t, rest
+		}
 	}
-	_, rest, _ := strings.Cut(name, ":")
+	return nil, name
+}
+
+// pullFrom pulls from something other than a registry.
+func (im *Images) pullFrom(ctx context.Context, transport types.ImageTransport, rest string, o PullOptions) ([]Pulled, error) {
 	src, err := im.parseReference(transport, rest)
 	if err != nil {
 		return nil, err
