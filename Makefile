@@ -1,0 +1,82 @@
+# Moss. `make demo` and `make test` need nothing beforehand on Debian or Ubuntu: they install what is
+# missing, as root or through sudo.
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0-dev)
+PREFIX  ?= /usr/local
+DESTDIR ?=
+RUN     ?= .
+N       ?= 20
+
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/moss
+# Where test/setup.sh puts a Go that is new enough comes first, then the usual places.
+export PATH := $(CACHE)/go/bin:$(PATH):/usr/local/go/bin
+
+TAGS    := exclude_graphdriver_btrfs containers_image_openpgp seccomp osusergo netgo
+EMBED   := libpod/embedded/bin
+LDFLAGS := -s -w -X github.com/mosscontainers/moss/pkg/cli.Version=$(VERSION)
+GO      := go
+# The tags matter to everything that is built or tested; nothing here is built from vendored code.
+export GOFLAGS := -trimpath -buildvcs=false "-tags=$(TAGS)"
+
+GOLANGCI_VERSION := v2.12.0
+GOLANGCI         := $(CACHE)/bin/golangci-lint-$(GOLANGCI_VERSION)
+
+.PHONY: all build install demo test unit stories lint bench docs clean
+all: build
+
+# The programs that moss carries come before moss. Go's own cache decides what is out of date.
+build:
+	@test/setup.sh build
+	CGO_ENABLED=0 $(GO) build -ldflags "-s -w" -o $(EMBED)/moss-monitor ./cmd/moss-monitor
+	CGO_ENABLED=0 $(GO) build -ldflags "-s -w" -o $(EMBED)/moss-hello ./cmd/moss-hello
+	CGO_ENABLED=1 $(GO) build -ldflags '$(LDFLAGS) -linkmode external -extldflags "-static"' -o bin/moss ./cmd/moss
+
+install: build docs
+	install -D -m 0755 bin/moss $(DESTDIR)$(PREFIX)/bin/moss
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+		$(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	install -m 0644 man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 0644 completions/moss.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/moss
+	install -m 0644 completions/moss.zsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_moss
+	install -m 0644 completions/moss.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/moss.fish
+
+demo: build
+	@test/setup.sh run
+	bin/moss run --rm localhost/hello
+
+# Lint, the packages' own tests, and the stories: as an unprivileged user, as one without subordinate
+# ids, and the smaller set as root.
+test: build
+	@test/setup.sh test
+	@$(MAKE) --no-print-directory lint unit stories
+
+unit:
+	$(GO) test ./...
+
+stories: export MOSS := $(CURDIR)/bin/moss
+stories: export STORIES := 1
+stories:
+	test/as-user.sh mosstest $(GO) test -count=1 -timeout 20m -run '$(RUN)' ./test
+	test/as-user.sh mossplain $(GO) test -count=1 -timeout 5m -run '$(RUN)' ./test
+	test/as-user.sh root $(GO) test -count=1 -timeout 10m -run '$(RUN)' ./test
+
+lint: $(GOLANGCI)
+	$(GOLANGCI) run ./...
+
+$(GOLANGCI):
+	@test/setup.sh build
+	GOFLAGS= GOBIN=$(CACHE)/bin $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	mv $(CACHE)/bin/golangci-lint $@
+
+# One table of ratios against the peers that Debian ships: make bench N=40 RUN=exec
+bench: build
+	@test/setup.sh bench
+	$(GO) build -o bin/moss-bench ./test/bench
+	test/as-user.sh mosstest run bin/moss-bench -moss bin/moss -n $(N) -run '$(RUN)'
+
+docs:
+	@test/setup.sh build
+	$(GO) run ./docs/generate -man man -completions completions
+
+clean:
+	rm -rf bin man completions $(EMBED)/moss-monitor $(EMBED)/moss-hello

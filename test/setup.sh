@@ -1,0 +1,123 @@
+#!/bin/sh
+# Installs what a step needs, on Debian and Ubuntu, as root or through sudo:
+#
+#     test/setup.sh build|run|test|bench
+#
+# It is quick, and asks nobody for a password, when everything is there already.
+set -eu
+cd "$(dirname "$0")/.."
+
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/moss
+fixtures=/var/cache/moss-test
+
+as_root() {
+	if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# packages installs those of its arguments that are missing.
+packages() {
+	missing=
+	for package; do
+		dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing="$missing $package"
+	done
+	[ -n "$missing" ] || return 0
+	echo "installing:$missing" >&2
+	as_root apt-get update -q >/dev/null
+	# shellcheck disable=SC2086 # one word per package
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $missing >/dev/null
+}
+
+# new_enough says whether the go command found is at least the one that go.mod asks for.
+new_enough() {
+	command -v go >/dev/null || return 1
+	printf '%s\n%s\n' "$wanted" "$(GOTOOLCHAIN=local go version | sed 's/^go version go\([0-9.]*\).*/\1/')" | sort -VC
+}
+
+# toolchain makes sure of a Go that is new enough: the one in PATH, else Debian's, else the Go project's
+# toolchain module, which any older go command can download and check like every other module.
+toolchain() {
+	wanted=$(sed -n 's/^go //p' go.mod)
+	PATH=$cache/go/bin:$PATH:/usr/local/go/bin
+	new_enough && return 0
+	command -v go >/dev/null || packages golang-go ca-certificates
+	new_enough && return 0
+	module=golang.org/toolchain@v0.0.1-go$wanted.$(go env GOOS)-$(go env GOARCH)
+	echo "downloading $module" >&2
+	(cd / && GO111MODULE=on GOTOOLCHAIN=local GOFLAGS=-modcacherw go mod download "$module")
+	dir=$(go env GOMODCACHE)/$module
+	# A module's files are not executable.
+	chmod -R u+w "$dir"
+	chmod a+x "$dir"/bin/* "$dir"/pkg/tool/*/*
+	mkdir -p "$cache"
+	ln -sfn "$dir" "$cache/go"
+}
+
+# devices are open to everybody where udev runs; a bare machine has them for root alone.
+devices() {
+	for device in /dev/net/tun /dev/fuse; do
+		[ ! -e "$device" ] || [ "$(stat -c %a "$device")" = 666 ] || as_root chmod 666 "$device"
+	done
+}
+
+# user makes an account for the tests, with the run directory that a login would give it.
+user() {
+	id "$1" >/dev/null 2>&1 || as_root useradd --create-home --shell /bin/sh "$@"
+	dir=/run/user/$(id -u "$1")
+	[ -d "$dir" ] || as_root install -d -m 0755 /run/user
+	[ -d "$dir" ] || as_root install -d -m 0700 -o "$1" -g "$1" "$dir"
+}
+
+users() {
+	user mosstest
+	grep -q '^mosstest:' /etc/subuid || as_root usermod --add-subuids 2000000-2065535 --add-subgids 2000000-2065535 mosstest
+	user mossplain
+	if grep -q '^mossplain:' /etc/subuid /etc/subgid; then
+		as_root sed -i '/^mossplain:/d' /etc/subuid /etc/subgid
+	fi
+}
+
+# debian keeps the tar of a minimal Debian: what the closing story imports.
+debian() {
+	[ ! -s "$fixtures/debian.tar" ] || return 0
+	as_root sh -eu -c '
+		install -d -m 0755 "$1"
+		tree=$(mktemp -d "$1/debian.XXXXXX")
+		trap "rm -rf \"$tree\"" EXIT
+		. /etc/os-release
+		mirror=$(apt-get indextargets --format "\$(SITE) \$(RELEASE) \$(COMPONENT)" "Created-By: Packages" |
+			awk -v r="$VERSION_CODENAME" "\$2 == r && \$3 == \"main\" { print \$1; exit }")
+		debootstrap --variant=minbase --include=ca-certificates "$VERSION_CODENAME" "$tree" "$mirror" >&2
+		rm -rf "$tree"/var/cache/apt/archives/*.deb
+		tar -C "$tree" --numeric-owner -cf "$1/debian.tar.new" .
+		mv "$1/debian.tar.new" "$1/debian.tar"
+	' sh "$fixtures"
+}
+
+for step; do
+	case $step in
+	build)
+		packages gcc libc6-dev libseccomp-dev pkg-config make git
+		toolchain
+		;;
+	run)
+		packages uidmap slirp4netns
+		devices
+		;;
+	test)
+		packages uidmap slirp4netns runc crun podman skopeo docker-registry debootstrap busybox-static \
+			apache2-utils curl ca-certificates iproute2 util-linux procps
+		devices
+		users
+		debian
+		;;
+	bench)
+		packages uidmap slirp4netns runc podman skopeo bubblewrap docker-registry busybox-static ca-certificates
+		devices
+		users
+		;;
+	*)
+		echo "test/setup.sh: unknown step $step" >&2
+		exit 2
+		;;
+	esac
+done
