@@ -19,7 +19,7 @@ type Namespaces struct {
 	IPC    string `json:"ipc,omitempty"` // also shareable, which is private, and none
 	UTS    string `json:"uts,omitempty"`
 	Cgroup string `json:"cgroup,omitempty"`
-	Userns string `json:"userns,omitempty"` // "" or host: the user's own
+	Userns string `json:"userns,omitempty"` // "" or host: the one of the user, which all containers share
 }
 
 // AddFlags declares the flags of the namespaces.
