@@ -137,7 +137,7 @@ func addedHosts(b *strings.Builder, add []string, outside netip.Addr) error {
 		ip := outside
 		if value != "host-gateway" {
 			var err error
-			if ip, err = netip.ParseAddr(strings.Trim(value, "[]")); err != nil {
+			if ip, err = netip.ParseAddr(strings.Trim(value, "[]")); err != nil || ip.Zone() != "" {
 				return errdefs.Errorf(errdefs.ErrInvalid, "cannot add the host %q: %q is not an IP address", entry, value)
 			}
 		}

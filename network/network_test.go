@@ -1,0 +1,222 @@
+package network_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/mosscontainers/moss/network"
+	"github.com/mosscontainers/moss/pkg/sys"
+)
+
+// dial connects from a container.
+func dial(a *network.Attachment, proto, addr string) (conn net.Conn, err error) {
+	err = sys.InNetNS(a.NetNS, func() (err error) {
+		conn, err = (&net.Dialer{Timeout: 3 * time.Second}).Dial(proto, addr)
+		return err
+	})
+	return conn, err
+}
+
+// listen serves "hello" to all who connect, and reports their addresses.
+func listen(t *testing.T, netns *os.File, addr string) (net.Addr, <-chan netip.Addr) {
+	t.Helper()
+	var ln net.Listener
+	open := func() (err error) { ln, err = net.Listen("tcp4", addr); return err }
+	if netns == nil {
+		must(t, open())
+	} else {
+		must(t, sys.InNetNS(netns, open))
+	}
+	t.Cleanup(func() { ln.Close() })
+	clients := make(chan netip.Addr, 100)
+	go func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			clients <- conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr()
+			_, _ = io.WriteString(conn, "hello")
+			conn.Close()
+		}
+	}()
+	return ln.Addr(), clients
+}
+
+func hostAddress(t *testing.T) string {
+	conn, err := net.Dial("udp4", "192.0.2.1:9")
+	if err != nil {
+		t.Fatal("this test needs a host with a default route")
+	}
+	defer conn.Close()
+	return conn.LocalAddr().(*net.UDPAddr).IP.String()
+}
+
+// uplink is the process that the record names.
+func (u *user) uplink() sys.Process {
+	var rec struct{ Process sys.Process }
+	data, err := os.ReadFile(filepath.Join(u.dir, "uplink.json"))
+	must(u.t, err)
+	must(u.t, json.Unmarshal(data, &rec))
+	return rec.Process
+}
+
+func expectHello(t *testing.T, conn net.Conn, err error) {
+	t.Helper()
+	must(t, err)
+	defer conn.Close()
+	must(t, conn.SetDeadline(time.Now().Add(5*time.Second)))
+	got, err := io.ReadAll(conn)
+	if string(got) != "hello" {
+		t.Fatalf("got %q, %v", got, err)
+	}
+}
+
+func TestContainersReachTheOutsideButNotEachOther(t *testing.T) {
+	u := newUser(t)
+	a, b := u.attach("aaaa"), u.attach("bbbb")
+	outside, _ := listen(t, nil, hostAddress(t)+":0")
+	for _, c := range []*network.Attachment{a, b} {
+		conn, err := dial(c, "tcp4", outside.String())
+		expectHello(t, conn, err)
+	}
+	inB, _ := listen(t, b.NetNS, "0.0.0.0:0")
+	to := fmt.Sprintf("%s:%d", b.Address.Addr(), inB.(*net.TCPAddr).Port)
+	if conn, err := dial(a, "tcp4", to); err == nil {
+		conn.Close()
+		t.Error("one container reaches the other")
+	}
+	conn, err := dial(b, "tcp4", to)
+	expectHello(t, conn, err)
+	loop, _ := listen(t, nil, "127.0.0.1:0")
+	if conn, err := dial(a, "tcp4", fmt.Sprintf("10.0.2.2:%d", loop.(*net.TCPAddr).Port)); err == nil {
+		conn.Close()
+		t.Error("a container reaches the host's loopback")
+	}
+}
+
+func TestContainersCannotReachEachOtherThroughTheGateway(t *testing.T) {
+	u := newUser(t)
+	a, b := u.attach("aaaa"), u.attach("bbbb")
+	inB, _ := listen(t, b.NetNS, "0.0.0.0:0")
+	// A container that is root in its namespace can send everything to the gateway.
+	must(t, sys.InNetNS(a.NetNS, func() error {
+		return routeThrough(b.Address.Addr(), a.Gateway)
+	}))
+	if conn, err := dial(a, "tcp4", fmt.Sprintf("%s:%d", b.Address.Addr(), inB.(*net.TCPAddr).Port)); err == nil {
+		conn.Close()
+		t.Error("the bridge forwards from one container to the other")
+	}
+}
+
+func TestContainersResolveNames(t *testing.T) {
+	u := newUser(t)
+	a := u.attach("aaaa")
+	if !strings.Contains(a.ResolvConf, "nameserver 10.0.2.3\n") {
+		t.Fatalf("resolv.conf:\n%s", a.ResolvConf)
+	}
+	r := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, proto, _ string) (net.Conn, error) {
+		return dial(a, proto, "10.0.2.3:53")
+	}}
+	// An answer is what is to be seen, not which: the machine may know no names of the outside.
+	_, err := r.LookupHost(t.Context(), "debian.org.")
+	if dns, ok := err.(*net.DNSError); ok && !dns.IsNotFound && !dns.IsTemporary {
+		t.Error(err)
+	} else if ok && dns.IsTimeout {
+		t.Error("no answer from 10.0.2.3:", err)
+	}
+}
+
+func TestSixteenAtOnceGetDifferentAddresses(t *testing.T) {
+	u := newUser(t)
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	seen := map[netip.Addr]bool{}
+	for i := range 16 {
+		wg.Go(func() {
+			a, err := network.Attach(t.Context(), u.request(fmt.Sprint("c", i)))
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			t.Cleanup(a.Close)
+			if seen[a.Address.Addr()] {
+				t.Errorf("two have %s", a.Address)
+			}
+			seen[a.Address.Addr()] = true
+		})
+	}
+	wg.Wait()
+}
+
+func TestAnAddressComesBack(t *testing.T) {
+	u := newUser(t)
+	first, err := network.Attach(t.Context(), u.request("aaaa"))
+	must(t, err)
+	other := u.attach("bbbb")
+	first.Close() // all that is left of a container whose processes were killed
+	if again := u.attach("aaaa"); again.Address != first.Address || again.Address == other.Address {
+		t.Errorf("got %s, had %s", again.Address, first.Address)
+	}
+}
+
+func TestAKilledUplinkIsReplaced(t *testing.T) {
+	u := newUser(t)
+	u.attach("aaaa")
+	old := u.uplink()
+	must(t, old.Signal(syscall.SIGKILL))
+	eventually(t, "the uplink to die", func() bool { return !old.Alive() })
+	b := u.attach("bbbb")
+	if u.uplink() == old {
+		t.Fatal("the record still names the old one")
+	}
+	outside, _ := listen(t, nil, hostAddress(t)+":0")
+	conn, err := dial(b, "tcp4", outside.String())
+	expectHello(t, conn, err)
+}
+
+func TestNothingIsLeftWithoutTheHolder(t *testing.T) {
+	u := newUser(t)
+	a, err := network.Attach(t.Context(), u.request("aaaa"))
+	must(t, err)
+	up := u.uplink()
+	a.Close()
+	u.leave()
+	eventually(t, "the uplink to end", func() bool { return !up.Alive() })
+}
+
+func TestOneUplinkServesAll(t *testing.T) {
+	u := newUser(t)
+	u.attach("aaaa")
+	first := u.uplink()
+	u.attach("bbbb")
+	if u.uplink() != first {
+		t.Error("a second uplink was started")
+	}
+}
+
+func TestNoneHasOnlyALoopback(t *testing.T) {
+	u := newUser(t)
+	r := u.request("aaaa")
+	r.Mode = network.ModeNone
+	a := u.attachWith(r)
+	here, _ := listen(t, a.NetNS, "127.0.0.1:0")
+	conn, err := dial(a, "tcp4", here.String())
+	expectHello(t, conn, err)
+	if _, err := dial(a, "tcp4", "10.0.2.3:53"); err == nil {
+		t.Error("it reaches the outside")
+	}
+}

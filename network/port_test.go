@@ -1,0 +1,186 @@
+package network_test
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+
+	"github.com/mosscontainers/moss/network"
+	"github.com/mosscontainers/moss/network/port"
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/spec"
+	"github.com/mosscontainers/moss/pkg/sys"
+)
+
+func (u *user) published(id string) *network.Attachment {
+	r := u.request(id)
+	r.Published = true
+	return u.attachWith(r)
+}
+
+func publish(t *testing.T, a *network.Attachment, m spec.PortMapping) (*port.Server, error) {
+	t.Helper()
+	s, err := port.Serve(t.Context(), port.Options{
+		NetNS: a.NetNS, Address: a.Address.Addr(), Gateway: a.Gateway,
+		Mappings: []spec.PortMapping{m}, Dir: t.TempDir(), Log: t.Output(),
+	})
+	if err == nil {
+		t.Cleanup(func() { must(t, s.Close()) })
+	}
+	return s, err
+}
+
+func TestAServerSeesTheClientsAddress(t *testing.T) {
+	u := newUser(t)
+	a := u.published("aaaa")
+	_, clients := listen(t, a.NetNS, "0.0.0.0:80")
+	s, err := publish(t, a, spec.PortMapping{ContainerPort: 80, Protocol: "tcp"})
+	must(t, err)
+	at := func(ip string) string { return fmt.Sprintf("%s:%d", ip, s.Mappings[0].HostPort) }
+	for _, c := range []struct{ to, sees string }{
+		{hostAddress(t), hostAddress(t)},
+		{"127.0.0.1", a.Gateway.String()},
+	} {
+		conn, err := net.Dial("tcp4", at(c.to))
+		expectHello(t, conn, err)
+		if got := (<-clients).String(); got != c.sees {
+			t.Errorf("through %s the server sees %s, not %s", c.to, got, c.sees)
+		}
+	}
+	conn, err := net.Dial("tcp6", fmt.Sprintf("[::1]:%d", s.Mappings[0].HostPort))
+	expectHello(t, conn, err)
+}
+
+// A client on another machine: the server's "host" is a network namespace with a cable to the client's.
+func TestAServerSeesAClientFromAnotherMachine(t *testing.T) {
+	u := newUser(t)
+	a := u.published("aaaa")
+	_, clients := listen(t, a.NetNS, "0.0.0.0:80")
+	var far *os.File
+	must(t, sys.OnThread(func() (err error) {
+		near, err := sys.UnshareNet()
+		if err != nil {
+			return err
+		}
+		defer near.Close()
+		if far, err = cable(near); err != nil {
+			return err
+		}
+		if err := sys.Setns(near, sys.CloneNet); err != nil {
+			return err
+		}
+		_, err = publish(t, a, spec.PortMapping{HostPort: 8080, ContainerPort: 80, Protocol: "tcp"})
+		return err
+	}))
+	defer far.Close()
+	conn, err := dial(&network.Attachment{NetNS: far}, "tcp4", "203.0.113.1:8080")
+	expectHello(t, conn, err)
+	if got := <-clients; got != netip.MustParseAddr("203.0.113.9") {
+		t.Errorf("the server sees %s", got)
+	}
+}
+
+// cable connects the calling thread's namespace, as 203.0.113.1, with a new one, 203.0.113.9.
+func cable(near *os.File) (far *os.File, err error) {
+	if far, err = sys.UnshareNet(); err != nil {
+		return nil, err
+	}
+	veth := &netlink.Veth{
+		LinkAttrs: netlink.LinkAttrs{Name: "far", Flags: net.FlagUp}, PeerName: "near",
+		PeerNamespace: netlink.NsFd(int(near.Fd())),
+	}
+	if err := errors.Join(netlink.LinkAdd(veth), address("far", "203.0.113.9/24")); err != nil {
+		return nil, err
+	}
+	return far, sys.InNetNS(near, func() error { return address("near", "203.0.113.1/24") })
+}
+
+func address(name, cidr string) error {
+	link, err := netlink.LinkByName(name)
+	if err != nil {
+		return err
+	}
+	addr, err := netlink.ParseAddr(cidr)
+	if err != nil {
+		return err
+	}
+	return errors.Join(netlink.AddrAdd(link, addr), netlink.LinkSetUp(link))
+}
+
+func TestDatagramsGoBothWays(t *testing.T) {
+	u := newUser(t)
+	a := u.published("aaaa")
+	var server net.PacketConn
+	must(t, sys.InNetNS(a.NetNS, func() (err error) {
+		server, err = net.ListenPacket("udp4", "0.0.0.0:53")
+		return err
+	}))
+	defer server.Close()
+	go func() {
+		buf := make([]byte, 100)
+		n, from, err := server.ReadFrom(buf)
+		if err == nil {
+			_, _ = server.WriteTo(buf[:n], from)
+		}
+	}()
+	s, err := publish(t, a, spec.PortMapping{ContainerPort: 53, Protocol: "udp"})
+	must(t, err)
+	conn, err := net.Dial("udp4", fmt.Sprintf("127.0.0.1:%d", s.Mappings[0].HostPort))
+	must(t, err)
+	defer conn.Close()
+	must(t, conn.SetDeadline(time.Now().Add(5*time.Second)))
+	_, err = conn.Write([]byte("ping"))
+	must(t, err)
+	got := make([]byte, 100)
+	n, err := conn.Read(got)
+	if string(got[:n]) != "ping" {
+		t.Errorf("got %q, %v", got[:n], err)
+	}
+}
+
+func TestAPortInUseNamesItsOwner(t *testing.T) {
+	u := newUser(t)
+	a := u.published("aaaa")
+	taken, _ := listen(t, nil, "0.0.0.0:0")
+	number := taken.(*net.TCPAddr).Port
+	_, err := publish(t, a, spec.PortMapping{HostPort: uint16(number), ContainerPort: 80, Protocol: "tcp"})
+	if !errors.Is(err, errdefs.ErrConflict) {
+		t.Fatal("want a conflict, got", err)
+	}
+	for _, part := range []string{fmt.Sprint(number), fmt.Sprintf("(process %d)", os.Getpid())} {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("%q does not say %q", err, part)
+		}
+	}
+}
+
+func TestALowPortNamesTheSysctl(t *testing.T) {
+	if realRoot() {
+		t.Skip("real root may bind every port")
+	}
+	u := newUser(t)
+	a := u.published("aaaa")
+	_, err := publish(t, a, spec.PortMapping{HostPort: 81, ContainerPort: 80, Protocol: "tcp"})
+	if !errors.Is(err, errdefs.ErrDenied) || !strings.Contains(err.Error(), "net.ipv4.ip_unprivileged_port_start=81") {
+		t.Error(err)
+	}
+}
+
+func TestAClosedServerListensNoMore(t *testing.T) {
+	u := newUser(t)
+	a := u.published("aaaa")
+	s, err := publish(t, a, spec.PortMapping{ContainerPort: 80, Protocol: "tcp"})
+	must(t, err)
+	must(t, s.Close())
+	if conn, err := net.Dial("tcp4", fmt.Sprintf("127.0.0.1:%d", s.Mappings[0].HostPort)); err == nil {
+		conn.Close()
+		t.Error("somebody still listens")
+	}
+}
