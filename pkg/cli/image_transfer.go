@@ -97,7 +97,7 @@ func (o *pullOptions) complete(app *App, fs *pflag.FlagSet) (err error) {
 	if err := o.transferOptions.complete(app, fs); err != nil {
 		return err
 	}
-	o.Copying = o.transferOptions.Copying
+	o.PullOptions.Copying = o.transferOptions.Copying
 	if o.Policy, err = image.ParsePolicy(o.policy); err != nil || o.platform == "" {
 		return err
 	}
