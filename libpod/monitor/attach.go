@@ -76,7 +76,7 @@ func Attach(ctx context.Context, conn *os.File, streams Streams, o AttachOptions
 		}
 	}()
 	if o.Proxy != nil {
-		defer proxySignals(o.Proxy)()
+		defer ProxySignals(o.Proxy)()
 	}
 	if o.Console != nil {
 		defer term.Resizes(o.Console, func(rows, cols uint16) { c.send(resizeFrame(rows, cols)) })()
@@ -176,8 +176,8 @@ func (c *client) copyOutput(streams Streams) (int, error) {
 	}
 }
 
-// proxySignals hands over every signal that can be caught, but those that are about this process.
-func proxySignals(proxy func(syscall.Signal)) (stop func()) {
+// ProxySignals hands over every signal that can be caught, but those that are about this process.
+func ProxySignals(proxy func(syscall.Signal)) (stop func()) {
 	signals := make(chan os.Signal, 64)
 	done := make(chan struct{})
 	signal.Notify(signals)

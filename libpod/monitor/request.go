@@ -23,6 +23,8 @@ type Request struct {
 	Log       Log     `json:"log"`
 	Restart   Restart `json:"restart"`
 	Remove    bool    `json:"remove,omitempty"` // --rm
+	// Trees are directories that go away with a container with Remove, for the Recorder.
+	Trees []string `json:"trees,omitempty"`
 	// Cleanup are files to unlink once the container has ended for good.
 	Cleanup []string `json:"cleanup,omitempty"`
 	// Ports is for the Ports hook, which binds them before the process starts. Nil has none.
