@@ -112,7 +112,7 @@ func hostConfig(c *spec.Container, f Facts) HostConfig {
 		NetworkMode:   networkMode(c), PortBindings: portBindings(c.Ports, ""),
 		DNS: present(c.DNS), DNSOptions: present(c.DNSOptions), DNSSearch: present(c.DNSSearch), ExtraHosts: present(c.AddHosts),
 		IpcMode: cmp.Or(c.IPC, privateNamespace), PidMode: cmp.Or(c.PID, privateNamespace), UTSMode: cmp.Or(c.UTS, privateNamespace),
-		UsernsMode: c.Namespaces.User, CgroupMode: cgroupMode, CgroupnsMode: cgroupMode,
+		UsernsMode: c.Userns, CgroupMode: cgroupMode, CgroupnsMode: cgroupMode,
 		CapAdd: present(c.CapAdd), CapDrop: present(c.CapDrop), Privileged: c.Privileged, GroupAdd: present(c.Groups),
 		SecurityOpt: securityOptions(c.Security), Sysctls: presentMap(c.Sysctls),
 		Memory: c.Memory, NanoCpus: int64(math.Round(c.CPUs * nanosPerCore)), PidsLimit: c.PidsLimit, OomScoreAdj: oomScore,

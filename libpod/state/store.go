@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
@@ -62,12 +61,12 @@ func (s *Store) Create(c *spec.Container, rec Record, prepare func(dir string) e
 	err := os.Mkdir(staging, 0o700)
 	if errors.Is(err, os.ErrNotExist) {
 		if err := errors.Join(os.MkdirAll(s.containers(), 0o700), os.MkdirAll(s.names(), 0o700)); err != nil {
-			return fmt.Errorf("cannot make the container store: %w", noSpace(err))
+			return fmt.Errorf("cannot make the container store: %w", errdefs.NoSpace(err))
 		}
 		err = os.Mkdir(staging, 0o700)
 	}
 	if err != nil {
-		return fmt.Errorf("cannot make the container's directory: %w", noSpace(err))
+		return fmt.Errorf("cannot make the container's directory: %w", errdefs.NoSpace(err))
 	}
 	lock, err := sys.LockFile(filepath.Join(staging, lockFile), false)
 	if err == nil {
@@ -114,7 +113,7 @@ func (s *Store) claim(name, id string) error {
 			return nil
 		}
 		if !errors.Is(err, os.ErrExist) {
-			return fmt.Errorf("cannot take the name %q: %w", name, noSpace(err))
+			return fmt.Errorf("cannot take the name %q: %w", name, errdefs.NoSpace(err))
 		}
 		holder, err := os.Readlink(s.nameLink(name))
 		if errors.Is(err, os.ErrNotExist) {
@@ -262,7 +261,7 @@ func writeJSON(path string, v any) error {
 		return err
 	}
 	if err := os.WriteFile(path, data, 0o600); err != nil {
-		return noSpace(err)
+		return errdefs.NoSpace(err)
 	}
 	return nil
 }
@@ -284,13 +283,6 @@ func replaceJSON(path string, v any, durable bool) error {
 		return sys.Sync(filepath.Dir(path))
 	}
 	return nil
-}
-
-func noSpace(err error) error {
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return errdefs.Errorf(errdefs.ErrNoSpace, "%w; free some space, for example with moss system prune", err)
-	}
-	return err
 }
 
 func short(id string) string { return id[:min(12, len(id))] }

@@ -6,7 +6,7 @@ package errdefs
 import (
 	"errors"
 	"fmt"
-	"net/http"
+	"syscall"
 )
 
 // Sentinels. Wrap one with %w where a caller may act on the kind of an error.
@@ -29,22 +29,22 @@ const (
 	ExitNoCommand     = 127 // the command cannot be found
 )
 
-// kinds relates each sentinel to its HTTP status and to its exit codes: ofRun for commands that run
+// kinds relates each sentinel to its HTTP status (plain numbers: net/http would double the monitor) and to its exit codes: ofRun for commands that run
 // something in a container (run, start, exec), ofOther for all others.
 var kinds = []struct {
 	err            error
 	status         int
 	ofRun, ofOther int
 }{
-	{ErrNoCommand, http.StatusNotFound, ExitNoCommand, ExitNoCommand},
-	{ErrNotExecutable, http.StatusBadRequest, ExitNotExecutable, ExitNotExecutable},
-	{ErrNotFound, http.StatusNotFound, ExitEngine, 1},
-	{ErrConflict, http.StatusConflict, ExitEngine, 2},
-	{ErrInvalid, http.StatusBadRequest, ExitEngine, ExitEngine},
-	{ErrDenied, http.StatusForbidden, ExitEngine, ExitEngine},
-	{ErrUnavailable, http.StatusServiceUnavailable, ExitEngine, ExitEngine},
-	{ErrNoSpace, http.StatusInsufficientStorage, ExitEngine, ExitEngine},
-	{ErrDamaged, http.StatusInternalServerError, ExitEngine, ExitEngine},
+	{ErrNoCommand, 404, ExitNoCommand, ExitNoCommand},
+	{ErrNotExecutable, 400, ExitNotExecutable, ExitNotExecutable},
+	{ErrNotFound, 404, ExitEngine, 1},
+	{ErrConflict, 409, ExitEngine, 2},
+	{ErrInvalid, 400, ExitEngine, ExitEngine},
+	{ErrDenied, 403, ExitEngine, ExitEngine},
+	{ErrUnavailable, 503, ExitEngine, ExitEngine},
+	{ErrNoSpace, 507, ExitEngine, ExitEngine},
+	{ErrDamaged, 500, ExitEngine, ExitEngine},
 }
 
 // ExitError carries the exit code of a command that ran in a container. It is not a failure of ours
@@ -77,14 +77,14 @@ func ExitCode(err error, runs bool) int {
 // HTTPStatus is the status an API handler answers when it ended with err.
 func HTTPStatus(err error) int {
 	if err == nil {
-		return http.StatusOK
+		return 200
 	}
 	for _, k := range kinds {
 		if errors.Is(err, k.err) {
 			return k.status
 		}
 	}
-	return http.StatusInternalServerError
+	return 500
 }
 
 // Errorf is fmt.Errorf with a kind: the text is format's alone, and errors.Is finds kind as well as
@@ -97,3 +97,12 @@ type kinded struct{ kind, err error }
 
 func (e *kinded) Error() string   { return e.err.Error() }
 func (e *kinded) Unwrap() []error { return []error{e.kind, e.err} }
+
+// NoSpace gives an error that comes from a full disk or quota its kind, and says what to do; others are
+// returned as they are.
+func NoSpace(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return Errorf(ErrNoSpace, "%w; free some space, for example with moss system prune", err)
+	}
+	return err
+}

@@ -25,6 +25,17 @@ func Inspect(w io.Writer, objects []any, format string) error {
 	})
 }
 
+// One writes a single object, as info and version do: JSON without an array around it where format is "json", else
+// a line of the template.
+func One(w io.Writer, object any, format string) error {
+	return buffered(w, func(w io.Writer) error {
+		if strings.TrimSpace(format) == "json" {
+			return writeJSON(w, object)
+		}
+		return inspectOne(w, object, format)
+	})
+}
+
 // inspectOne compiles the template anew: each object may be of another type.
 func inspectOne(w io.Writer, object any, format string) error {
 	tmpl, err := compile(format)

@@ -1,0 +1,67 @@
+package libpod
+
+import (
+	"path/filepath"
+	"strings"
+
+	"github.com/mosscontainers/moss/pkg/spec"
+	"github.com/mosscontainers/moss/storage"
+	"github.com/mosscontainers/moss/storage/image"
+)
+
+// CommitOptions say what the image of a container's changes is like.
+type CommitOptions struct {
+	Name    string // "" leaves it without
+	Author  string
+	Message string
+	Changes []string // Dockerfile instructions
+}
+
+// Commit makes an image of a container's changes and returns its id.
+func (e *Engine) Commit(ctx Context, ref string, o CommitOptions) (id string, err error) {
+	c, err := e.Lookup(ref)
+	if err != nil {
+		return "", err
+	}
+	if c.Damaged != nil {
+		return "", c.Damaged
+	}
+	images, err := image.Open(ctx, e.Config)
+	if err != nil {
+		return "", err
+	}
+	defer closing(&err, images)
+	opts := image.CommitOptions{
+		ImageID: c.Spec.Image.ID,
+		Upper:   storage.Upper{Dir: filepath.Join(c.Dir, upperDir), Exclude: mountPoints(c.Spec)},
+		Changes: o.Changes, Author: o.Author, Message: o.Message,
+		CreatedBy: strings.Join(append(c.Spec.Entrypoint, c.Spec.Command...), " "),
+	}
+	if o.Name != "" {
+		opts.Names = []string{o.Name}
+	}
+	if opts.Config, err = e.committedConfig(c.Spec); err != nil {
+		return "", err
+	}
+	return images.Commit(ctx, opts)
+}
+
+// committedConfig is the image's configuration with what the container was given instead.
+func (e *Engine) committedConfig(c *spec.Container) (*storage.Config, error) {
+	cfg := storage.Config{}
+	if c.Image.ID != "" {
+		img, err := storage.Resolve(e.Config, c.Image.ID)
+		if err != nil {
+			return nil, err
+		}
+		cfg = img.Config
+	}
+	cfg.Env, cfg.WorkingDir, cfg.User, cfg.Labels = c.Env, c.WorkDir, c.Identity.User, c.Labels
+	cfg.Entrypoint, cfg.Cmd = c.Entrypoint, c.Command
+	return &cfg, nil
+}
+
+// mountPoints are the paths that Moss itself makes in the writable layer so as to mount something there.
+func mountPoints(c *spec.Container) []string {
+	return []string{"dev", "proc", "sys", "run/.containerenv", ".dockerenv", "etc/resolv.conf", "etc/hosts", "etc/hostname", "etc/mtab"}
+}

@@ -1,0 +1,99 @@
+package libpod
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/mosscontainers/moss/libpod/names"
+	"github.com/mosscontainers/moss/libpod/state"
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/spec"
+	"github.com/mosscontainers/moss/storage"
+)
+
+// The parts of a container's directory that libpod and the monitor fill.
+const (
+	upperDir = "diff"
+	workDir  = "work"
+	logFile  = "ctr.log"
+)
+
+// Create adds a container made from an image (nil with Image.Rootfs): it completes c, which is then what is
+// stored.
+func (e *Engine) Create(ctx Context, c *spec.Container, img *storage.Image) error {
+	c.ID = randomHex()
+	c.Created = time.Now().Round(0)
+	if img != nil {
+		c.Image.ID = img.ID
+		c.ApplyImage(img.Config.ImageConfig)
+	}
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	if err := e.useVolumes(c); err != nil {
+		return err
+	}
+	if img != nil && !c.Remove {
+		if err := storage.Pin(ctx, e.Config, img.ID); err != nil {
+			return err
+		}
+	}
+	return e.add(ctx, c)
+}
+
+// add stores the container under its name; without one, under a random one that is free.
+func (e *Engine) add(ctx Context, c *spec.Container) error {
+	random := c.Name == ""
+	for range 10 {
+		if random {
+			c.Name = names.Random()
+		} else if err := names.Validate(c.Name); err != nil {
+			return err
+		}
+		err := e.Store.Create(c, state.Record{Status: state.Created, RunDir: e.runDir(c.ID)}, prepareLayer)
+		if !errors.Is(err, errdefs.ErrConflict) {
+			return err
+		}
+		if !random && !e.removeGone(ctx, c.Name) {
+			return err
+		}
+	}
+	return errdefs.Errorf(errdefs.ErrConflict, "cannot find a free name for the container; give one with --name")
+}
+
+// removeGone removes the container that has a name, if it should have removed itself already.
+func (e *Engine) removeGone(ctx Context, name string) bool {
+	other, err := e.Store.Find(name)
+	if err != nil || !other.Gone() {
+		return errors.Is(err, errdefs.ErrNotFound)
+	}
+	return e.Remove(ctx, other.Spec.ID, RemoveOptions{If: (*state.Container).Gone}) == nil
+}
+
+// prepareLayer makes the writable layer. Its root is the container's "/": everybody in it may enter it.
+func prepareLayer(dir string) error {
+	upper := filepath.Join(dir, upperDir)
+	for _, d := range []string{upper, filepath.Join(dir, workDir)} {
+		if err := os.Mkdir(d, 0o700); err != nil {
+			return fmt.Errorf("cannot make the container's layer: %w", err)
+		}
+	}
+	return os.Chmod(upper, 0o755)
+}
+
+// Rename gives a container another name.
+func (e *Engine) Rename(ctx Context, ref, name string) error {
+	c, err := e.Lookup(ref)
+	if err != nil {
+		return err
+	}
+	if err := names.Validate(name); err != nil {
+		return err
+	}
+	return e.Store.Transact(ctx, c.Spec.ID, state.OpUpdate, func(_ Context, l *state.Locked) error {
+		return l.Rename(name)
+	})
+}

@@ -1,0 +1,82 @@
+// Package libpod is the engine: it joins images, descriptions, state, runtime, network and monitor into
+// what can be done with containers and volumes. It prints nothing; warnings are part of results.
+package libpod
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/mosscontainers/moss/libpod/embedded"
+	"github.com/mosscontainers/moss/libpod/state"
+	"github.com/mosscontainers/moss/pkg/config"
+	"github.com/mosscontainers/moss/pkg/host"
+	"github.com/mosscontainers/moss/pkg/sys"
+	"github.com/mosscontainers/moss/rootless"
+)
+
+// Context is context.Context, for short.
+type Context = context.Context
+
+// Engine does things with the containers of one store. It opens nothing until it must.
+type Engine struct {
+	Config *config.Config
+	Store  *state.Store
+	NS     *rootless.Namespace
+
+	facts func() (host.Facts, error)
+}
+
+// New is an engine for a configuration.
+func New(cfg *config.Config) *Engine {
+	return &Engine{
+		Config: cfg,
+		Store:  &state.Store{Dir: filepath.Join(cfg.Storage.GraphRoot, "moss")},
+		NS:     Namespace(cfg),
+		facts:  sync.OnceValues(host.Probe),
+	}
+}
+
+// Namespace is the user's namespace, as this configuration finds it.
+func Namespace(cfg *config.Config) *rootless.Namespace {
+	return &rootless.Namespace{
+		Dir:       filepath.Join(cfg.RuntimeDir, "moss", "ns"),
+		Program:   embedded.Monitor,
+		ProgramID: embedded.MonitorID,
+	}
+}
+
+// Facts are what this host can do.
+func (e *Engine) Facts() (host.Facts, error) { return e.facts() }
+
+// runDir is the directory of a container on the file system that a reboot wipes.
+func (e *Engine) runDir(id string) string {
+	return filepath.Join(e.Config.Storage.RunRoot, "moss", id)
+}
+
+// monitorProgram is the path of the monitor program in a sealed memory file, which nothing in a container can
+// overwrite: the one that the namespace's holder keeps, or a new one. Close release once children run.
+func (e *Engine) monitorProgram() (path string, release func() error, err error) {
+	if path, ok := e.NS.MonitorProgram(); ok {
+		return path, func() error { return nil }, nil
+	}
+	program, err := embedded.Monitor()
+	if err != nil {
+		return "", nil, err
+	}
+	f, err := sys.SealedProgram("moss-monitor", program)
+	if err != nil {
+		return "", nil, err
+	}
+	return fdPath(f), f.Close, nil
+}
+
+// fdPath is a path by which any process of the user's reaches a file that this process has open.
+func fdPath(f *os.File) string { return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), f.Fd()) }
+
+// closing joins the error of an operation with that of closing what it used.
+func closing(err *error, c io.Closer) { *err = errors.Join(*err, c.Close()) }

@@ -1,0 +1,122 @@
+package libpod
+
+import (
+	"encoding/json"
+	"errors"
+
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/mosscontainers/moss/libpod/runtime"
+	"github.com/mosscontainers/moss/libpod/state"
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/spec"
+)
+
+// ExecOptions describe one more process in a running container.
+type ExecOptions struct {
+	Command    []string
+	Env        []string // KEY=VALUE, over the container's
+	WorkDir    string   // "" is the container's
+	User       string   // "" is the container's
+	Terminal   bool
+	Privileged bool
+}
+
+// Exec sets a process up in a running container; it waits for Start. The caller is its parent.
+func (e *Engine) Exec(ctx Context, ref string, o ExecOptions, io runtime.Stdio) (runtime.Process, error) {
+	c, err := e.running(ref, "execute a command in")
+	if err != nil {
+		return nil, err
+	}
+	bundle, err := e.bundle(c)
+	if err != nil {
+		return nil, err
+	}
+	exe, release, err := e.monitorProgram()
+	if err != nil {
+		return nil, err
+	}
+	process := bundle.Spec.Process
+	process.Args = o.Command
+	process.Env = overlayEnv(process.Env, o.Env)
+	process.Terminal = o.Terminal
+	process.ConsoleSize = nil
+	if o.WorkDir != "" {
+		process.Cwd = o.WorkDir
+	}
+	target := runtime.Target{Pid: c.State.Init.Pid, Cgroup: c.State.Cgroup, User: bundle.User, Groups: bundle.Groups}
+	if o.User != "" {
+		target.User = o.User
+	}
+	if o.Privileged {
+		if process.Capabilities, err = e.allCapabilities(); err != nil {
+			return nil, errors.Join(err, release())
+		}
+		bundle.Seccomp, process.NoNewPrivileges = "", false
+	}
+	p, err := runtime.Exec(ctx, target, process, bundle.Seccomp, io, exe)
+	if err == nil && !c.State.Init.Alive() {
+		// It ended meanwhile, and its pid may have become somebody else's: nothing may run there.
+		err = errors.Join(errEnded(c), syscall.Kill(p.Pid(), syscall.SIGKILL))
+	}
+	return p, errors.Join(err, release())
+}
+
+func errEnded(c *state.Container) error {
+	return errdefs.Errorf(errdefs.ErrConflict, "cannot execute a command in container %s: it has just ended", c.Spec.Name)
+}
+
+// allCapabilities are those of a privileged process.
+func (e *Engine) allCapabilities() (*specs.LinuxCapabilities, error) {
+	facts, err := e.Facts()
+	if err != nil {
+		return nil, err
+	}
+	all, err := (&spec.Security{Privileged: true}).Capabilities(facts)
+	return &specs.LinuxCapabilities{Bounding: all, Effective: all, Permitted: all}, err
+}
+
+// running finds a container that has a process; verb says in an error what could not be done.
+func (e *Engine) running(ref, verb string) (*state.Container, error) {
+	c, err := e.Lookup(ref)
+	if err != nil {
+		return nil, err
+	}
+	if c.Damaged != nil {
+		return nil, c.Damaged
+	}
+	if !c.State.Active() {
+		return nil, errdefs.Errorf(errdefs.ErrConflict, "cannot %s container %s: it is %s, not running; start it with moss start %s", verb, c.Spec.Name, c.State.Status, c.Spec.Name)
+	}
+	return c, nil
+}
+
+// bundle is what the container was started with.
+func (e *Engine) bundle(c *state.Container) (*runtime.Bundle, error) {
+	var b runtime.Bundle
+	data, err := os.ReadFile(filepath.Join(e.runDir(c.Spec.ID), bundleFile))
+	if err == nil {
+		err = json.Unmarshal(data, &b)
+	}
+	if err != nil {
+		return nil, errdefs.Errorf(errdefs.ErrDamaged, "cannot read what container %s was started with: %w; restart it", c.Spec.Name, err)
+	}
+	return &b, nil
+}
+
+// overlayEnv sets variables over others, each once.
+func overlayEnv(env, over []string) []string {
+	out := slices.Clone(env)
+	for _, kv := range over {
+		key, _, _ := strings.Cut(kv, "=")
+		out = slices.DeleteFunc(out, func(old string) bool { return strings.HasPrefix(old, key+"=") })
+		out = append(out, kv)
+	}
+	return out
+}

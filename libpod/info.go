@@ -1,0 +1,123 @@
+package libpod
+
+import (
+	"os"
+	goruntime "runtime"
+
+	"github.com/mosscontainers/moss/libpod/state"
+	"github.com/mosscontainers/moss/pkg/host"
+	"github.com/mosscontainers/moss/rootless"
+)
+
+// Info is what `moss info` shows.
+type Info struct {
+	Host    HostInfo    `json:"host"`
+	Store   StoreInfo   `json:"store"`
+	Version VersionInfo `json:"version"`
+}
+
+// HostInfo is about this machine and this user.
+type HostInfo struct {
+	Arch          string            `json:"arch"`
+	OS            string            `json:"os"`
+	Hostname      string            `json:"hostname"`
+	CPUs          int               `json:"cpus"`
+	Kernel        string            `json:"kernel"`
+	CgroupVersion string            `json:"cgroupVersion"`
+	CgroupControl []string          `json:"cgroupControllers"`
+	OCIRuntime    string            `json:"ociRuntime"`
+	RuntimeDir    string            `json:"runtimeDir"`
+	Security      SecurityInfo      `json:"security"`
+	IDMappings    *IDMappings       `json:"idMappings,omitempty"`
+	Helpers       map[string]string `json:"helpers"` // program: path, "" where it is not installed
+}
+
+// SecurityInfo is about what confines containers.
+type SecurityInfo struct {
+	Rootless bool `json:"rootless"`
+	SingleID bool `json:"singleID"` // no subordinate ids: only one user exists in containers
+	AppArmor bool `json:"apparmorEnabled"`
+	SELinux  bool `json:"selinuxEnabled"`
+	Seccomp  bool `json:"seccompEnabled"`
+}
+
+// IDMappings are the ids of the user's namespace.
+type IDMappings struct {
+	UIDs []rootless.Range `json:"uidmap"`
+	GIDs []rootless.Range `json:"gidmap"`
+}
+
+// StoreInfo is about the directories and what is in them.
+type StoreInfo struct {
+	GraphRoot  string         `json:"graphRoot"`
+	RunRoot    string         `json:"runRoot"`
+	Driver     string         `json:"graphDriverName"`
+	Containers ContainerCount `json:"containerStore"`
+}
+
+// ContainerCount counts containers.
+type ContainerCount struct {
+	Number  int `json:"number"`
+	Running int `json:"running"`
+	Stopped int `json:"stopped"`
+}
+
+// VersionInfo is about this program.
+type VersionInfo struct {
+	Version   string `json:"Version"`
+	GoVersion string `json:"GoVersion"`
+	OSArch    string `json:"OsArch"`
+}
+
+// Info looks at the host and the store.
+func (e *Engine) Info(ctx Context, version string) (*Info, error) {
+	facts, err := e.Facts()
+	if err != nil {
+		return nil, err
+	}
+	mappings, err := rootless.Configured(ctx, rootless.HostUID(), rootless.HostGID())
+	if err != nil {
+		return nil, err
+	}
+	containers, err := e.List()
+	if err != nil {
+		return nil, err
+	}
+	hostname, err := os.Hostname()
+	if err != nil {
+		return nil, err
+	}
+	info := &Info{Version: VersionOf(version)}
+	info.Host = HostInfo{
+		Arch: goruntime.GOARCH, OS: goruntime.GOOS, Hostname: hostname, CPUs: goruntime.NumCPU(), Kernel: facts.Kernel,
+		CgroupVersion: string(facts.Cgroup.Version), CgroupControl: facts.Cgroup.Controllers,
+		OCIRuntime: "moss", RuntimeDir: e.Config.RuntimeDir,
+		Security: SecurityInfo{Rootless: facts.Rootless, AppArmor: facts.AppArmor, SELinux: facts.SELinux, Seccomp: true},
+		Helpers:  host.FindHelpers(),
+	}
+	if facts.Rootless {
+		info.Host.Security.SingleID = mappings.Single()
+		info.Host.IDMappings = &IDMappings{UIDs: mappings.UIDs, GIDs: mappings.GIDs}
+	}
+	info.Store = StoreInfo{
+		GraphRoot: e.Config.Storage.GraphRoot, RunRoot: e.Config.Storage.RunRoot, Driver: e.Config.Storage.Driver,
+		Containers: count(containers),
+	}
+	return info, nil
+}
+
+func count(containers []*state.Container) ContainerCount {
+	n := ContainerCount{Number: len(containers)}
+	for _, c := range containers {
+		if c.State.Active() {
+			n.Running++
+		}
+	}
+	n.Stopped = n.Number - n.Running
+	return n
+}
+
+// VersionOf describes this build.
+func VersionOf(version string) VersionInfo {
+	return VersionInfo{Version: version, GoVersion: goruntime.Version(), OSArch: goruntime.GOOS + "/" + goruntime.GOARCH}
+}

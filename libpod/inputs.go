@@ -1,0 +1,154 @@
+package libpod
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/mosscontainers/moss/network"
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/spec"
+	"github.com/mosscontainers/moss/rootless"
+)
+
+// inputs finds out what the OCI configuration needs to know besides the description, makes the network and the files
+// that are mounted one by one.
+func (s *launch) inputs(ctx Context) (spec.Inputs, error) {
+	in := spec.Inputs{HostEnv: os.Environ(), Volumes: map[string]string{}, Rootfs: s.c.Image.Rootfs}
+	if in.Rootfs == "" {
+		in.Rootfs = filepath.Join(s.runDir, "rootfs")
+	}
+	for _, m := range s.c.Mounts.Mounts {
+		if m.Type == spec.MountVolume {
+			in.Volumes[m.Source] = filepath.Join(s.volumeDir(m.Source), volumeData)
+		}
+	}
+	var err error
+	if in.Namespaces, err = s.joined(); err != nil {
+		return in, err
+	}
+	if in.Hostname, err = s.hostname(); err != nil {
+		return in, err
+	}
+	in.Files, err = s.connect(ctx, in.Hostname)
+	return in, err
+}
+
+// hostname is what the container calls itself: the short id, or the host's name where it shares the host's.
+func (s *launch) hostname() (string, error) {
+	switch {
+	case s.c.Hostname != "":
+		return s.c.Hostname, nil
+	case s.c.UTS == "host" || s.c.Network.Network == spec.NetworkHost:
+		return os.Hostname()
+	}
+	return shortID(s.c.ID), nil
+}
+
+// joined are the namespaces of other containers that this one shares.
+func (s *launch) joined() (map[specs.LinuxNamespaceType]string, error) {
+	paths := map[specs.LinuxNamespaceType]string{}
+	for _, n := range []struct {
+		kind       specs.LinuxNamespaceType
+		file, mode string
+	}{
+		{specs.PIDNamespace, "pid", s.c.PID},
+		{specs.IPCNamespace, "ipc", s.c.IPC},
+		{specs.UTSNamespace, "uts", s.c.UTS},
+		{specs.CgroupNamespace, "cgroup", s.c.Cgroup},
+		{specs.NetworkNamespace, "net", s.c.Network.Network},
+	} {
+		ref, ok := strings.CutPrefix(n.mode, "container:")
+		if !ok {
+			continue
+		}
+		other, err := s.running(ref, "share the "+n.file+" namespace of")
+		if err != nil {
+			return nil, err
+		}
+		paths[n.kind] = fmt.Sprintf("/proc/%d/ns/%s", other.State.Init.Pid, n.file)
+	}
+	return paths, nil
+}
+
+// connect makes the container's network and writes its resolv.conf, hosts, hostname and .containerenv.
+func (s *launch) connect(ctx Context, hostname string) (map[string]string, error) {
+	names := network.Names{
+		Name: s.c.Name, Hostname: hostname,
+		Servers: s.c.DNS, Search: s.c.DNSSearch, Options: s.c.DNSOptions, AddHosts: s.c.AddHosts,
+	}
+	if ref, ok := strings.CutPrefix(s.c.Network.Network, "container:"); ok {
+		return s.borrowFiles(ref, hostname)
+	}
+	a, err := network.Attach(ctx, network.Request{
+		ContainerID: s.c.ID, Mode: s.networkMode(), Names: names, Published: len(s.c.Ports) > 0,
+		UserNetNS: s.userNetNS(), ExitPipe: s.NS.ExitPipe(), RunDir: filepath.Join(s.runDir, "..", "network"),
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.close = append(s.close, func() error { a.Close(); return nil })
+	s.files.NetNS = a.NetNS
+	if a.Keep != nil {
+		s.files.Extra = append(s.files.Extra, a.Keep)
+	}
+	net := &s.l.State.Network
+	net.Address, net.Gateway, net.Interface, net.MAC = a.Address, a.Gateway, a.Interface, a.MAC.String()
+	return s.writeFiles(a.ResolvConf, a.Hosts, hostname)
+}
+
+// networkMode is the mode of package network. A namespace that somebody else made needs no set-up.
+func (s *launch) networkMode() string {
+	if strings.HasPrefix(s.c.Network.Network, "ns:") {
+		return network.ModeHost
+	}
+	if s.c.Network.Network == "" {
+		return s.Config.Containers.Network
+	}
+	return s.c.Network.Network
+}
+
+// userNetNS is the user's network namespace, "" as real root.
+func (s *launch) userNetNS() string {
+	if !rootless.Rootless() {
+		return ""
+	}
+	return s.NS.NetNS()
+}
+
+// borrowFiles shares the resolv.conf and hosts of the container whose network is shared.
+func (s *launch) borrowFiles(ref, hostname string) (map[string]string, error) {
+	other, err := s.running(ref, "share the network of")
+	if err != nil {
+		return nil, err
+	}
+	dir := s.Engine.runDir(other.Spec.ID)
+	resolv, resolvErr := os.ReadFile(filepath.Join(dir, "resolv.conf"))
+	hosts, hostsErr := os.ReadFile(filepath.Join(dir, "hosts"))
+	if err := errors.Join(resolvErr, hostsErr); err != nil {
+		return nil, errdefs.Errorf(errdefs.ErrDamaged, "cannot share the network of container %s: %w", other.Spec.Name, err)
+	}
+	return s.writeFiles(string(resolv), string(hosts), hostname)
+}
+
+// writeFiles writes the files that are mounted one by one, and returns them by their paths in the container.
+func (s *launch) writeFiles(resolvConf, hosts, hostname string) (map[string]string, error) {
+	files := map[string]string{}
+	for _, f := range []struct{ target, name, content string }{
+		{"/etc/resolv.conf", "resolv.conf", resolvConf},
+		{"/etc/hosts", "hosts", hosts},
+		{"/etc/hostname", "hostname", hostname + "\n"},
+		{"/run/.containerenv", "containerenv", ""},
+	} {
+		path := filepath.Join(s.runDir, f.name)
+		if err := os.WriteFile(path, []byte(f.content), 0o644); err != nil {
+			return nil, errdefs.NoSpace(fmt.Errorf("cannot write %s for container %s: %w", f.target, s.c.Name, err))
+		}
+		files[f.target] = path
+	}
+	return files, nil
+}

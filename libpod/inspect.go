@@ -1,0 +1,78 @@
+package libpod
+
+import (
+	"path/filepath"
+
+	"github.com/mosscontainers/moss/libpod/inspect"
+	"github.com/mosscontainers/moss/libpod/state"
+	"github.com/mosscontainers/moss/storage"
+)
+
+// LogPath is where a container's output is kept.
+func (e *Engine) LogPath(c *state.Container) string {
+	if c.Spec.LogPath != "" {
+		return c.Spec.LogPath
+	}
+	return filepath.Join(c.Dir, logFile)
+}
+
+// InspectContainer is Docker's and Podman's document of one container. size asks for what its own layer holds.
+func (e *Engine) InspectContainer(ref string, size bool) (*inspect.ContainerData, error) {
+	c, err := e.Lookup(ref)
+	if err != nil {
+		return nil, err
+	}
+	if c.Damaged != nil {
+		return nil, c.Damaged
+	}
+	host, err := e.Facts()
+	if err != nil {
+		return nil, err
+	}
+	capabilities, err := c.Spec.Capabilities(host)
+	if err != nil {
+		return nil, err
+	}
+	facts := inspect.Facts{
+		LogPath:        e.LogPath(c),
+		ResolvConfPath: filepath.Join(e.runDir(c.Spec.ID), "resolv.conf"),
+		HostnamePath:   filepath.Join(e.runDir(c.Spec.ID), "hostname"),
+		HostsPath:      filepath.Join(e.runDir(c.Spec.ID), "hosts"),
+		Capabilities:   capabilities,
+		VolumePath:     func(name string) string { return filepath.Join(e.volumeDir(name), volumeData) },
+		Layers: map[string]string{
+			"UpperDir": filepath.Join(c.Dir, upperDir),
+			"WorkDir":  filepath.Join(c.Dir, workDir),
+		},
+	}
+	img, imgErr := storage.Resolve(e.Config, c.Spec.Image.ID) // one that was removed by force leaves its fields empty
+	if imgErr == nil {
+		facts.Layers["LowerDir"] = lowerDirs(img)
+	}
+	if size {
+		own, err := treeSize(filepath.Join(c.Dir, upperDir))
+		if err != nil {
+			return nil, err
+		}
+		root := own
+		if imgErr == nil {
+			root += img.Size
+		}
+		facts.SizeRw, facts.SizeRootFs = &own, &root
+	}
+	return inspect.Container(c, facts), nil
+}
+
+func lowerDirs(img *storage.Image) string {
+	list := ""
+	for i, dir := range img.Lower {
+		if !filepath.IsAbs(dir) {
+			dir = filepath.Join(img.Home, dir)
+		}
+		if i > 0 {
+			list += ":"
+		}
+		list += dir
+	}
+	return list
+}

@@ -1,0 +1,100 @@
+package libpod
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/mosscontainers/moss/libpod/state"
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/spec"
+)
+
+// RemoveOptions say what may go with a container.
+type RemoveOptions struct {
+	Force   bool  // stop it first
+	Timeout *uint // seconds for the stop
+	Volumes bool  // its anonymous volumes too
+	// If, when set, is asked once more under the lock: prune uses it.
+	If func(*state.Container) bool
+}
+
+// Remove makes a container not be.
+func (e *Engine) Remove(ctx Context, ref string, opts RemoveOptions) error {
+	c, err := e.Lookup(ref)
+	if err != nil {
+		return err
+	}
+	if c.Damaged == nil && opts.Force && c.State.Active() {
+		if err := e.Stop(ctx, c.Spec.ID, StopOptions{Timeout: opts.Timeout}); err != nil {
+			return err
+		}
+	}
+	err = e.Store.Transact(ctx, c.Spec.ID, state.OpRemove, func(_ context.Context, l *state.Locked) error {
+		if opts.If != nil && !opts.If(l.Container) {
+			return nil
+		}
+		return e.remove(l, opts.Volumes)
+	})
+	if opts.Force && errors.Is(err, errdefs.ErrNotFound) {
+		return nil // it was to remove itself, and has
+	}
+	return err
+}
+
+func (e *Engine) remove(l *state.Locked, volumes bool) error {
+	c := l.Spec
+	if err := l.Remove(); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(e.runDir(c.ID)); err != nil {
+		return fmt.Errorf("cannot remove the run directory of container %s: %w", shortID(c.ID), err)
+	}
+	if !volumes && !c.Remove {
+		return nil
+	}
+	var errs []error
+	for _, dir := range e.anonymousVolumes(c) {
+		errs = append(errs, os.RemoveAll(dir))
+	}
+	return errors.Join(errs...)
+}
+
+// anonymousVolumes are the directories of the volumes that nobody but this container knows.
+func (e *Engine) anonymousVolumes(c *spec.Container) []string {
+	var dirs []string
+	for _, m := range c.Mounts.Mounts {
+		if m.Type == spec.MountVolume && m.Anonymous {
+			dirs = append(dirs, e.volumeDir(m.Source))
+		}
+	}
+	return dirs
+}
+
+// Prune removes the containers that do not run and that match allows, and what killed commands
+// left. It returns the ids of the removed ones.
+func (e *Engine) Prune(ctx Context, match func(*state.Container) bool) ([]string, error) {
+	if err := e.Store.Sweep(); err != nil {
+		return nil, err
+	}
+	containers, err := e.List()
+	if err != nil {
+		return nil, err
+	}
+	idle := func(c *state.Container) bool { return c.Damaged == nil && !c.State.Active() && match(c) }
+	var removed []string
+	var errs []error
+	for _, c := range containers {
+		if !idle(c) {
+			continue
+		}
+		err := e.Remove(ctx, c.Spec.ID, RemoveOptions{If: idle})
+		if err == nil {
+			removed = append(removed, c.Spec.ID)
+		} else if !errors.Is(err, errdefs.ErrNotFound) {
+			errs = append(errs, err)
+		}
+	}
+	return removed, errors.Join(errs...)
+}

@@ -1,0 +1,206 @@
+package libpod
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/mosscontainers/moss/libpod/monitor"
+	"github.com/mosscontainers/moss/libpod/runtime"
+	"github.com/mosscontainers/moss/libpod/state"
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/host"
+	"github.com/mosscontainers/moss/pkg/spec"
+	"github.com/mosscontainers/moss/rootless"
+	"github.com/mosscontainers/moss/storage"
+)
+
+// bundleFile, in the run directory, is the runtime.Bundle that the container was started with: exec
+// does what it says.
+const bundleFile = "bundle.json"
+
+// StartOptions say who is attached from the first byte on.
+type StartOptions struct {
+	// Attach is a connection's other end (monitor.Pair): nil without.
+	Attach *os.File
+}
+
+// Start runs a container that was created or has ended, and returns once its command has been executed. Warnings
+// are about limits that cannot be applied.
+func (e *Engine) Start(ctx Context, id string, opts StartOptions) (warnings []string, err error) {
+	err = e.Store.Transact(ctx, id, state.OpStart, func(ctx Context, l *state.Locked) error {
+		warnings, err = e.start(ctx, l, opts)
+		return err
+	})
+	return warnings, err
+}
+
+// launch is one start of a container, while it is put together.
+type launch struct {
+	*Engine
+	l        *state.Locked
+	c        *spec.Container
+	facts    host.Facts
+	runDir   string
+	req      monitor.Request
+	files    monitor.Files
+	close    []func() error // what this process opened for the monitor
+	warnings []string
+}
+
+func (e *Engine) start(ctx Context, l *state.Locked, opts StartOptions) (warnings []string, err error) {
+	s := &launch{Engine: e, l: l, c: l.Spec, runDir: e.runDir(l.Spec.ID)}
+	defer func() {
+		for _, release := range s.close {
+			err = errors.Join(err, release())
+		}
+	}()
+	if s.facts, err = e.Facts(); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(s.runDir, 0o700); err != nil {
+		return nil, fmt.Errorf("cannot make the run directory of container %s: %w", s.c.Name, err)
+	}
+	if err := s.prepare(ctx); err != nil {
+		return nil, errors.Join(err, s.undo())
+	}
+	s.files.Attach = opts.Attach
+	if err := s.spawn(ctx); err != nil {
+		return nil, errors.Join(err, s.undo())
+	}
+	return s.warnings, nil
+}
+
+// prepare puts the request together: what the container sees, where it runs, and what becomes of it.
+func (s *launch) prepare(ctx Context) error {
+	inputs, err := s.inputs(ctx)
+	if err != nil {
+		return err
+	}
+	config, warnings, err := s.c.OCI(s.facts, inputs)
+	if err != nil {
+		return err
+	}
+	s.warnings = append(s.warnings, warnings...)
+	bundle := runtime.Bundle{
+		ID: s.c.ID, Spec: config, User: s.c.User, Groups: s.c.Groups, Init: s.c.Init, RunDir: s.runDir, CopyUp: s.copyUps(),
+	}
+	if bundle.Overlay, err = s.overlay(); err != nil {
+		return err
+	}
+	if bundle.Seccomp, err = s.filter(ctx, config); err != nil {
+		return err
+	}
+	s.l.State.RunDir = s.runDir
+	s.l.State.Cgroup = config.Linux.CgroupsPath
+	s.req = monitor.Request{
+		ContainerID: s.c.ID, RunDir: s.runDir, StateDir: s.Store.Dir, Bundle: bundle,
+		Terminal: s.c.Terminal, OpenStdin: s.c.OpenStdin, StdinOnce: true,
+		Log:     monitor.Log{Driver: s.c.LogDriver, Path: s.logPath(), MaxSize: s.c.LogMaxSize},
+		Restart: monitor.Restart{Policy: s.c.Restart.Policy, Retries: int(s.c.Restart.Retries)},
+		Remove:  s.c.Remove, Cleanup: s.l.State.Cleanup, Start: true,
+	}
+	if s.req.Trees = []string{s.runDir}; s.c.Remove {
+		s.req.Trees = append(s.req.Trees, s.anonymousVolumes(s.c)...)
+	}
+	if s.req.Runtime, err = s.runtimePath(); err != nil {
+		return err
+	}
+	if ports := s.l.State.Network.Ports; len(ports) > 0 {
+		if s.req.Ports, err = json.Marshal(ports); err != nil {
+			return err
+		}
+	}
+	return s.writeBundle(&bundle)
+}
+
+func (s *launch) writeBundle(b *runtime.Bundle) error {
+	data, err := json.Marshal(b)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(s.runDir, bundleFile), data, 0o600)
+}
+
+// spawn starts the monitor and waits until the container's command has been executed.
+func (s *launch) spawn(ctx Context) error {
+	exe, release, err := s.monitorProgram()
+	if err != nil {
+		return err
+	}
+	s.close = append(s.close, release)
+	s.files.UsersLock = rootless.UsersLock()
+	handle, err := monitor.Spawn(ctx, exe, &s.req, s.files)
+	if err != nil {
+		return err
+	}
+	s.close = append(s.close, handle.Close)
+	started, err := handle.Start(ctx)
+	if err != nil {
+		return errors.Join(err, handle.Wait())
+	}
+	s.l.Begin(started.Pids)
+	s.l.State.RestartCount = 0
+	s.l.State.Network.Ports = started.Ports
+	return nil
+}
+
+// undo takes back what a start that failed has made outside of the record.
+func (s *launch) undo() error {
+	s.l.Unlink()
+	return os.RemoveAll(s.runDir)
+}
+
+func (s *launch) overlay() (*runtime.Overlay, error) {
+	if s.c.Image.Rootfs != "" {
+		return nil, nil
+	}
+	img, err := storage.Resolve(s.Config, s.c.Image.ID)
+	if err != nil {
+		return nil, fmt.Errorf("cannot start container %s: %w", s.c.Name, err)
+	}
+	return &runtime.Overlay{
+		Home: img.Home, Lower: img.Lower,
+		Upper: filepath.Join(s.l.Dir, upperDir), Work: filepath.Join(s.l.Dir, workDir),
+		UserXattr: s.facts.OverlayUserXattr(), Volatile: s.c.Remove, ReadOnly: false,
+	}, nil
+}
+
+// copyUps are the volumes to fill from the image.
+func (s *launch) copyUps() []runtime.CopyUp {
+	var out []runtime.CopyUp
+	for _, m := range s.c.Mounts.Mounts {
+		if m.Type == spec.MountVolume && !m.NoCopy {
+			out = append(out, runtime.CopyUp{Volume: filepath.Join(s.volumeDir(m.Source), volumeData), Target: m.Target})
+		}
+	}
+	return out
+}
+
+func (s *launch) filter(ctx Context, config *specs.Spec) (string, error) { return "", nil }
+
+func (s *launch) logPath() string {
+	if s.c.LogPath != "" {
+		return s.c.LogPath
+	}
+	return filepath.Join(s.l.Dir, logFile)
+}
+
+// runtimePath is the OCI runtime that the user chose, "" for our own launcher.
+func (s *launch) runtimePath() (string, error) {
+	name := s.c.Runtime
+	if name == "" || name == "moss" {
+		return "", nil
+	}
+	for _, path := range append(s.Config.Containers.Runtimes[name], name) {
+		if path, err := exec.LookPath(path); err == nil {
+			return path, nil
+		}
+	}
+	return "", errdefs.Errorf(errdefs.ErrNotFound, "cannot find the OCI runtime %q: install it, or give its path with --runtime", name)
+}

@@ -1,0 +1,146 @@
+package libpod
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/mosscontainers/moss/libpod/state"
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/spec"
+	"github.com/mosscontainers/moss/pkg/sys"
+)
+
+// defaultStopTimeout is how long a container has to end by itself: Docker's and Podman's.
+const defaultStopTimeout = 10 * time.Second
+
+// StopOptions say how a container is asked to end.
+type StopOptions struct {
+	Timeout *uint          // seconds; nil is the container's own
+	Signal  syscall.Signal // 0 is the container's own
+}
+
+// Stop asks a container to end, kills it when the time is over, and returns when its end is recorded. One
+// that does not run is fine.
+func (e *Engine) Stop(ctx Context, ref string, opts StopOptions) error {
+	c, err := e.Lookup(ref)
+	if err != nil {
+		return err
+	}
+	if c.Damaged != nil {
+		return c.Damaged
+	}
+	if !c.State.Active() {
+		return nil
+	}
+	first, err := stopSignal(c.Spec, opts)
+	if err != nil {
+		return err
+	}
+	timeout := stopTimeout(c.Spec, opts, e.Config.Containers.StopTimeout)
+	if timeout == 0 {
+		first = syscall.SIGKILL
+	}
+	var init, monitor sys.Process
+	err = e.Store.Transact(ctx, c.Spec.ID, state.OpStop, func(_ context.Context, l *state.Locked) error {
+		init, monitor = l.State.Init, l.State.Monitor
+		return signalProcess(l.State.Init, first)
+	})
+	if errors.Is(err, errdefs.ErrConflict) || errors.Is(err, errdefs.ErrNotFound) {
+		return nil // it ended meanwhile
+	}
+	if err != nil {
+		return err
+	}
+	return finish(ctx, c.Spec, init, monitor, timeout)
+}
+
+// finish waits for the first process to end, kills it after the timeout, and waits for the monitor to
+// have recorded it.
+func finish(ctx Context, c *spec.Container, init, monitor sys.Process, timeout time.Duration) error {
+	ended, err := waitProcess(ctx, init, timeout)
+	if err != nil {
+		return err
+	}
+	if !ended {
+		if err := signalProcess(init, syscall.SIGKILL); err != nil {
+			return err
+		}
+	}
+	if ended, err = waitProcess(ctx, monitor, time.Minute); err != nil || ended {
+		return err
+	}
+	return fmt.Errorf("cannot stop container %s: it was killed, but its monitor (pid %d) still runs", c.Name, monitor.Pid)
+}
+
+func stopSignal(c *spec.Container, opts StopOptions) (syscall.Signal, error) {
+	if opts.Signal != 0 {
+		return opts.Signal, nil
+	}
+	if c.StopSignal == "" {
+		return syscall.SIGTERM, nil
+	}
+	return spec.ParseSignal(c.StopSignal)
+}
+
+func stopTimeout(c *spec.Container, opts StopOptions, configured uint) time.Duration {
+	switch {
+	case opts.Timeout != nil:
+		return time.Duration(*opts.Timeout) * time.Second
+	case c.StopTimeout != nil:
+		return time.Duration(*c.StopTimeout) * time.Second
+	case configured != 0:
+		return time.Duration(configured) * time.Second
+	}
+	return defaultStopTimeout
+}
+
+// Kill sends a signal to a running container's first process.
+func (e *Engine) Kill(ctx Context, ref string, signal syscall.Signal) error {
+	c, err := e.Lookup(ref)
+	if err != nil {
+		return err
+	}
+	if !c.State.Active() {
+		return errdefs.Errorf(errdefs.ErrConflict, "cannot kill container %s: it is %s, not running", c.Spec.Name, c.State.Status)
+	}
+	return signalProcess(c.State.Init, signal)
+}
+
+// signalProcess signals this very process; one that is gone is fine.
+func signalProcess(p sys.Process, signal syscall.Signal) error {
+	err := p.Signal(signal)
+	if err == nil || errors.Is(err, os.ErrProcessDone) {
+		return nil
+	}
+	return fmt.Errorf("cannot signal process %d: %w", p.Pid, err)
+}
+
+// waitProcess waits until this very process has ended; false says that the time was over before.
+func waitProcess(ctx Context, p sys.Process, timeout time.Duration) (bool, error) {
+	pidfd, err := p.Open()
+	if errors.Is(err, os.ErrProcessDone) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer pidfd.Close()
+	const slice = 200 * time.Millisecond // how soon a cancelled context is noticed
+	for deadline := time.Now().Add(timeout); ; {
+		left := time.Until(deadline)
+		ended, err := sys.WaitExit(pidfd, max(0, min(left, slice)))
+		if err != nil || ended {
+			return ended, err
+		}
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		if left <= 0 {
+			return false, nil
+		}
+	}
+}

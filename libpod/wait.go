@@ -1,0 +1,95 @@
+package libpod
+
+import (
+	"errors"
+	"os"
+	"time"
+
+	"github.com/mosscontainers/moss/libpod/monitor"
+	"github.com/mosscontainers/moss/libpod/state"
+	"github.com/mosscontainers/moss/pkg/errdefs"
+)
+
+// Dial connects to a running container's monitor: monitor.Attach goes on from there.
+func (e *Engine) Dial(c *state.Container) (*os.File, error) {
+	if c.Damaged != nil {
+		return nil, c.Damaged
+	}
+	if !c.State.Active() {
+		return nil, errdefs.Errorf(errdefs.ErrConflict, "cannot attach to container %s: it is %s, not running", c.Spec.Name, c.State.Status)
+	}
+	return monitor.Dial(e.runDir(c.Spec.ID))
+}
+
+// Wait returns the exit code once the container has ended.
+func (e *Engine) Wait(ctx Context, ref string) (int, error) {
+	c, err := e.Lookup(ref)
+	if err != nil {
+		return 0, err
+	}
+	if c.Damaged != nil {
+		return 0, c.Damaged
+	}
+	if !c.State.Active() {
+		return c.State.ExitCode, nil
+	}
+	conn, err := monitor.Dial(e.runDir(c.Spec.ID))
+	if err == nil {
+		code, _, attachErr := monitor.Attach(ctx, conn, monitor.Streams{}, monitor.AttachOptions{})
+		if attachErr == nil || ctx.Err() != nil {
+			return code, attachErr
+		}
+		err = attachErr
+	}
+	if !errors.Is(err, errdefs.ErrConflict) && !errors.Is(err, monitor.ErrMonitorGone) {
+		return 0, err
+	}
+	return e.recorded(ctx, c)
+}
+
+// recorded is the exit code of a container whose monitor is ending, or was killed.
+func (e *Engine) recorded(ctx Context, c *state.Container) (int, error) {
+	if _, err := waitProcess(ctx, c.State.Monitor, time.Minute); err != nil {
+		return 0, err
+	}
+	now, err := e.Store.Read(c.Spec.ID)
+	if errors.Is(err, errdefs.ErrNotFound) {
+		if exit, exitErr := monitor.ReadExit(e.runDir(c.Spec.ID)); exitErr == nil {
+			return exit.Code, nil
+		}
+	}
+	if err != nil {
+		return 0, err
+	}
+	return now.State.Observed().ExitCode, now.Damaged
+}
+
+// Ended is closed once the container's monitor has ended, or ctx has.
+func (e *Engine) Ended(ctx Context, c *state.Container) <-chan struct{} {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for c.State.Active() && ctx.Err() == nil {
+			if ended, err := waitProcess(ctx, c.State.Monitor, time.Hour); ended || err != nil {
+				return
+			}
+		}
+	}()
+	return done
+}
+
+// Member is a living process inside the user's namespace, 0 when there is none: the monitor of some
+// container. It is asked for only when the namespace's holder is gone.
+func (e *Engine) Member() int {
+	entries, err := os.ReadDir(e.runDir(""))
+	if err != nil {
+		return 0
+	}
+	for _, entry := range entries {
+		pids, err := monitor.ReadPids(e.runDir(entry.Name()))
+		if err == nil && pids.Monitor.Alive() {
+			return pids.Monitor.Pid
+		}
+	}
+	return 0
+}

@@ -1,0 +1,155 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/mosscontainers/moss/libpod"
+	"github.com/mosscontainers/moss/libpod/monitor"
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/spec"
+	"github.com/mosscontainers/moss/pkg/term"
+)
+
+// attachOptions are the flags of everything that joins our streams to a container's.
+type attachOptions struct {
+	keys     string
+	sigProxy bool
+}
+
+func (o *attachOptions) addFlags(fs *pflag.FlagSet) {
+	fs.StringVar(&o.keys, "detach-keys", term.DefaultDetachKeys, "keys that leave the container running: characters and ctrl-X, separated by commas")
+	fs.BoolVar(&o.sigProxy, "sig-proxy", true, "pass signals on to the container")
+}
+
+// session is our side of an attached container.
+type session struct {
+	streams monitor.Streams
+	options monitor.AttachOptions
+	restore func() error
+}
+
+// open prepares our side: the terminal is raw from here on until close.
+func (o *attachOptions) open(app *App, c *spec.Container, only []string, proxy func(syscall.Signal)) (*session, error) {
+	s := &session{restore: func() error { return nil }}
+	for _, name := range only {
+		if !slices.Contains([]string{"stdin", "stdout", "stderr"}, name) {
+			return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot attach to %q: give stdin, stdout or stderr", name)
+		}
+	}
+	wants := func(name string) bool { return len(only) == 0 || slices.Contains(only, name) }
+	keys, err := term.ParseDetachKeys(o.keys)
+	if err != nil {
+		return nil, err
+	}
+	if wants("stdin") && c.OpenStdin {
+		s.streams.In = app.In
+		s.options.DetachKeys = keys
+	}
+	if wants("stdout") {
+		s.streams.Out = app.Out
+	}
+	if wants("stderr") {
+		s.streams.Err = app.Err
+	}
+	if o.sigProxy && !c.Terminal {
+		s.options.Proxy = proxy
+	}
+	if !c.Terminal || !term.IsTerminal(app.In) {
+		return s, nil
+	}
+	s.options.Console = app.In
+	if s.streams.In != nil {
+		s.restore, err = term.Raw(app.In)
+	}
+	return s, err
+}
+
+// run joins the streams until the container ends. Signals are the container's: they do not end us.
+func (s *session) run(ctx context.Context, conn *os.File) error {
+	if s.options.Proxy != nil || s.options.Console != nil {
+		ctx = context.WithoutCancel(ctx)
+	}
+	code, detached, err := monitor.Attach(ctx, conn, s.streams, s.options)
+	err = errors.Join(err, s.restore())
+	if err == nil && !detached && code != 0 {
+		err = &errdefs.ExitError{Code: code}
+	}
+	return err
+}
+
+// startAttached starts a container with our streams joined to it from its first byte on.
+func (a *App) startAttached(ctx context.Context, c *spec.Container, o attachOptions, only []string) error {
+	engine, err := a.Engine()
+	if err != nil {
+		return err
+	}
+	conn, theirs, err := monitor.Pair()
+	if err != nil {
+		return err
+	}
+	s, err := o.open(a, c, only, a.proxyTo(engine, c.ID))
+	if err != nil {
+		return errors.Join(err, conn.Close(), theirs.Close())
+	}
+	warnings, err := engine.Start(ctx, c.ID, libpod.StartOptions{Attach: theirs})
+	err = errors.Join(err, theirs.Close())
+	if err != nil {
+		return errors.Join(err, s.restore(), conn.Close())
+	}
+	a.Warn(warnings...)
+	return s.run(ctx, conn)
+}
+
+// proxyTo passes signals on to a container. It may have ended already: nobody needs to know.
+func (a *App) proxyTo(engine *libpod.Engine, id string) func(syscall.Signal) {
+	return func(signal syscall.Signal) {
+		err := engine.Kill(context.Background(), id, signal)
+		if err != nil && !errors.Is(err, errdefs.ErrConflict) && !errors.Is(err, errdefs.ErrNotFound) {
+			a.Warn(fmt.Sprintf("cannot pass %s on to the container: %v", signal, err))
+		}
+	}
+}
+
+func newAttachCommand(app *App) *cobra.Command {
+	var o attachOptions
+	var noStdin bool
+	cmd := &cobra.Command{
+		Use: "attach [flags] CONTAINER", Short: "Join our standard streams to a running container's",
+		Args:              exactArgs(1, "one container"),
+		ValidArgsFunction: app.completeContainers(running),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			engine, err := app.Engine()
+			if err != nil {
+				return err
+			}
+			c, err := engine.Lookup(args[0])
+			if err != nil {
+				return err
+			}
+			conn, err := engine.Dial(c)
+			if err != nil {
+				return err
+			}
+			only := []string(nil)
+			if noStdin {
+				only = []string{"stdout", "stderr"}
+			}
+			s, err := o.open(app, c.Spec, only, app.proxyTo(engine, c.Spec.ID))
+			if err != nil {
+				return errors.Join(err, conn.Close())
+			}
+			return s.run(cmd.Context(), conn)
+		},
+	}
+	o.addFlags(cmd.Flags())
+	cmd.Flags().BoolVar(&noStdin, "no-stdin", false, "do not join the standard input")
+	return cmd
+}

@@ -1,0 +1,164 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"sync"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mosscontainers/moss/libpod"
+	"github.com/mosscontainers/moss/libpod/monitor"
+	"github.com/mosscontainers/moss/libpod/runtime"
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/spec"
+	"github.com/mosscontainers/moss/pkg/sys"
+	"github.com/mosscontainers/moss/pkg/term"
+)
+
+type execOptions struct {
+	libpod.ExecOptions
+	attachOptions
+	envFiles    []string
+	interactive bool
+	detach      bool
+}
+
+func newExecCommand(app *App) *cobra.Command {
+	var o execOptions
+	cmd := &cobra.Command{
+		Use: "exec [flags] CONTAINER COMMAND [ARG...]", Short: "Run a command in a running container",
+		Args:              minArgs(2, "a container and a command"),
+		ValidArgsFunction: app.completeContainers(running),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return o.run(cmd.Context(), app, args)
+		},
+	}
+	fs := cmd.Flags()
+	fs.SetInterspersed(false)
+	fs.StringArrayVarP(&o.Env, "env", "e", nil, "set an environment variable, KEY=VALUE, or KEY to pass ours on")
+	fs.StringArrayVar(&o.envFiles, "env-file", nil, "read environment variables from a file")
+	fs.StringVarP(&o.WorkDir, "workdir", "w", "", "working directory in the container")
+	fs.StringVarP(&o.User, "user", "u", "", "user to run as: NAME|UID[:GROUP|GID]")
+	fs.BoolVarP(&o.Terminal, "tty", "t", false, "give the command a terminal")
+	fs.BoolVarP(&o.interactive, "interactive", "i", false, "join our standard input")
+	fs.BoolVarP(&o.detach, "detach", "d", false, "run in the background")
+	fs.BoolVar(&o.Privileged, "privileged", false, "give the command all capabilities")
+	fs.StringVar(&o.keys, "detach-keys", term.DefaultDetachKeys, "keys that end the session: characters and ctrl-X, separated by commas")
+	return cmd
+}
+
+func (o *execOptions) run(ctx context.Context, app *App, args []string) error {
+	engine, err := app.Engine()
+	if err != nil {
+		return err
+	}
+	o.Command = args[1:]
+	if o.Env, err = spec.Environment(o.Env, o.envFiles, os.Environ()); err != nil {
+		return err
+	}
+	io, release, err := o.stdio(app)
+	if err != nil {
+		return err
+	}
+	process, err := engine.Exec(ctx, args[0], o.ExecOptions, io)
+	if err = errors.Join(err, release()); err != nil {
+		return err
+	}
+	if o.detach {
+		return process.Start()
+	}
+	return o.attach(app, process)
+}
+
+// stdio is what the command reads and writes: ours, unless it gets a terminal or is detached.
+func (o *execOptions) stdio(app *App) (runtime.Stdio, func() error, error) {
+	release := func() error { return nil }
+	if o.Terminal {
+		return runtime.Stdio{}, release, nil
+	}
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return runtime.Stdio{}, release, err
+	}
+	s := runtime.Stdio{Stdin: null, Stdout: app.Out, Stderr: app.Err}
+	if o.interactive {
+		s.Stdin = app.In
+	}
+	if o.detach {
+		s = runtime.Stdio{Stdin: null, Stdout: null, Stderr: null}
+	}
+	return s, null.Close, nil
+}
+
+// attach runs the command and waits for it. Without a terminal our streams are its own, and signals are passed
+// on; with one, bytes and sizes are.
+func (o *execOptions) attach(app *App, process runtime.Process) error {
+	console := process.Console()
+	if console == nil {
+		defer monitor.ProxySignals(signalTo(process.Pid()))()
+		return waitFor(process, nil)
+	}
+	defer console.Close()
+	keys, err := term.ParseDetachKeys(o.keys)
+	if err != nil {
+		return err
+	}
+	restore := func() error { return nil }
+	if term.IsTerminal(app.In) {
+		defer term.Resizes(app.In, func(rows, cols uint16) {
+			_ = sys.SetWinsize(console, rows, cols) // one that ends now needs no size
+		})()
+		if o.interactive {
+			if restore, err = term.Raw(app.In); err != nil {
+				return err
+			}
+		}
+	}
+	if o.interactive {
+		// It ends with us: nothing can interrupt a Read of a terminal.
+		go typeInto(console, term.DetachReader(app.In, keys))
+	}
+	return errors.Join(waitFor(process, func() {
+		_, _ = io.Copy(app.Out, console) // ends with EIO once nobody has the terminal open
+	}), restore())
+}
+
+// typeInto passes input on to a terminal until it ends, or the detach keys close the session: the command gets
+// SIGHUP then.
+func typeInto(console *os.File, in io.Reader) {
+	_, err := io.Copy(console, in)
+	if term.IsDetach(err) {
+		console.Close()
+		return
+	}
+	if char, ok := sys.TTYEOF(console); ok {
+		_, _ = console.Write([]byte{char}) // one that ended needs no end of input
+	}
+}
+
+func signalTo(pid int) func(syscall.Signal) {
+	return func(signal syscall.Signal) {
+		_ = syscall.Kill(pid, signal) // our child: its pid is not reused before we waited for it
+	}
+}
+
+// waitFor starts the process, copies its output if that is ours to do, and returns its exit code as an error.
+func waitFor(process runtime.Process, copyOutput func()) error {
+	if err := process.Start(); err != nil {
+		return err
+	}
+	var copying sync.WaitGroup
+	if copyOutput != nil {
+		copying.Go(copyOutput)
+	}
+	code, err := process.Wait()
+	copying.Wait()
+	if err == nil && code != 0 {
+		err = &errdefs.ExitError{Code: code}
+	}
+	return err
+}

@@ -1,0 +1,293 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/docker/go-units"
+	"github.com/spf13/cobra"
+
+	"github.com/mosscontainers/moss/libpod"
+	"github.com/mosscontainers/moss/libpod/state"
+	"github.com/mosscontainers/moss/pkg/cli/filter"
+	"github.com/mosscontainers/moss/pkg/cli/format"
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/spec"
+)
+
+type psOptions struct {
+	format.Options
+	all, latest bool
+	last        int
+	filters     []string
+	sort        string
+}
+
+func newPsCommand(app *App) *cobra.Command {
+	var o psOptions
+	cmd := &cobra.Command{
+		Use: "ps [flags]", Aliases: []string{"list", "ls"}, Short: "List containers", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return o.run(app) },
+	}
+	fs := cmd.Flags()
+	o.AddFlags(fs)
+	fs.BoolVarP(&o.all, "all", "a", false, "also those that do not run")
+	fs.BoolVarP(&o.latest, "latest", "l", false, "only the one that was created last")
+	fs.IntVar(&o.last, "last", -1, "the N that were created last")
+	fs.StringArrayVarP(&o.filters, "filter", "f", nil, "only those that match, KEY=VALUE")
+	fs.StringVar(&o.sort, "sort", "created", "sort by command, created, id, image, names, runningfor or status")
+	return cmd
+}
+
+func (o *psOptions) run(app *App) error {
+	engine, err := app.Engine()
+	if err != nil {
+		return err
+	}
+	containers, err := engine.List()
+	if err != nil {
+		return err
+	}
+	slices.Reverse(containers) // newest first
+	shown, err := o.choose(engine, containers)
+	if err != nil {
+		return err
+	}
+	if err := o.order(shown); err != nil {
+		return err
+	}
+	if err := psTable().Print(app.Out, shown, o.Options); err != nil {
+		return err
+	}
+	for _, c := range shown {
+		if c.Damaged != nil {
+			app.Warn(c.Damaged.Error())
+		}
+	}
+	return nil
+}
+
+// choose is what --all, --latest, --last and --filter leave.
+func (o *psOptions) choose(engine *libpod.Engine, containers []*state.Container) ([]*state.Container, error) {
+	match, err := containerFilters(engine, containers).Compile(o.filters)
+	if err != nil {
+		return nil, err
+	}
+	if o.latest {
+		o.last = 1
+	}
+	asksForStatus := slices.ContainsFunc(o.filters, func(f string) bool {
+		return strings.HasPrefix(f, "status=") || strings.HasPrefix(f, "exited=")
+	})
+	all := o.all || o.last >= 0 || asksForStatus
+	shown := slices.DeleteFunc(containers, func(c *state.Container) bool {
+		return !match(c) || !all && !c.State.Active() && c.Damaged == nil
+	})
+	if o.last >= 0 {
+		shown = shown[:min(o.last, len(shown))]
+	}
+	return shown, nil
+}
+
+// order sorts by --sort.
+func (o *psOptions) order(shown []*state.Container) error {
+	keys := map[string]func(c *state.Container) string{
+		"command": func(c *state.Container) string { return strings.Join(c.Spec.Command, " ") },
+		"id":      func(c *state.Container) string { return c.Spec.ID },
+		"image":   func(c *state.Container) string { return imageOf(c.Spec) },
+		"names":   func(c *state.Container) string { return c.Spec.Name },
+		"status":  func(c *state.Container) string { return string(c.State.Status) },
+	}
+	if o.sort == "created" || o.sort == "runningfor" {
+		return nil // as they are
+	}
+	key, ok := keys[o.sort]
+	if !ok {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot sort by %q: choose command, created, id, image, names, runningfor or status", o.sort)
+	}
+	slices.SortStableFunc(shown, func(a, b *state.Container) int { return strings.Compare(key(a), key(b)) })
+	return nil
+}
+
+func psTable() *format.Table[*state.Container] {
+	type row = *state.Container
+	return &format.Table[row]{
+		Columns: []format.Column[row]{
+			{Name: "ID", Header: "CONTAINER ID", Short: format.ShortID, Value: func(c row) any { return c.Spec.ID }},
+			{Name: "Image", Value: func(c row) any { return imageOf(c.Spec) }},
+			{Name: "ImageID", Header: "IMAGE ID", Short: format.ShortID, Value: func(c row) any { return c.Spec.Image.ID }},
+			{Name: "Command", Short: format.Ellipsis(17), Value: func(c row) any { return strings.Join(append(slices.Clone(c.Spec.Entrypoint), c.Spec.Command...), " ") }},
+			{Name: "Created", Value: func(c row) any { return ago(c.Spec.Created) }},
+			{Name: "CreatedAt", Header: "CREATED AT", Value: func(c row) any { return c.Spec.Created.String() }},
+			{Name: "CreatedHuman", Header: "CREATED", Value: func(c row) any { return ago(c.Spec.Created) }},
+			{Name: "RunningFor", Header: "CREATED", Value: func(c row) any { return ago(c.Spec.Created) }},
+			{Name: "StartedAt", Header: "STARTED AT", Value: func(c row) any { return c.State.StartedAt.Unix() }},
+			{Name: "ExitedAt", Header: "EXITED AT", Value: func(c row) any { return c.State.FinishedAt.Unix() }},
+			{Name: "Exited", Value: func(c row) any { return c.State.Status == state.Exited }},
+			{Name: "ExitCode", Header: "EXIT CODE", Value: func(c row) any { return c.State.ExitCode }},
+			{Name: "Status", Value: func(c row) any { return statusOf(c) }},
+			{Name: "State", Value: func(c row) any { return string(c.State.Status) }},
+			{Name: "Ports", Value: func(c row) any { return portsOf(c) }},
+			{Name: "Names", Value: func(c row) any { return c.Spec.Name }},
+			{Name: "Labels", Value: func(c row) any { return format.Labels(c.Spec.Labels) }},
+			{Name: "Mounts", Value: func(c row) any { return strings.Join(mountsOf(c.Spec), ",") }},
+			{Name: "Networks", Value: func(c row) any { return c.Spec.Network.Network }},
+			{Name: "Pid", Header: "PID", Value: func(c row) any { return c.State.Init.Pid }},
+			{Name: "Restarts", Value: func(c row) any { return c.State.RestartCount }},
+			{Name: "AutoRemove", Value: func(c row) any { return c.Spec.Remove }},
+		},
+		Default: []string{"ID", "Image", "Command", "Created", "Status", "Ports", "Names"},
+		Quiet:   "ID",
+		JSON:    psJSON,
+	}
+}
+
+// psEntry is Podman's JSON object of a listed container.
+type psEntry struct {
+	AutoRemove bool
+	Command    []string
+	Created    int64
+	CreatedAt  string
+	Exited     bool
+	ExitedAt   int64
+	ExitCode   int
+	ID         string `json:"Id"`
+	Image      string
+	ImageID    string
+	IsInfra    bool
+	Labels     map[string]string
+	Mounts     []string
+	Names      []string
+	Networks   []string
+	Pid        int
+	Pod        string
+	PodName    string
+	Ports      []psPort
+	Restarts   int
+	StartedAt  int64
+	State      string
+	Status     string
+}
+
+type psPort struct {
+	HostIP        string `json:"host_ip"`
+	ContainerPort uint16 `json:"container_port"`
+	HostPort      uint16 `json:"host_port"`
+	Range         uint16 `json:"range"`
+	Protocol      string `json:"protocol"`
+}
+
+func psJSON(c *state.Container) any {
+	e := psEntry{
+		AutoRemove: c.Spec.Remove, Command: append(slices.Clone(c.Spec.Entrypoint), c.Spec.Command...),
+		Created: c.Spec.Created.Unix(), CreatedAt: ago(c.Spec.Created),
+		Exited: c.State.Status == state.Exited, ExitedAt: c.State.FinishedAt.Unix(), ExitCode: c.State.ExitCode,
+		ID: c.Spec.ID, Image: imageOf(c.Spec), ImageID: c.Spec.Image.ID, Labels: c.Spec.Labels,
+		Mounts: mountsOf(c.Spec), Names: []string{c.Spec.Name}, Networks: []string{},
+		Pid: c.State.Init.Pid, Restarts: c.State.RestartCount, StartedAt: c.State.StartedAt.Unix(),
+		State: string(c.State.Status), Status: statusOf(c),
+	}
+	for _, p := range publishedPorts(c) {
+		e.Ports = append(e.Ports, psPort{p.HostIP, p.ContainerPort, p.HostPort, 1, p.Protocol})
+	}
+	return e
+}
+
+func imageOf(c *spec.Container) string {
+	if c.Image.Rootfs != "" {
+		return c.Image.Rootfs
+	}
+	return c.Image.Name
+}
+
+func ago(t time.Time) string { return units.HumanDuration(time.Since(t)) + " ago" }
+
+// statusOf is the status as Docker words it.
+func statusOf(c *state.Container) string {
+	switch st := &c.State; {
+	case c.Damaged != nil:
+		return "Damaged"
+	case st.Status == state.Running:
+		return "Up " + units.HumanDuration(time.Since(st.StartedAt))
+	case st.Status == state.Exited:
+		return fmt.Sprintf("Exited (%d) %s", st.ExitCode, ago(st.FinishedAt))
+	case st.Status == state.Restarting:
+		return fmt.Sprintf("Restarting (%d) %s", st.ExitCode, ago(st.FinishedAt))
+	}
+	status := string(c.State.Status)
+	return strings.ToUpper(status[:1]) + status[1:]
+}
+
+func mountsOf(c *spec.Container) []string {
+	targets := []string{}
+	for _, m := range c.Mounts.Mounts {
+		targets = append(targets, m.Target)
+	}
+	return targets
+}
+
+// publishedPorts are a container's ports with the host ports that a running one got.
+func publishedPorts(c *state.Container) []spec.PortMapping {
+	if c.State.Active() && len(c.State.Network.Ports) > 0 {
+		return c.State.Network.Ports
+	}
+	return c.Spec.Ports
+}
+
+func portsOf(c *state.Container) string {
+	var list []string
+	for _, p := range publishedPorts(c) {
+		ip := p.HostIP
+		if ip == "" {
+			ip = "0.0.0.0"
+		}
+		list = append(list, fmt.Sprintf("%s:%d->%d/%s", ip, p.HostPort, p.ContainerPort, p.Protocol))
+	}
+	return strings.Join(list, ", ")
+}
+
+// containerFilters are the filters of ps and of the commands that take several containers.
+func containerFilters(engine *libpod.Engine, all []*state.Container) filter.Set[*state.Container] {
+	type row = *state.Container
+	created := func(c row) time.Time { return c.Spec.Created }
+	lookup := func(ref string) (time.Time, error) {
+		c, err := engine.Lookup(ref)
+		if err != nil {
+			return time.Time{}, err
+		}
+		return c.Spec.Created, nil
+	}
+	return append(filter.Set[row]{
+		{Name: "id", Match: filter.Prefix(func(c row) string { return c.Spec.ID })},
+		{Name: "name", Match: filter.Regexp(func(c row) []string { return []string{c.Spec.Name} })},
+		{Name: "status", Match: filter.OneOf(func(c row) string { return string(c.State.Status) }, "created", "running", "stopping", "restarting", "exited")},
+		{Name: "exited", Match: filter.Number(func(c row) (int, bool) { return c.State.ExitCode, c.State.Status == state.Exited })},
+		{Name: "ancestor", Match: filter.Any(ancestors)},
+		{Name: "volume", Match: filter.Any(func(c row) []string { return volumesOf(c.Spec) })},
+		{Name: "network", Match: filter.Any(func(c row) []string { return []string{c.Spec.Network.Network} })},
+		{Name: "before", Match: filter.Before(lookup, created)},
+		{Name: "since", Match: filter.Since(lookup, created)},
+		filter.Until(created),
+	}, filter.Labels(func(c row) map[string]string { return c.Spec.Labels })...)
+}
+
+func volumesOf(c *spec.Container) []string {
+	var list []string
+	for _, m := range c.Mounts.Mounts {
+		list = append(list, m.Source, m.Target)
+	}
+	return list
+}
+
+// ancestors are the ways to name the image of a container.
+func ancestors(c *state.Container) []string {
+	name, id := c.Spec.Image.Name, c.Spec.Image.ID
+	list := []string{name, id, id[:min(12, len(id))]}
+	base, _, tagged := strings.Cut(name[strings.LastIndex(name, "/")+1:], ":")
+	if tagged {
+		list = append(list, name[:strings.LastIndex(name, ":")], base)
+	}
+	return append(list, name[strings.LastIndex(name, "/")+1:])
+}

@@ -1,0 +1,197 @@
+// Package cli is the command line: one file per command, whose options own its flags.
+package cli
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mosscontainers/moss/libpod"
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/rootless"
+	"github.com/mosscontainers/moss/rootless/nsenter"
+)
+
+// Version is set by the Makefile.
+var Version = "0.1.0-dev"
+
+// Main runs the command line args (args[0] is the program) and returns the exit code.
+func Main(args []string) int {
+	app := newApp(os.Stdin, os.Stdout, os.Stderr)
+	if err := rootless.Prepare(); err != nil {
+		return app.fail(err, false)
+	}
+	// The first ^C cancels what is under way, which cleans up after itself; the second one ends us.
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+
+	root := NewRoot(app)
+	root.SetArgs(args[1:])
+	cmd, err := root.ExecuteContextC(ctx)
+	return app.fail(err, cmd != nil && slices.Contains(runners, cmd.Name()))
+}
+
+// runners are the commands whose exit code is that of what ran in a container.
+var runners = []string{"run", "start", "exec", "attach"}
+
+// fail prints an error, for people, and returns the exit code.
+func (a *App) fail(err error, runs bool) int {
+	var exit *errdefs.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			a.eprintln("moss: " + line)
+		}
+	}
+	return errdefs.ExitCode(err, runs)
+}
+
+// NewRoot is the moss command with all its commands. Documentation is generated from it.
+func NewRoot(app *App) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "moss",
+		Short:         "Run containers without root and without a daemon",
+		Version:       Version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			return app.enter(cmd.Context())
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownCommand(cmd, args[0])
+			}
+			return cmd.Help()
+		},
+	}
+	root.SetVersionTemplate("moss version {{.Version}}\n")
+	root.SetFlagErrorFunc(flagError)
+	root.SetOut(app.Out)
+	root.SetErr(app.Err)
+	root.CompletionOptions.HiddenDefaultCmd = true
+	fs := root.PersistentFlags()
+	fs.Bool("help", false, "say what a command does") // without -h, which is --hostname of run
+	fs.StringVar(&app.over.Root, "root", "", "directory that keeps images and containers")
+	fs.StringVar(&app.over.RunRoot, "runroot", "", "directory for what a reboot may wipe")
+	fs.StringVar(&app.over.Driver, "storage-driver", "", "storage driver (overlay)")
+	fs.StringArrayVar(&app.over.StorageOpts, "storage-opt", nil, "option of the storage driver, KEY=VALUE")
+	fs.StringVar(&app.logLevel, "log-level", "warn", "how much to say: debug, info, warn, error")
+	fs.StringVar(&app.runtime, "runtime", "", "OCI runtime to use instead of our own launcher: a name or a path")
+	root.AddCommand(commands(app)...)
+	return root
+}
+
+// commands are all commands below moss.
+func commands(app *App) []*cobra.Command {
+	all := slices.Concat(containerCommands(app), imageCommands(app), systemCommands(app))
+	return append(all, newContainerCommand(app), newVolumeCommand(app))
+}
+
+// enter gets this process into the user's namespace when the command line wants that and the
+// constructor found none: then moss is executed again and this does not return.
+func (a *App) enter(ctx context.Context) error {
+	if rootless.Inside() || !nsenter.Wants(os.Args) {
+		return nil
+	}
+	engine, err := a.Engine()
+	if err != nil {
+		return err
+	}
+	if err := a.tellSingleID(ctx, engine); err != nil {
+		return err
+	}
+	return engine.NS.Enter(ctx, engine.Member())
+}
+
+// singleIDHint is what somebody without subordinate ids can do about it.
+const singleIDHint = "chown and setgroups only seem to work in containers; ask an administrator for subordinate ids (usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER)"
+
+// tellSingleID says once, until the next boot, that the user has no subordinate ids.
+func (a *App) tellSingleID(ctx context.Context, engine *libpod.Engine) error {
+	mappings, err := rootless.Configured(ctx, rootless.HostUID(), rootless.HostGID())
+	if err != nil || !mappings.Single() {
+		return err
+	}
+	told := filepath.Join(engine.NS.Dir, "told-single-id")
+	if _, err := os.Lstat(told); err == nil {
+		return nil
+	}
+	if err := errors.Join(os.MkdirAll(engine.NS.Dir, 0o700), os.WriteFile(told, nil, 0o600)); err != nil {
+		return err
+	}
+	a.Warn("this user has no ranges in /etc/subuid and /etc/subgid, so containers have one user only: " + singleIDHint)
+	return nil
+}
+
+func unknownCommand(cmd *cobra.Command, name string) error {
+	hint := "; moss --help lists the commands"
+	if near := cmd.SuggestionsFor(name); len(near) > 0 {
+		hint = "; did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return errdefs.Errorf(errdefs.ErrInvalid, "unknown command %q for %s%s", name, cmd.CommandPath(), hint)
+}
+
+func flagError(cmd *cobra.Command, err error) error {
+	return errdefs.Errorf(errdefs.ErrInvalid, "%w; see %s --help", err, cmd.CommandPath())
+}
+
+// group is a command that only holds others.
+func group(use, short string, commands ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use, Short: short, Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownCommand(cmd, args[0])
+			}
+			return cmd.Help()
+		},
+	}
+	cmd.AddCommand(commands...)
+	return cmd
+}
+
+// exactArgs and minArgs say in a sentence what is missing.
+func exactArgs(n int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == n {
+			return nil
+		}
+		return errdefs.Errorf(errdefs.ErrInvalid, "%s needs %s; see %s --help", cmd.CommandPath(), what, cmd.CommandPath())
+	}
+}
+
+func minArgs(n int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) >= n {
+			return nil
+		}
+		return errdefs.Errorf(errdefs.ErrInvalid, "%s needs %s; see %s --help", cmd.CommandPath(), what, cmd.CommandPath())
+	}
+}
+
+// each does something for each of several objects and prints its result; one that fails does not keep
+// the others from being done.
+func (a *App) each(refs []string, do func(ref string) (string, error)) error {
+	var errs []error
+	for _, ref := range refs {
+		line, err := do(ref)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if line != "" {
+			if _, err := a.Out.WriteString(line + "\n"); err != nil {
+				return err
+			}
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,208 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/mosscontainers/moss/libpod"
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/spec"
+)
+
+// createOptions are the flags of create and run: the container's description, and what is done only once.
+type createOptions struct {
+	spec.Container
+	pull     string
+	platform string
+	quiet    bool
+	cidfile  string
+	rootfs   bool
+	replace  bool
+}
+
+func (o *createOptions) addFlags(fs *pflag.FlagSet) {
+	o.Container.AddFlags(fs)
+	fs.StringVar(&o.pull, "pull", "missing", "when to pull the image: always, missing, never, newer")
+	fs.StringVar(&o.platform, "platform", "", "platform of the image, OS/ARCH[/VARIANT]")
+	fs.BoolVarP(&o.quiet, "quiet", "q", false, "do not show the progress of a pull")
+	fs.StringVar(&o.cidfile, "cidfile", "", "write the container's id to this new file")
+	fs.BoolVar(&o.rootfs, "rootfs", false, "the first argument is a directory, not an image")
+	fs.BoolVar(&o.replace, "replace", false, "remove the container that has the name already")
+}
+
+// create makes the container that flags and arguments describe, and returns its id.
+func (o *createOptions) create(ctx context.Context, app *App, args []string) (*spec.Container, error) {
+	engine, err := app.Engine()
+	if err != nil {
+		return nil, err
+	}
+	c := &o.Container
+	c.CreateCommand = os.Args
+	c.Command = args[1:]
+	if app.runtime != "" {
+		c.Runtime = app.runtime
+	}
+	if err := c.Validate(); err != nil { // before anything is pulled
+		return nil, err
+	}
+	cidfile, err := o.openCIDFile()
+	if err != nil {
+		return nil, err
+	}
+	if err := o.add(ctx, app, engine, args[0]); err != nil {
+		return nil, errors.Join(err, cidfile.abandon())
+	}
+	return c, cidfile.write(c.ID)
+}
+
+func (o *createOptions) add(ctx context.Context, app *App, engine *libpod.Engine, image string) error {
+	c := &o.Container
+	if o.replace && c.Name != "" {
+		err := engine.Remove(ctx, c.Name, libpod.RemoveOptions{Force: true})
+		if err != nil && !errors.Is(err, errdefs.ErrNotFound) {
+			return err
+		}
+	}
+	if o.rootfs {
+		c.Image.Rootfs = image
+		return engine.Create(ctx, c, nil)
+	}
+	img, err := app.findImage(ctx, image, o.pull, o.platform, o.quiet)
+	if err != nil {
+		return err
+	}
+	c.Image.Name = imageName(img, image)
+	return engine.Create(ctx, c, img)
+}
+
+// cidFile is the file of --cidfile, which must not have been there.
+type cidFile struct{ file *os.File }
+
+func (o *createOptions) openCIDFile() (cidFile, error) {
+	if o.cidfile == "" {
+		return cidFile{}, nil
+	}
+	f, err := os.OpenFile(o.cidfile, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if errors.Is(err, os.ErrExist) {
+		return cidFile{}, errdefs.Errorf(errdefs.ErrConflict, "cannot write --cidfile %s: it exists already; remove it or name another file", o.cidfile)
+	}
+	if err != nil {
+		return cidFile{}, errdefs.Errorf(errdefs.ErrInvalid, "cannot write --cidfile: %w", err)
+	}
+	return cidFile{f}, nil
+}
+
+func (f cidFile) write(id string) error {
+	if f.file == nil {
+		return nil
+	}
+	_, err := io.WriteString(f.file, id)
+	return errors.Join(err, f.file.Close())
+}
+
+func (f cidFile) abandon() error {
+	if f.file == nil {
+		return nil
+	}
+	return errors.Join(os.Remove(f.file.Name()), f.file.Close())
+}
+
+func newCreateCommand(app *App) *cobra.Command {
+	var o createOptions
+	cmd := &cobra.Command{
+		Use: "create [flags] IMAGE [COMMAND [ARG...]]", Short: "Make a container without starting it",
+		Args:              minArgs(1, "an image"),
+		ValidArgsFunction: app.completeImage,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := o.create(cmd.Context(), app, args)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(app.Out, c.ID)
+			return err
+		},
+	}
+	cmd.Flags().SetInterspersed(false)
+	o.addFlags(cmd.Flags())
+	return cmd
+}
+
+type runOptions struct {
+	createOptions
+	attachOptions
+	detach  bool
+	streams []string
+}
+
+func newRunCommand(app *App) *cobra.Command {
+	var o runOptions
+	cmd := &cobra.Command{
+		Use: "run [flags] IMAGE [COMMAND [ARG...]]", Short: "Run a command in a new container",
+		Args:              minArgs(1, "an image"),
+		ValidArgsFunction: app.completeImage,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return o.run(cmd.Context(), app, args)
+		},
+	}
+	fs := cmd.Flags()
+	fs.SetInterspersed(false)
+	o.createOptions.addFlags(fs)
+	o.attachOptions.addFlags(fs)
+	fs.BoolVarP(&o.detach, "detach", "d", false, "run in the background and print the container's id")
+	fs.StringSliceVarP(&o.streams, "attach", "a", nil, "attach only to these of stdin, stdout, stderr")
+	return cmd
+}
+
+func (o *runOptions) run(ctx context.Context, app *App, args []string) error {
+	if o.detach && len(o.streams) > 0 {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --attach with --detach: choose one")
+	}
+	o.Container.DetachKeys = o.keys
+	c, err := o.create(ctx, app, args)
+	if err != nil {
+		return err
+	}
+	if o.detach {
+		err = o.start(ctx, app, c)
+	} else {
+		err = app.startAttached(ctx, c, o.attachOptions, o.streams)
+	}
+	return o.undo(ctx, app, c, err)
+}
+
+func (o *runOptions) start(ctx context.Context, app *App, c *spec.Container) error {
+	engine, err := app.Engine()
+	if err != nil {
+		return err
+	}
+	warnings, err := engine.Start(ctx, c.ID, libpod.StartOptions{})
+	app.Warn(warnings...)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(app.Out, c.ID)
+	return err
+}
+
+// undo removes a container that was to remove itself but never ran.
+func (o *runOptions) undo(ctx context.Context, app *App, c *spec.Container, err error) error {
+	var exit *errdefs.ExitError
+	if err == nil || errors.As(err, &exit) || !c.Remove {
+		return err
+	}
+	engine, engineErr := app.Engine()
+	if engineErr != nil {
+		return errors.Join(err, engineErr)
+	}
+	removeErr := engine.Remove(context.WithoutCancel(ctx), c.ID, libpod.RemoveOptions{Force: true})
+	if errors.Is(removeErr, errdefs.ErrNotFound) {
+		removeErr = nil
+	}
+	return errors.Join(err, removeErr)
+}

@@ -1,0 +1,56 @@
+package cli
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"os/signal"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/rootless"
+)
+
+func newUnshareCommand(app *App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "unshare [COMMAND [ARG...]]", Short: "Run a command, or a shell, as root in the user's namespace",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !rootless.Rootless() {
+				return errdefs.Errorf(errdefs.ErrInvalid, "cannot unshare as root: there is no user namespace of ours to enter")
+			}
+			if len(args) == 0 {
+				args = []string{shell()}
+			}
+			return app.execute(args)
+		},
+	}
+	cmd.Flags().SetInterspersed(false)
+	return cmd
+}
+
+func shell() string {
+	if sh := os.Getenv("SHELL"); sh != "" {
+		return sh
+	}
+	return "/bin/sh"
+}
+
+// execute runs a command with our streams. Signals of the terminal reach it by themselves.
+func (a *App) execute(args []string) error {
+	signal.Ignore(os.Interrupt)
+	defer signal.Reset(os.Interrupt)
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = a.In, a.Out, a.Err
+	err := cmd.Run()
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		return &errdefs.ExitError{Code: exit.ExitCode()}
+	case errors.Is(err, exec.ErrNotFound), errors.Is(err, os.ErrNotExist):
+		return errdefs.Errorf(errdefs.ErrNoCommand, "cannot run %q: there is no such command in PATH", args[0])
+	case errors.Is(err, os.ErrPermission):
+		return errdefs.Errorf(errdefs.ErrNotExecutable, "cannot run %q: %w", args[0], err)
+	}
+	return err
+}

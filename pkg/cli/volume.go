@@ -1,0 +1,234 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mosscontainers/moss/libpod"
+	"github.com/mosscontainers/moss/pkg/cli/filter"
+	"github.com/mosscontainers/moss/pkg/cli/format"
+	"github.com/mosscontainers/moss/pkg/errdefs"
+)
+
+func newVolumeCommand(app *App) *cobra.Command {
+	return group("volume", "Work with volumes",
+		newVolumeCreateCommand(app), newVolumeInspectCommand(app), newVolumeListCommand(app), newVolumePruneCommand(app), newVolumeRmCommand(app),
+		existsCommand(app, "VOLUME", func(e *libpod.Engine, name string) error {
+			_, err := e.Volume(name)
+			return err
+		}))
+}
+
+func newVolumeCreateCommand(app *App) *cobra.Command {
+	var v libpod.Volume
+	var labels []string
+	var ignore bool
+	cmd := &cobra.Command{
+		Use: "create [flags] [NAME]", Short: "Make a volume", Args: cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			engine, err := app.Engine()
+			if err != nil {
+				return err
+			}
+			if len(args) == 1 {
+				v.Name = args[0]
+			}
+			if v.Driver != "local" {
+				return errdefs.Errorf(errdefs.ErrInvalid, "cannot use the volume driver %q: there is only local", v.Driver)
+			}
+			v.Labels = keyValues(labels)
+			made, err := engine.CreateVolume(v)
+			if ignore && err != nil {
+				made, err = engine.Volume(v.Name)
+			}
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(app.Out, made.Name)
+			return err
+		},
+	}
+	cmd.Flags().StringArrayVarP(&labels, "label", "l", nil, "attach a label, KEY=VALUE")
+	cmd.Flags().StringVarP(&v.Driver, "driver", "d", "local", "volume driver (local)")
+	cmd.Flags().BoolVar(&ignore, "ignore", false, "one that exists already is fine")
+	return cmd
+}
+
+func keyValues(pairs []string) map[string]string {
+	m := map[string]string{}
+	for _, pair := range pairs {
+		key, value, _ := strings.Cut(pair, "=")
+		m[key] = value
+	}
+	return m
+}
+
+func newVolumeInspectCommand(app *App) *cobra.Command {
+	var o inspectOptions
+	var all bool
+	cmd := &cobra.Command{
+		Use: "inspect [flags] VOLUME...", Short: "Print all that is known of volumes", ValidArgsFunction: app.completeVolumes,
+		RunE: func(_ *cobra.Command, args []string) error {
+			engine, err := app.Engine()
+			if err != nil {
+				return err
+			}
+			if all {
+				volumes, err := engine.Volumes()
+				if err != nil {
+					return err
+				}
+				for _, v := range volumes {
+					args = append(args, v.Name)
+				}
+			}
+			return o.print(app, args, func(ref string) (any, error) { return engine.Volume(ref) })
+		},
+	}
+	cmd.Flags().StringVarP(&o.format, "format", "f", "", "print a Go template, or json")
+	cmd.Flags().BoolVarP(&all, "all", "a", false, "all volumes")
+	return cmd
+}
+
+// volumeFilters are the filters of volume ls and volume prune.
+func volumeFilters(users map[string][]string) filter.Set[*libpod.Volume] {
+	type row = *libpod.Volume
+	return append(filter.Set[row]{
+		{Name: "name", Match: filter.Regexp(func(v row) []string { return []string{v.Name} })},
+		{Name: "driver", Match: filter.OneOf(func(v row) string { return v.Driver }, "local")},
+		{Name: "scope", Match: filter.OneOf(func(v row) string { return v.Scope }, "local")},
+		{Name: "dangling", Match: filter.Bool(func(v row) bool { return len(users[v.Name]) == 0 })},
+		{Name: "anonymous", Match: filter.Bool(func(v row) bool { return v.Anonymous })},
+		filter.Until(func(v row) time.Time { return v.CreatedAt }),
+	}, filter.Labels(func(v row) map[string]string { return v.Labels })...)
+}
+
+func newVolumeListCommand(app *App) *cobra.Command {
+	var o format.Options
+	var filters []string
+	cmd := &cobra.Command{
+		Use: "ls [flags]", Aliases: []string{"list"}, Short: "List volumes", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			volumes, err := app.chooseVolumes(filters)
+			if err != nil {
+				return err
+			}
+			return volumeTable().Print(app.Out, volumes, o)
+		},
+	}
+	o.AddFlags(cmd.Flags())
+	cmd.Flags().StringArrayVarP(&filters, "filter", "f", nil, "only those that match, KEY=VALUE")
+	return cmd
+}
+
+func (a *App) chooseVolumes(filters []string) ([]*libpod.Volume, error) {
+	engine, err := a.Engine()
+	if err != nil {
+		return nil, err
+	}
+	volumes, err := engine.Volumes()
+	if err != nil {
+		return nil, err
+	}
+	users, err := engine.VolumeUsers()
+	if err != nil {
+		return nil, err
+	}
+	match, err := volumeFilters(users).Compile(filters)
+	if err != nil {
+		return nil, err
+	}
+	var chosen []*libpod.Volume
+	for _, v := range volumes {
+		if match(v) {
+			chosen = append(chosen, v)
+		}
+	}
+	return chosen, nil
+}
+
+func volumeTable() *format.Table[*libpod.Volume] {
+	type row = *libpod.Volume
+	return &format.Table[row]{
+		Columns: []format.Column[row]{
+			{Name: "Driver", Value: func(v row) any { return v.Driver }},
+			{Name: "Name", Header: "VOLUME NAME", Value: func(v row) any { return v.Name }},
+			{Name: "Mountpoint", Value: func(v row) any { return v.Mountpoint }},
+			{Name: "Scope", Value: func(v row) any { return v.Scope }},
+			{Name: "CreatedAt", Header: "CREATED AT", Value: func(v row) any { return v.CreatedAt.String() }},
+			{Name: "Anonymous", Value: func(v row) any { return v.Anonymous }},
+			{Name: "Options", Value: func(v row) any { return format.Labels(v.Options) }},
+			{Name: "Labels", Value: func(v row) any { return format.Labels(v.Labels) }},
+		},
+		Default: []string{"Driver", "Name"},
+		Quiet:   "Name",
+	}
+}
+
+func newVolumeRmCommand(app *App) *cobra.Command {
+	var all, force bool
+	cmd := &cobra.Command{
+		Use: "rm [flags] VOLUME...", Aliases: []string{"remove"}, Short: "Remove volumes and what is in them", ValidArgsFunction: app.completeVolumes,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			engine, err := app.Engine()
+			if err != nil {
+				return err
+			}
+			if all {
+				volumes, err := engine.Volumes()
+				if err != nil {
+					return err
+				}
+				for _, v := range volumes {
+					args = append(args, v.Name)
+				}
+			} else if len(args) == 0 {
+				return errdefs.Errorf(errdefs.ErrInvalid, "which volume? Give its name, or use --all")
+			}
+			return app.each(args, func(name string) (string, error) {
+				return name, engine.RemoveVolume(cmd.Context(), name, force)
+			})
+		},
+	}
+	cmd.Flags().BoolVarP(&all, "all", "a", false, "all volumes")
+	cmd.Flags().BoolVarP(&force, "force", "f", false, "remove the containers that use them first")
+	return cmd
+}
+
+func newVolumePruneCommand(app *App) *cobra.Command {
+	var o pruneOptions
+	var all bool
+	cmd := &cobra.Command{
+		Use: "prune [flags]", Short: "Remove all volumes that no container uses", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if ok, err := app.confirm(o.force, "This removes all volumes that no container uses, with what is in them."); !ok {
+				return err
+			}
+			return app.pruneVolumes(o.filters)
+		},
+	}
+	o.addFlags(cmd)
+	cmd.Flags().BoolVarP(&all, "all", "a", false, "named ones too: so it is without this flag as well, as for Podman")
+	return cmd
+}
+
+func (a *App) pruneVolumes(filters []string) error {
+	engine, err := a.Engine()
+	if err != nil {
+		return err
+	}
+	match, err := volumeFilters(nil).Compile(filters)
+	if err != nil {
+		return err
+	}
+	removed, err := engine.PruneVolumes(match)
+	for _, v := range removed {
+		if _, err := fmt.Fprintln(a.Out, v.Name); err != nil {
+			return err
+		}
+	}
+	return err
+}
