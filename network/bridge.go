@@ -10,168 +10,203 @@ import (
 
 	"github.com/vishvananda/netlink"
 
-	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
 const (
 	bridgeName = "moss0"
-	// slirpMTU makes a stream through slirp4netns several times faster than 1500 (its README, "Benchmarks").
-	slirpMTU = 65520
+	// mtu is what slirp4netns takes at most, rounded down as Podman does. Within the machine a large one saves
+	// work per byte.
+	mtu = 65520
 )
 
-// gateways are the networks that a bridge may get, by its own address. The user's namespace has nothing else in
-// it and takes the first; a host takes the first that it has no route to.
-var gateways = []string{"10.88.0.1/16", "10.89.0.1/16", "10.90.0.1/16", "10.91.0.1/16", "10.92.0.1/16"}
+// gateway is the bridge's own address.
+var gateway = netip.MustParsePrefix("10.88.0.1/16")
 
-// userNetwork is the namespace that the containers' bridge is in.
-type userNetwork struct {
-	dir     string
-	onHost  bool
-	ns      *os.File
-	links   *netlink.Handle
-	bridge  int // index
-	gateway netip.Prefix
-}
-
-func openUserNetwork(req Request) (*userNetwork, error) {
-	ns, err := openNetNS(req.UserNetNS)
+// ensureBridge finds the bridge of the user's namespace, which the calling thread is in, or makes it. The
+// bridge is brought up last: one that is up is complete.
+func ensureBridge(h *netlink.Handle, lockPath string) (index int, err error) {
+	if index, ok := bridgeIndex(h); ok {
+		return index, nil
+	}
+	lock, err := sys.LockFile(lockPath, false)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	u := &userNetwork{dir: req.Dir, onHost: req.UserNetNS == "", ns: ns}
-	err = sys.InNetNS(ns, func() (err error) {
-		u.links, err = netlink.NewHandle(syscall.NETLINK_ROUTE)
-		return err
-	})
-	if err != nil {
-		ns.Close()
-		return nil, err
+	defer lock.Unlock()
+	if index, ok := bridgeIndex(h); ok {
+		return index, nil
 	}
-	return u, nil
+	if err := makeBridge(h); err != nil {
+		return 0, fmt.Errorf("cannot make the bridge %s: %w", bridgeName, err)
+	}
+	index, _ = bridgeIndex(h)
+	return index, nil
 }
 
-func (u *userNetwork) close() {
-	u.links.Close()
-	u.ns.Close()
-}
-
-// ensureBridge finds the bridge or, once per namespace, makes it and what belongs to it. The bridge comes up last:
-// one that is up is complete.
-func (u *userNetwork) ensureBridge() error {
-	if found, err := u.findBridge(); found || err != nil {
-		return err
-	}
-	held, err := lock(u.dir)
-	if err != nil {
-		return err
-	}
-	defer held.Unlock()
-	if found, err := u.findBridge(); found || err != nil {
-		return err
-	}
-	if err := u.makeBridge(); err != nil {
-		return fmt.Errorf("cannot make the bridge %s: %w", bridgeName, err)
-	}
-	return nil
-}
-
-func (u *userNetwork) findBridge() (bool, error) {
-	link, err := u.links.LinkByName(bridgeName)
-	if errors.As(err, &netlink.LinkNotFoundError{}) {
-		return false, nil
-	}
+func bridgeIndex(h *netlink.Handle) (int, bool) {
+	link, err := h.LinkByName(bridgeName)
 	if err != nil || link.Attrs().Flags&net.FlagUp == 0 {
-		return false, err
+		return 0, false
 	}
-	addresses, err := u.links.AddrList(link, netlink.FAMILY_V4)
-	if err != nil || len(addresses) == 0 {
-		return false, err
-	}
-	u.bridge = link.Attrs().Index
-	u.gateway, err = netip.ParsePrefix(addresses[0].IPNet.String())
-	return true, err
+	return link.Attrs().Index, true
 }
 
-func (u *userNetwork) makeBridge() error {
-	gateway, err := u.chooseGateway()
-	if err != nil {
-		return err
-	}
-	// A half-made one of a process that was killed.
-	if old, err := u.links.LinkByName(bridgeName); err == nil {
-		if err = u.links.LinkDel(old); err != nil {
+func makeBridge(h *netlink.Handle) error {
+	if old, err := h.LinkByName(bridgeName); err == nil { // somebody was killed in here
+		if err := h.LinkDel(old); err != nil {
 			return err
 		}
 	}
-	if err = masquerade(u.ns, gateway.Masked()); err != nil {
-		return err
-	}
-	if err = u.forward(); err != nil {
-		return err
-	}
 	attrs := netlink.NewLinkAttrs()
-	// Without an address of its own a bridge changes it with its ports.
-	attrs.Name, attrs.HardwareAddr, attrs.MTU = bridgeName, macOf(gateway.Addr()), u.mtu()
-	bridge := &netlink.Bridge{LinkAttrs: attrs}
-	if err = u.links.LinkAdd(bridge); err != nil {
+	// A bridge without an address of its own takes the lowest of its ports', which then changes under
+	// everybody who has resolved it.
+	attrs.Name, attrs.MTU, attrs.HardwareAddr = bridgeName, mtu, macOf(gateway.Addr())
+	snoop := false
+	bridge := &netlink.Bridge{LinkAttrs: attrs, MulticastSnooping: &snoop}
+	if err := h.LinkAdd(bridge); err != nil {
 		return err
 	}
-	if err = u.links.AddrAdd(bridge, addr(gateway)); err != nil {
+	if err := h.AddrAdd(bridge, &netlink.Addr{IPNet: ipNet(gateway)}); err != nil {
 		return err
 	}
-	if err = u.links.LinkSetUp(bridge); err != nil {
+	if err := os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0); err != nil {
 		return err
 	}
-	u.bridge, u.gateway = bridge.Index, gateway
+	if err := translate(); err != nil {
+		return err
+	}
+	if err := linkUp(h, "lo"); err != nil {
+		return err
+	}
+	return h.LinkSetUp(bridge)
+}
+
+// plug makes the container's namespace, claims an address and configures both ends of the cable. One
+// thread visits the user's namespace, then the new one, and is thrown away.
+func (a *Attachment) plug(user *os.File, r *Request, lockPath string) error {
+	return sys.OnThread(func() error {
+		if err := sys.Setns(user, sys.CloneNet); err != nil {
+			return err
+		}
+		outer, err := netlink.NewHandle(syscall.NETLINK_ROUTE)
+		if err != nil {
+			return fmt.Errorf("cannot open a netlink socket: %w", err)
+		}
+		defer outer.Close()
+		bridge, err := ensureBridge(outer, lockPath)
+		if err != nil {
+			return err
+		}
+		if a.NetNS, err = sys.UnshareNet(); err != nil {
+			return err
+		}
+		a.Address, err = claim(outer, r.ContainerID, bridge, a.NetNS)
+		if err != nil {
+			return err
+		}
+		a.MAC = macOf(a.Address.Addr())
+		if err := configure(a.Address, r.Published); err != nil {
+			return fmt.Errorf("cannot configure %s of the container: %w", Interface, err)
+		}
+		return nil
+	})
+}
+
+// claim makes the veth pair under the first name that is free, and by that leases the address. It starts
+// at an address made from the container's id, so that a container mostly gets its old one again.
+func claim(h *netlink.Handle, id string, bridge int, ns *os.File) (netip.Prefix, error) {
+	for try := range addresses {
+		addr := candidate(id, try)
+		err := makeVeth(h, addr, bridge, ns, id)
+		if errors.Is(err, syscall.EEXIST) {
+			if !staleOf(h, addr, id) {
+				continue
+			}
+			err = makeVeth(h, addr, bridge, ns, id)
+		}
+		if errors.Is(err, syscall.EEXIST) {
+			continue
+		}
+		if err != nil {
+			err = fmt.Errorf("cannot connect the container to %s: %w", bridgeName, err)
+		}
+		return netip.PrefixFrom(addr, gateway.Bits()), err
+	}
+	return netip.Prefix{}, fmt.Errorf("cannot find a free address in %s: all are in use", gateway.Masked())
+}
+
+// staleOf removes the link of an earlier life of the same container, whose namespace the kernel has
+// not finished removing, and says whether there was one.
+func staleOf(h *netlink.Handle, addr netip.Addr, id string) bool {
+	link, err := h.LinkByName(vethName(addr))
+	return err != nil || (link.Attrs().Alias == id && h.LinkDel(link) == nil)
+}
+
+func makeVeth(h *netlink.Handle, addr netip.Addr, bridge int, ns *os.File, id string) error {
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name, attrs.MTU, attrs.Flags, attrs.TxQLen = vethName(addr), mtu, net.FlagUp, 1000
+	attrs.Alias = id
+	veth := &netlink.Veth{
+		LinkAttrs: attrs, PeerName: Interface, PeerHardwareAddr: macOf(addr),
+		PeerNamespace: netlink.NsFd(int(ns.Fd())),
+	}
+	if err := h.LinkAdd(veth); err != nil {
+		return err
+	}
+	if err := h.LinkSetMasterByIndex(veth, bridge); err != nil {
+		return err
+	}
+	// Isolated ports speak with the bridge itself only, not with each other (bridge(8)).
+	if err := h.LinkSetIsolated(veth, true); err != nil {
+		return err
+	}
+	return h.LinkSetAlias(veth, id)
+}
+
+// configure gives the container's end, in the calling thread's namespace, its address and routes.
+func configure(addr netip.Prefix, published bool) error {
+	h, err := netlink.NewHandle(syscall.NETLINK_ROUTE)
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	eth, err := h.LinkByName(Interface)
+	if err != nil {
+		return err
+	}
+	if err := linkUp(h, "lo"); err != nil {
+		return err
+	}
+	if err := h.AddrAdd(eth, &netlink.Addr{IPNet: ipNet(addr)}); err != nil {
+		return err
+	}
+	if err := h.LinkSetUp(eth); err != nil {
+		return err
+	}
+	route := &netlink.Route{LinkIndex: eth.Attrs().Index, Gw: gateway.Addr().AsSlice()}
+	if err := h.RouteAdd(route); err != nil {
+		return err
+	}
+	if published {
+		return routeAnswers(h)
+	}
 	return nil
 }
 
-// mtu is of all interfaces of the network; 0 is the kernel's default.
-func (u *userNetwork) mtu() int {
-	if u.onHost {
-		return 0
-	}
-	return slirpMTU
-}
-
-// forward lets the kernel pass packets on.
-func (u *userNetwork) forward() error {
-	const sysctl = "/proc/sys/net/ipv4/ip_forward"
-	return sys.InNetNS(u.ns, func() error { return os.WriteFile(sysctl, []byte("1"), 0) })
-}
-
-func (u *userNetwork) chooseGateway() (netip.Prefix, error) {
-	routes, err := u.links.RouteList(nil, netlink.FAMILY_V4)
+func loopbackUp() error {
+	h, err := netlink.NewHandle(syscall.NETLINK_ROUTE)
 	if err != nil {
-		return netip.Prefix{}, err
+		return err
 	}
-	for _, text := range gateways {
-		gateway := netip.MustParsePrefix(text)
-		if !routed(routes, gateway) {
-			return gateway, nil
-		}
-	}
-	return netip.Prefix{}, errdefs.Errorf(errdefs.ErrUnavailable,
-		"this host has routes to all networks from %s to %s: use --network host or none", gateways[0], gateways[len(gateways)-1])
+	defer h.Close()
+	return linkUp(h, "lo")
 }
 
-// routed says whether a route other than the default leads into a network.
-func routed(routes []netlink.Route, network netip.Prefix) bool {
-	for _, r := range routes {
-		if r.Dst == nil {
-			continue
-		}
-		dst, err := netip.ParsePrefix(r.Dst.String())
-		if err == nil && dst.Bits() > 0 && dst.Overlaps(network) {
-			return true
-		}
+func linkUp(h *netlink.Handle, name string) error {
+	link, err := h.LinkByName(name)
+	if err != nil {
+		return err
 	}
-	return false
-}
-
-func addr(p netip.Prefix) *netlink.Addr {
-	return &netlink.Addr{IPNet: &net.IPNet{
-		IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen()),
-	}}
+	return h.LinkSetUp(link)
 }

@@ -1,107 +1,108 @@
-// Package slirp keeps the process that connects a user's network namespace to the world without
-// privileges: slirp4netns(1), one per namespace, started by whoever needs it first.
+// Package slirp starts slirp4netns, a TCP/IP stack in user space that needs no privilege: the uplink of a
+// user's network namespace. Its own network is 10.0.2.0/24.
 package slirp
 
 import (
+	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"os/exec"
-	"path/filepath"
+	"strconv"
 	"syscall"
+	"time"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
-// Nameserver is where slirp4netns forwards to whatever the host's resolv.conf says at that moment.
-var Nameserver = netip.AddrFrom4([4]byte{10, 0, 2, 3})
+// DNS is where slirp4netns answers names, asking whom the host's /etc/resolv.conf names at that moment.
+var DNS = netip.AddrFrom4([4]byte{10, 0, 2, 3})
 
-// Config says for which namespace.
-type Config struct {
-	NetNS    string // path of the namespace
-	ExitPipe string // path of a pipe, at whose end the process ends
-	Dir      string // keeps slirp4netns.json, .log and .lock
+// The child's descriptors, in the order of ExtraFiles.
+const (
+	netnsFD = 3 + iota
+	readyFD
+	exitFD
+)
+
+// readyTimeout is how long it may take to configure its interface; usually it is 20 ms.
+const readyTimeout = 10 * time.Second
+
+// Options say what slirp4netns connects and how long.
+type Options struct {
+	NetNS     *os.File // the namespace to connect
+	Exit      *os.File // reading end of a pipe: slirp4netns ends when no writer is left
+	Interface string   // the name of its interface in NetNS
+	MTU       int
+	Log       string // path of a file for its messages, overwritten
 }
 
-// record names the process and the namespace that it serves.
-type record struct {
-	Process sys.Process `json:"process"`
-	NetNS   string      `json:"netns"` // sys.NamespaceID
-}
+// NetNS is the path by which others find the namespace that the slirp4netns with this pid connects.
+func NetNS(pid int) string { return fmt.Sprintf("/proc/%d/fd/%d", pid, netnsFD) }
 
-// Ensure returns once slirp4netns serves the namespace; it starts one when there is none, or it was killed. Not
-// installed is errdefs.ErrUnavailable.
-func Ensure(ctx context.Context, c Config) error {
-	id, err := sys.NamespaceID(c.NetNS)
-	if err != nil {
-		return err
-	}
-	if r, err := c.read(); err != nil || r.serves(id) {
-		return err
-	}
-	held, err := sys.LockFile(c.path("lock"), false)
-	if err != nil {
-		return err
-	}
-	defer held.Unlock()
-	r, err := c.read()
-	if err != nil || r.serves(id) {
-		return err
-	}
-	// One that still serves a namespace whose holder was killed: its pipe has told it already.
-	if err = r.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return err
-	}
-	return c.start(ctx, id)
-}
-
-func (r record) serves(id string) bool { return r.NetNS == id && r.Process.Alive() }
-
-func (c Config) path(suffix string) string { return filepath.Join(c.Dir, "slirp4netns."+suffix) }
-
-// read returns an empty record when there is none, or half of one.
-func (c Config) read() (r record, err error) {
-	b, err := os.ReadFile(c.path("json"))
-	if errors.Is(err, os.ErrNotExist) {
-		return record{}, nil
-	}
-	if err != nil {
-		return record{}, err
-	}
-	if json.Unmarshal(b, &r) != nil {
-		return record{}, nil
-	}
-	return r, nil
-}
-
-func (c Config) write(r record) error {
-	b, err := json.Marshal(r)
-	if err != nil {
-		return err
-	}
-	tmp := c.path("json.new")
-	if err = os.WriteFile(tmp, b, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(tmp, c.path("json"))
-}
-
-func (c Config) start(ctx context.Context, id string) error {
+// Start starts slirp4netns and returns when the interface is configured. The process outlives its parent.
+func Start(ctx context.Context, o Options) (sys.Process, error) {
 	program, err := exec.LookPath("slirp4netns")
 	if err != nil {
-		return errdefs.Errorf(errdefs.ErrUnavailable,
-			"slirp4netns is not installed: install it (apt install slirp4netns), or use --network none or --network host")
+		return sys.Process{}, errdefs.Errorf(errdefs.ErrUnavailable,
+			"cannot connect to the network: slirp4netns is not installed; install it (apt install slirp4netns), or use --network host or --network none")
 	}
-	pid, err := c.launch(ctx, program)
+	log, err := os.OpenFile(o.Log, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
-		return err
+		return sys.Process{}, err
 	}
-	self, err := sys.Identify(pid)
+	defer log.Close()
+	ready, theirs, err := os.Pipe()
 	if err != nil {
-		return err
+		return sys.Process{}, err
 	}
-	return c.write(record{Process: self, NetNS: id})
+	defer ready.Close()
+	cmd := command(program, o)
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.ExtraFiles = []*os.File{o.NetNS, theirs, o.Exit}
+	err = cmd.Start()
+	theirs.Close()
+	if err != nil {
+		return sys.Process{}, fmt.Errorf("cannot start slirp4netns: %w", err)
+	}
+	return await(ctx, cmd, ready, o.Log)
+}
+
+func command(program string, o Options) *exec.Cmd {
+	cmd := exec.Command(program, "--configure", "--mtu="+strconv.Itoa(o.MTU), "--disable-host-loopback",
+		"--enable-sandbox", "--enable-seccomp", "--netns-type=path",
+		"--ready-fd="+strconv.Itoa(readyFD), "--exit-fd="+strconv.Itoa(exitFD),
+		"/proc/self/fd/"+strconv.Itoa(netnsFD), o.Interface)
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	return cmd
+}
+
+// await waits until slirp4netns says that it is ready, which is one byte, or has ended.
+func await(ctx context.Context, cmd *exec.Cmd, ready *os.File, log string) (sys.Process, error) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		deadline = time.Now().Add(readyTimeout)
+	}
+	err := ready.SetReadDeadline(deadline)
+	stop := context.AfterFunc(ctx, func() { _ = ready.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
+	if err == nil {
+		_, err = io.ReadFull(ready, make([]byte, 1))
+	}
+	if err == nil {
+		proc, err := sys.Identify(cmd.Process.Pid)
+		return proc, errors.Join(err, cmd.Process.Release())
+	}
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	said, _ := os.ReadFile(log)
+	if said = bytes.TrimSpace(said); len(said) > 0 {
+		return sys.Process{}, errdefs.Errorf(errdefs.ErrUnavailable, "cannot connect to the network: slirp4netns: %s", said)
+	}
+	return sys.Process{}, errdefs.Errorf(errdefs.ErrUnavailable, "cannot connect to the network: slirp4netns did not get ready: %w", err)
 }
