@@ -17,6 +17,7 @@ import (
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/rootless"
 	"github.com/mosscontainers/moss/rootless/nsenter"
+	"github.com/mosscontainers/moss/storage"
 )
 
 // Version is set by the Makefile.
@@ -24,6 +25,9 @@ var Version = "0.1.0-dev"
 
 // Main runs the command line args (args[0] is the program) and returns the exit code.
 func Main(args []string) int {
+	if storage.Reexec() {
+		return 0 // this was a child in which containers/storage unpacks a layer
+	}
 	app := newApp(os.Stdin, os.Stdout, os.Stderr)
 	if err := rootless.Prepare(); err != nil {
 		return app.fail(err, false)
