@@ -12,6 +12,7 @@ import (
 
 	"github.com/mosscontainers/moss/libpod/monitor"
 	"github.com/mosscontainers/moss/libpod/runtime"
+	"github.com/mosscontainers/moss/libpod/seccomp"
 	"github.com/mosscontainers/moss/libpod/state"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/host"
@@ -93,7 +94,10 @@ func (s *launch) prepare(ctx Context) error {
 	if bundle.Overlay, err = s.overlay(); err != nil {
 		return err
 	}
-	if bundle.Seccomp, err = s.filter(ctx, config); err != nil {
+	if s.req.Runtime, err = s.runtimePath(); err != nil {
+		return err
+	}
+	if err := s.confine(ctx, config, &bundle); err != nil {
 		return err
 	}
 	s.l.State.RunDir = s.runDir
@@ -103,7 +107,7 @@ func (s *launch) prepare(ctx Context) error {
 		Terminal: s.c.Terminal, OpenStdin: s.c.OpenStdin, StdinOnce: true,
 		Log:     monitor.Log{Driver: s.c.LogDriver, Path: s.logPath(), MaxSize: s.c.LogMaxSize},
 		Restart: monitor.Restart{Policy: s.c.Restart.Policy, Retries: int(s.c.Restart.Retries)},
-		Remove:  s.c.Remove, Cleanup: s.l.State.Cleanup, Start: true,
+		Remove:  s.c.Remove, Cleanup: s.l.State.Cleanup, Start: true, Runtime: s.req.Runtime,
 	}
 	if s.req.Trees = []string{s.runDir}; s.c.Remove {
 		s.req.Trees = append(s.req.Trees, s.anonymousVolumes(s.c)...)
@@ -111,10 +115,8 @@ func (s *launch) prepare(ctx Context) error {
 	if s.req.Runtime, err = s.runtimePath(); err != nil {
 		return err
 	}
-	if ports := s.l.State.Network.Ports; len(ports) > 0 {
-		if s.req.Ports, err = json.Marshal(ports); err != nil {
-			return err
-		}
+	if s.req.Ports, err = s.publication(); err != nil {
+		return err
 	}
 	return s.writeBundle(&bundle)
 }
@@ -182,7 +184,21 @@ func (s *launch) copyUps() []runtime.CopyUp {
 	return out
 }
 
-func (s *launch) filter(ctx Context, config *specs.Spec) (string, error) { return "", nil }
+// confine gives our own launcher the compiled seccomp filter, or an OCI runtime the profile.
+func (s *launch) confine(ctx Context, config *specs.Spec, b *runtime.Bundle) (err error) {
+	profile, confined := s.c.SeccompProfile()
+	if !confined {
+		return nil
+	}
+	caps := config.Process.Capabilities.Bounding
+	opts := seccomp.Options{Dir: filepath.Join(s.Store.Dir, "seccomp"), SingleID: s.facts.SingleID()}
+	if s.req.Runtime != "" {
+		config.Linux.Seccomp, err = seccomp.OCI(profile, caps, opts)
+		return err
+	}
+	b.Seccomp, err = seccomp.Compile(ctx, profile, caps, opts)
+	return err
+}
 
 func (s *launch) logPath() string {
 	if s.c.LogPath != "" {

@@ -12,7 +12,7 @@ import (
 
 func main() {
 	runtime.Stage()
-	os.Exit(monitor.Main(monitor.Hooks{Launcher: launcher, Recorder: recorder}))
+	os.Exit(monitor.Main(monitor.Hooks{Launcher: launcher, Recorder: recorder, Ports: ports}))
 }
 
 // launcher makes containers with this program itself, unless another runtime was asked for.
