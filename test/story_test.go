@@ -1,0 +1,132 @@
+package test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestStories runs the scripts that are meant for the user who runs it.
+func TestStories(t *testing.T) {
+	moss := program(t)
+	fixtures := makeFixtures(t)
+	for _, dir := range storyDirs(t) {
+		t.Run(dir, func(t *testing.T) {
+			testscript.Run(t, testscript.Params{
+				Dir:                 filepath.Join("stories", dir),
+				Cmds:                commands,
+				Setup:               func(env *testscript.Env) error { return setUp(env, moss, fixtures) },
+				Condition:           condition,
+				RequireExplicitExec: true,
+				RequireUniqueNames:  true,
+			})
+		})
+	}
+}
+
+// program is the moss under test. Only `make stories` names one: `go test ./...` alone tests packages.
+func program(t *testing.T) string {
+	if os.Getenv("STORIES") == "" {
+		t.Skip("stories are run by `make stories`, on the program that it built")
+	}
+	moss, err := filepath.Abs(os.Getenv("MOSS"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(moss); err != nil {
+		t.Fatalf("cannot find the moss to test: %v; run `make stories`", err)
+	}
+	return moss
+}
+
+func storyDirs(t *testing.T) []string {
+	if os.Getuid() == 0 {
+		return []string{"everyone"}
+	}
+	ids, err := subordinateIDs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ids == nil {
+		return []string{"single"}
+	}
+	return []string{"everyone", "rootless"}
+}
+
+// idRange is count user ids from first on.
+type idRange struct{ first, count int }
+
+// subordinateIDs reads the caller's ranges from /etc/subuid: subuid(5).
+func subordinateIDs() ([]idRange, error) {
+	me, err := user.Current()
+	if err != nil {
+		return nil, err
+	}
+	data, err := os.ReadFile("/etc/subuid")
+	if err != nil && !os.IsNotExist(err) {
+		return nil, err
+	}
+	var ranges []idRange
+	for line := range bytes.Lines(data) {
+		fields := strings.Split(strings.TrimSpace(string(line)), ":")
+		if len(fields) != 3 || (fields[0] != me.Username && fields[0] != me.Uid) {
+			continue
+		}
+		first, err1 := strconv.Atoi(fields[1])
+		count, err2 := strconv.Atoi(fields[2])
+		if err1 != nil || err2 != nil {
+			return nil, fmt.Errorf("cannot understand the line %q of /etc/subuid", line)
+		}
+		ranges = append(ranges, idRange{first, count})
+	}
+	return ranges, nil
+}
+
+// homeKey finds a story's own directory among a script's values.
+type homeKey struct{}
+
+// setUp gives a story a home, a run directory and a store of its own. Their paths are short: what ends up
+// in the address of a unix socket may have 107 bytes.
+func setUp(env *testscript.Env, moss string, fixtures fixtures) error {
+	dir, err := os.MkdirTemp("", "s")
+	if err != nil {
+		return err
+	}
+	env.Values[homeKey{}] = dir
+	env.Values[snapshotKey{}] = &snapshot{}
+	for _, sub := range []string{"home/.config/containers", "run", "tmp"} {
+		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
+			return err
+		}
+	}
+	conf := "[storage]\ndriver = \"overlay\"\n" +
+		"graphroot = \"" + dir + "/store\"\nrunroot = \"" + dir + "/run/containers\"\n"
+	confFile := filepath.Join(dir, "home/.config/containers/storage.conf")
+	if err := os.WriteFile(confFile, []byte(conf), 0o600); err != nil {
+		return err
+	}
+	env.Vars = append(env.Vars,
+		"HOME="+dir+"/home", "XDG_RUNTIME_DIR="+dir+"/run", "TMPDIR="+dir+"/tmp", "XDG_CONFIG_HOME=", "XDG_DATA_HOME=",
+		"CONTAINERS_STORAGE_CONF="+confFile, "STORE="+dir+"/store", "RUN="+dir+"/run",
+		"PATH="+filepath.Dir(moss)+":"+os.Getenv("PATH")+":/usr/sbin:/sbin", "LANG=C.UTF-8", "TERM=xterm",
+		"BUSYBOX="+fixtures.busybox, "CONFIGURED="+fixtures.configured, "DEBIAN="+debianTar,
+		"UID="+strconv.Itoa(os.Getuid()), "MOSS_LINGER=1",
+	)
+	env.Defer(func() { cleanUp(dir, moss, env.Vars) })
+	return nil
+}
+
+// condition adds to testscript's own: root, and program:NAME for one that is installed.
+func condition(cond string) (bool, error) {
+	if cond == "root" {
+		return os.Getuid() == 0, nil
+	}
+	return false, fmt.Errorf("unknown condition %q", cond)
+}
