@@ -116,7 +116,7 @@ func newUser(t *testing.T) *user {
 	must(t, err)
 	u.holder = exec.Command("/proc/self/exe", "holder")
 	u.holder.ExtraFiles = []*os.File{w}
-	u.holder.SysProcAttr = &syscall.SysProcAttr{Cloneflags: sys.CloneNet, Pdeathsig: syscall.SIGKILL}
+	u.holder.SysProcAttr = &syscall.SysProcAttr{Cloneflags: sys.CloneNet}
 	u.stop, err = u.holder.StdinPipe()
 	must(t, err)
 	must(t, u.holder.Start())

@@ -1,6 +1,7 @@
 package port
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,7 +11,7 @@ import (
 	"github.com/mosscontainers/moss/pkg/spec"
 )
 
-// by says which process has a port, as far as this user may know: ", by nginx (process 123)".
+// by says which process has a port, as far as this user may know: ", by nginx (process 123)" or ", by container 0123456789ab (process 123)".
 func by(m spec.PortMapping) string {
 	sockets := socketsAt(m.Protocol, m.HostPort)
 	if len(sockets) == 0 {
@@ -26,12 +27,25 @@ func by(m spec.PortMapping) string {
 			continue
 		}
 		process, _, _ := strings.Cut(strings.TrimPrefix(fd, "/proc/"), "/")
-		name, err := os.ReadFile("/proc/" + process + "/comm")
-		if err == nil {
-			return ", by " + strings.TrimSpace(string(name)) + " (process " + process + ")"
+		if name := processName(process); name != "" {
+			return ", by " + name + " (process " + process + ")"
 		}
 	}
 	return ""
+}
+
+// processName is how a user knows a process; a monitor is known by its container. It is "" for a process that ended.
+func processName(pid string) string {
+	data, err := os.ReadFile("/proc/" + pid + "/cmdline")
+	argv := strings.Split(string(data), "\x00")
+	if err != nil || argv[0] == "" {
+		return ""
+	}
+	name := filepath.Base(argv[0])
+	if name == "moss-monitor" && len(argv) > 1 {
+		return fmt.Sprintf("container %.12s", argv[1])
+	}
+	return name
 }
 
 // socketsAt names the bound sockets with a local port, as links in /proc/PID/fd do. The tables are those

@@ -177,7 +177,10 @@ func remove(paths []string) error {
 
 // explain turns the failure to bind into a sentence.
 func explain(err error, m spec.PortMapping) error {
-	at := fmt.Sprintf("%s/%s", net.JoinHostPort(m.HostIP, strconv.Itoa(int(m.HostPort))), m.Protocol)
+	at := fmt.Sprintf("%d/%s", m.HostPort, m.Protocol)
+	if m.HostIP != "" {
+		at = fmt.Sprintf("%s/%s", net.JoinHostPort(m.HostIP, strconv.Itoa(int(m.HostPort))), m.Protocol)
+	}
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE), strings.HasPrefix(err.Error(), "conflict with ID"):
 		return errdefs.Errorf(errdefs.ErrConflict, "cannot publish port %s: it is in use%s", at, by(m))

@@ -29,6 +29,9 @@ const (
 	exitFD
 )
 
+// firstForeign is the first descriptor of moss that is not a standard one.
+const firstForeign = 3
+
 // readyTimeout is how long it may take to configure its interface; usually it is 20 ms.
 const readyTimeout = 10 * time.Second
 
@@ -64,7 +67,10 @@ func Start(ctx context.Context, o Options) (sys.Process, error) {
 	cmd := command(program, o)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.ExtraFiles = []*os.File{o.NetNS, theirs, o.Exit}
-	err = cmd.Start()
+	// What moss itself inherited, a pipe to its caller for example, would stay open for as long as it runs.
+	if err = sys.CloseOnExecFrom(firstForeign); err == nil {
+		err = cmd.Start()
+	}
 	theirs.Close()
 	if err != nil {
 		return sys.Process{}, fmt.Errorf("cannot start slirp4netns: %w", err)
