@@ -51,8 +51,11 @@ func sysMount(foreign, writable bool) specs.Mount {
 	if writable {
 		mode = "rw"
 	}
-	if foreign {
+	if foreign && writable {
 		return hostMount("/sys", mode)
+	}
+	if foreign {
+		return hostMount("/sys", mode, "rro") // with the cgroup file systems below it
 	}
 	return specs.Mount{Destination: "/sys", Type: "sysfs", Source: "sysfs", Options: []string{"nosuid", "noexec", "nodev", mode}}
 }

@@ -132,8 +132,13 @@ func (m *Mount) setField(key, value string, given bool) error {
 	return nil
 }
 
-// setSwitch reads those keys of --mount that are on or off.
+// switches are those keys of --mount that are on or off.
+var switches = []string{"readonly", "ro", "rw", "volume-nocopy", "bind-nonrecursive", "exec", "suid", "dev"}
+
 func (m *Mount) setSwitch(key, value string, given bool) error {
+	if !slices.Contains(switches, key) {
+		return plain("%q is not known; the keys are type, source, target, bind-propagation, tmpfs-size, tmpfs-mode, %s", key, strings.Join(switches, ", "))
+	}
 	on := true
 	if given {
 		var err error
@@ -152,10 +157,8 @@ func (m *Mount) setSwitch(key, value string, given bool) error {
 		if on {
 			m.Options = append(m.Options, "bind")
 		}
-	case "exec", "suid", "dev":
-		m.Options = append(m.Options, map[bool]string{true: key, false: "no" + key}[on])
 	default:
-		return plain("%q is not known; the keys are type, source, target, readonly, bind-propagation, bind-nonrecursive, volume-nocopy, tmpfs-size, tmpfs-mode, exec, suid and dev", key)
+		m.Options = append(m.Options, map[bool]string{true: key, false: "no" + key}[on])
 	}
 	return nil
 }

@@ -1,0 +1,234 @@
+package spec_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	ociv1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/spec"
+)
+
+func TestMistakes(t *testing.T) {
+	for _, c := range []struct{ args, want string }{
+		{"-p 80:abc", `invalid --publish "80:abc": "abc" is not a port number from 1 to 65535`},
+		{"-p 0", `invalid --publish "0": "0" is not a port number`},
+		{"-p 70000:80", `"70000" is not a port number`},
+		{"-p 1-3:1-2", "the ranges 1-3 and 1-2 differ in length"},
+		{"-p 3-1", "the range 3-1 ends before it starts"},
+		{"-p 80/sctp", `the protocol is "sctp", and can be tcp or udp`},
+		{"-p ::1:80:80", "write IPv6 addresses in brackets"},
+		{"-p host:80:80", `"host" is not an IP address`},
+		{"-v :/x", "the source is missing"},
+		{"-v /a:b", `the target "b" is not an absolute path`},
+		{"-v /a:/", "cannot mount on /"},
+		{"-v /a:/b/..", "cannot mount on /"},
+		{"-v /a:/b:wrong", `the option "wrong" is not known`},
+		{"-v /a:/b:ro:x", "a path with a colon can be given with --mount"},
+		{"-v ../..:/b:U", `the option "U" is not known`},
+		{"-v a/b:/c", "a directory starts with / or ./"},
+		{"-v /a:/x -v /b:/x", "cannot mount two things on /x"},
+		{"--tmpfs /x:size=huge", "is no size"},
+		{"--mount type=bind,target=/x", "the source is missing"},
+		{"--mount type=nfs,target=/x", "the types are bind, volume and tmpfs"},
+		{"--mount source=a", "the target is missing"},
+		{"--mount type=tmpfs,source=a,target=/b", "a tmpfs has no source"},
+		{"--mount type=bind,src=/a,dst=/b,colour=red", `"colour" is not known`},
+		{`--mount "x`, "quoted as CSV"},
+		{"--device fuse", "want absolute paths"},
+		{"--device /dev/fuse:/dev/x:rx", `the access "rx" is not made of r, w and m`},
+		{"--device vendor.com/gpu=0", "Container Device Interface"},
+		{"-u 4294967296", `4294967296 is above the highest id`},
+		{"-u -1", "neither a name nor a number"},
+		{"-u root:", "a name or a number is missing"},
+		{"-h under/way", "want letters, digits and hyphens"},
+		{"-e =x", "want NAME=VALUE"},
+		{"--env-file /nonexistent", `invalid --env-file "/nonexistent"`},
+		{"-w relative", "want an absolute path"},
+		{"--entrypoint [1]", "not a JSON list of strings"},
+		{"--ulimit nofile", "want NAME=SOFT[:HARD]"},
+		{"--ulimit nofile=5:1", "ulimit soft limit must be less than or equal to hard limit"},
+		{"--ulimit wrong=5", "invalid ulimit type"},
+		{"--sysctl kernel.panic=1", "belongs to the whole machine"},
+		{"--sysctl net/../kernel.panic=1", "want NAME=VALUE"},
+		{"--cap-add FLY", `"FLY" is not a capability`},
+		{"--security-opt magic", "want no-new-privileges"},
+		{"--security-opt seccomp=", "want seccomp=unconfined"},
+		{"--security-opt no-new-privileges:maybe", "neither true nor false"},
+		{"--memory lots", "want a size such as 512m"},
+		{"--memory-swap 1g", "it needs --memory too"},
+		{"--memory 2g --memory-swap 1g", "cannot be below --memory"},
+		{"--cpus 0.001", "at least 0.01"},
+		{"--cpus NaN", "at least 0.01"},
+		{"--pids-limit -2", "-1 for unlimited"},
+		{"--oom-score-adj 2000", "from -1000 to 1000"},
+		{"--restart sometimes", "want no, on-failure[:N], always or unless-stopped"},
+		{"--restart always:3", "only on-failure takes"},
+		{"--restart always --rm", "cannot use --rm together with --restart always"},
+		{"--stop-signal NOSUCH", "want a signal's name or number"},
+		{"--stop-timeout -1", "want a number of seconds"},
+		{"--network container:", "want none, host, slirp4netns"},
+		{"--network none -p 80", "cannot publish ports with --network none"},
+		{"--network container:x -p 80", "publish them on that container"},
+		{"--pid wrong", "want private, host, container:ID"},
+		{"--uts host -h x", "cannot use --hostname together with --uts host"},
+		{"--dns name", "want an IP address"},
+		{"--add-host name", "want NAME:IP"},
+		{"--log-driver journald", "want k8s-file or none"},
+		{"--log-opt max-size=-1", "want a size such as max-size=10m"},
+		{"--label =x", "want NAME=VALUE"},
+	} {
+		t.Run(c.args, func(t *testing.T) {
+			_, err := tryParse(strings.Fields(c.args)...)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Fatalf("error is %v, want …%s…", err, c.want)
+			}
+			if !errors.Is(err, errdefs.ErrInvalid) {
+				t.Errorf("%v is not an invalid argument", err)
+			}
+			if strings.Contains(err.Error(), "\n") {
+				t.Errorf("%q is more than a line", err)
+			}
+		})
+	}
+}
+
+func TestPorts(t *testing.T) {
+	for _, c := range []struct {
+		flag string
+		want []spec.PortMapping
+	}{
+		{"80", []spec.PortMapping{{ContainerPort: 80, Protocol: "tcp"}}},
+		{"0:80", []spec.PortMapping{{ContainerPort: 80, Protocol: "tcp"}}},
+		{":80", []spec.PortMapping{{ContainerPort: 80, Protocol: "tcp"}}},
+		{"8080:80/udp", []spec.PortMapping{{HostPort: 8080, ContainerPort: 80, Protocol: "udp"}}},
+		{"127.0.0.1::80", []spec.PortMapping{{HostIP: "127.0.0.1", ContainerPort: 80, Protocol: "tcp"}}},
+		{"[::1]:8080:80", []spec.PortMapping{{HostIP: "::1", HostPort: 8080, ContainerPort: 80, Protocol: "tcp"}}},
+		{"8080-8081:80-81", []spec.PortMapping{{HostPort: 8080, ContainerPort: 80, Protocol: "tcp"}, {HostPort: 8081, ContainerPort: 81, Protocol: "tcp"}}},
+		{"65535:65535", []spec.PortMapping{{HostPort: 65535, ContainerPort: 65535, Protocol: "tcp"}}},
+	} {
+		got, err := spec.ParsePort(c.flag)
+		if err != nil {
+			t.Errorf("%s: %v", c.flag, err)
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s: %s", c.flag, diff)
+		}
+	}
+}
+
+func TestVariables(t *testing.T) {
+	t.Setenv("MOSS_TEST_A", "here")
+	t.Setenv("MOSS_TEST_B", "")
+	file := filepath.Join(t.TempDir(), "env")
+	text := "# comment\n\nFROM_FILE=1\r\nBOTH=file\n  INDENTED=a b \"c\"\nMOSS_TEST_A\nABSENT_FROM_HERE\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := parse(t, "-e", "BOTH=flag", "-e", "MOSS_TEST_*", "-e", "EMPTY=", "--env-file", file)
+	c.ApplyImage(ociv1.ImageConfig{Env: []string{"PATH=/image", "BOTH=image", "malformed"}})
+	want := []string{"PATH=/image", "BOTH=flag", "FROM_FILE=1", `INDENTED=a b "c"`, "MOSS_TEST_A=here", "MOSS_TEST_B=", "EMPTY="}
+	if diff := cmp.Diff(want, c.Env); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestImageFillsWhatTheUserLeftOpen(t *testing.T) {
+	img := ociv1.ImageConfig{
+		Entrypoint: []string{"/entry"}, Cmd: []string{"default"}, User: "www", WorkingDir: "/srv", StopSignal: "SIGQUIT",
+		Labels:  map[string]string{"a": "image", "b": "image"},
+		Volumes: map[string]struct{}{"/data": {}, "/mine/": {}}, ExposedPorts: map[string]struct{}{"80/tcp": {}, "53/udp": {}, "9/sctp": {}},
+	}
+	for _, c := range []struct{ args, want string }{
+		{"", "/entry default"},
+		{"given", "/entry given"},
+		{"--entrypoint /mine", "/mine"},
+		{"--entrypoint /mine given", "/mine given"},
+		{"--entrypoint= given", "given"},
+		{`--entrypoint ["/a","b"] c`, "/a b c"},
+	} {
+		got := parse(t, strings.Fields(c.args)...)
+		got.ApplyImage(img)
+		if command := strings.Join(append(got.Entrypoint, got.Command...), " "); command != c.want {
+			t.Errorf("%q runs %q, want %q", c.args, command, c.want)
+		}
+	}
+	got := parse(t, "-l", "a=mine", "-v", "/x:/mine", "-P", "-p", "8053:53/udp", "-u", "0")
+	got.ApplyImage(img)
+	if err := got.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	wantMounts := []spec.Mount{
+		{Type: spec.MountBind, Source: "/x", Target: "/mine"},
+		{Type: spec.MountVolume, Target: "/data", Anonymous: true, Optional: true},
+	}
+	wantPorts := []spec.PortMapping{{HostPort: 8053, ContainerPort: 53, Protocol: "udp"}, {ContainerPort: 80, Protocol: "tcp"}}
+	for _, diff := range []string{
+		cmp.Diff(wantMounts, got.Mounts.Mounts), cmp.Diff(wantPorts, got.Ports),
+		cmp.Diff(map[string]string{"a": "mine", "b": "image"}, got.Labels),
+		cmp.Diff([]string{"0", "/srv", "SIGQUIT"}, []string{got.User, got.WorkDir, got.StopSignal}),
+	} {
+		if diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
+func TestHostileImage(t *testing.T) {
+	for name, img := range map[string]ociv1.ImageConfig{
+		"user beyond the highest": {User: "4294967296"},
+		"user that is a path":     {User: "../../etc"},
+		"volume on the root":      {Volumes: map[string]struct{}{"/a/../..": {}}},
+		"stop signal":             {StopSignal: "SIGNONE"},
+	} {
+		c := parse(t)
+		c.ApplyImage(img)
+		if err := c.Validate(); !errors.Is(err, errdefs.ErrInvalid) {
+			t.Errorf("%s: error is %v", name, err)
+		}
+	}
+	c := parse(t, "sh")
+	c.ApplyImage(ociv1.ImageConfig{WorkingDir: "../../../etc"})
+	if c.WorkDir != "/etc" {
+		t.Errorf("working directory is %s", c.WorkDir)
+	}
+}
+
+func TestLabelFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "labels")
+	if err := os.WriteFile(file, []byte("a=file\n# no\nb=file\nc\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := parse(t, "-l", "a=flag", "--label-file", file)
+	if diff := cmp.Diff(map[string]string{"a": "flag", "b": "file", "c": ""}, c.Labels); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestEnvironmentOfExec(t *testing.T) {
+	got, err := spec.Environment([]string{"A", "B=2"}, nil, []string{"A=1", "C=3"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"A=1", "B=2"}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestSignals(t *testing.T) {
+	for name, want := range map[string]int{"TERM": 15, "sigkill": 9, "15": 15, "SIGRTMIN+3": 37, "RTMAX-1": 63, "RTMIN": 34} {
+		if got, err := spec.ParseSignal(name); err != nil || int(got) != want {
+			t.Errorf("%s is %d (%v), want %d", name, got, err, want)
+		}
+	}
+	for _, name := range []string{"", "0", "-1", "65", "SIGSIGTERM", "RTMIN+99", "RTMINx"} {
+		if got, err := spec.ParseSignal(name); err == nil {
+			t.Errorf("%q is signal %d", name, got)
+		}
+	}
+}
