@@ -29,7 +29,10 @@ build:
 	@test/setup.sh build
 	CGO_ENABLED=0 $(GO) build -ldflags "-s -w" -o $(EMBED)/moss-monitor ./cmd/moss-monitor
 	CGO_ENABLED=0 $(GO) build -ldflags "-s -w" -o $(EMBED)/moss-hello ./cmd/moss-hello
-	CGO_ENABLED=1 $(GO) build -ldflags '$(LDFLAGS) -linkmode external -extldflags "-static"' -o bin/moss ./cmd/moss
+	id=$$(sha256sum $(EMBED)/moss-monitor | cut -c1-16) && \
+	flags="$(LDFLAGS) -X github.com/mosscontainers/moss/libpod/embedded.MonitorID=$$id -linkmode external -extldflags -static" && \
+	CGO_ENABLED=1 $(GO) build -ldflags "$$flags" -o $(EMBED)/../full/moss-full ./cmd/moss-full && \
+	CGO_ENABLED=1 $(GO) build -tags "$(TAGS) moss_front" -ldflags "$$flags" -o bin/moss ./cmd/moss
 
 install: build docs
 	install -D -m 0755 bin/moss $(DESTDIR)$(PREFIX)/bin/moss

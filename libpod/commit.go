@@ -1,3 +1,5 @@
+//go:build !moss_front
+
 package libpod
 
 import (
@@ -7,6 +9,7 @@ import (
 	"github.com/mosscontainers/moss/pkg/spec"
 	"github.com/mosscontainers/moss/storage"
 	"github.com/mosscontainers/moss/storage/image"
+	"github.com/mosscontainers/moss/storage/store"
 )
 
 // CommitOptions say what the image of a container's changes is like.
@@ -33,7 +36,7 @@ func (e *Engine) Commit(ctx Context, ref string, o CommitOptions) (id string, er
 	defer closing(&err, images)
 	opts := image.CommitOptions{
 		ImageID: c.Spec.Image.ID,
-		Upper:   storage.Upper{Dir: filepath.Join(c.Dir, upperDir), Exclude: mountPoints(c.Spec)},
+		Upper:   store.Upper{Dir: filepath.Join(c.Dir, upperDir), Exclude: mountPoints(c.Spec)},
 		Changes: o.Changes, Author: o.Author, Message: o.Message,
 		CreatedBy: strings.Join(append(c.Spec.Entrypoint, c.Spec.Command...), " "),
 	}

@@ -33,13 +33,13 @@ func (e *Engine) Create(ctx Context, c *spec.Container, img *storage.Image) erro
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	if err := e.useVolumes(c); err != nil {
-		return err
-	}
 	if img != nil && !c.Remove {
-		if err := storage.Pin(ctx, e.Config, img.ID); err != nil {
+		if err := e.pin(ctx, img.ID); err != nil {
 			return err
 		}
+	}
+	if err := e.useVolumes(c); err != nil {
+		return err
 	}
 	return e.add(ctx, c)
 }

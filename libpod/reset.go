@@ -1,3 +1,5 @@
+//go:build !moss_front
+
 package libpod
 
 import (
@@ -5,7 +7,7 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/mosscontainers/moss/storage"
+	"github.com/mosscontainers/moss/storage/store"
 )
 
 // Reset removes every container, volume and image of this store, those of Podman and Buildah too.
@@ -22,7 +24,7 @@ func (e *Engine) Reset(ctx Context) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	store, err := storage.Open(ctx, e.Config.Storage)
+	store, err := store.Open(ctx, e.Config.Storage)
 	if err != nil {
 		return err
 	}

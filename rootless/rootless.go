@@ -24,6 +24,7 @@ const (
 	envHolder = "_MOSS_HOLDER"
 	envJoin   = "_MOSS_JOIN"
 	envLinger = "_MOSS_LINGER"
+	envEntry  = "_MOSS_ENTRY" // set while one of moss's programs becomes another
 	envFirst  = "_MOSS_ENTERED" // set while moss is executed again: entering is tried once
 )
 
@@ -65,6 +66,7 @@ func Prepare() error {
 			return errdefs.Errorf(errdefs.ErrUnavailable, "cannot enter the user namespace that was just made; try again, and look at /proc/sys/user/max_user_namespaces if it stays so")
 		}
 	}
+	os.Unsetenv(envEntry)
 	if !e.Joined {
 		return nil
 	}
@@ -73,6 +75,19 @@ func Prepare() error {
 		os.Setenv("_CONTAINERS_ROOTLESS_UID", strconv.Itoa(e.UID)),
 		os.Setenv("_CONTAINERS_ROOTLESS_GID", strconv.Itoa(e.GID)),
 	)
+}
+
+// Pass makes an environment with which another program that is executed in this process is where this one is:
+// inside the namespace, with the lock.
+func Pass(env []string) ([]string, error) {
+	e := nsenter.Result()
+	if !e.Joined {
+		return env, nil
+	}
+	if err := sys.KeepOnExec(e.LockFD); err != nil {
+		return nil, err
+	}
+	return append(env, fmt.Sprintf("%s=%d %d %d %d", envEntry, e.UID, e.GID, e.Holder, e.LockFD)), nil
 }
 
 // UsersLock is the lock that keeps the namespace alive, held shared by this process; a child that

@@ -33,10 +33,8 @@ func cacheEntry(cfg *config.Config, name string) *cached {
 		hash.Write([]byte(store + "\x00"))
 	}
 	file := hex.EncodeToString(hash.Sum(nil)[:16]) + ".json"
-	return &cached{path: filepath.Join(cacheDir(cfg.Storage), file)}
+	return &cached{path: filepath.Join(CacheDir(cfg.Storage), file)}
 }
-
-func cacheDir(s config.Storage) string { return filepath.Join(s.GraphRoot, "moss", "cache") }
 
 // read is the remembered image, or nil where there is none or a source has changed.
 func (c *cached) read() *Image {

@@ -137,7 +137,7 @@ func findLayer(list []*home, id string) (chainLink, error) {
 		if err := h.loadLayers(); err != nil {
 			return chainLink{}, err
 		}
-		if l, ok := h.layers[id]; ok && isHexID(id) && !l.Flags.Incomplete {
+		if l, ok := h.layers[id]; ok && IsID(id) && !l.Flags.Incomplete {
 			return chainLink{l, h}, nil
 		}
 	}

@@ -80,7 +80,7 @@ func (h *home) load() error {
 	}
 	valid := h.images[:0]
 	for _, img := range h.images {
-		if isHexID(img.ID) {
+		if IsID(img.ID) {
 			valid = append(valid, img)
 		}
 	}
@@ -177,7 +177,8 @@ func bigDataFile(key string) string {
 
 // isHexID says whether id is a full id: 64 lower-case hexadecimal digits. Only such an id is ever
 // made part of a path.
-func isHexID(id string) bool { return len(id) == 64 && isHex(id) }
+// IsID says whether a string is the id of an image, a layer or a container: 64 hexadecimal digits.
+func IsID(id string) bool { return len(id) == 64 && isHex(id) }
 
 func isHex(s string) bool {
 	for _, c := range []byte(s) {

@@ -68,7 +68,7 @@ func resolve(cfg *config.Config, name string) (*Image, []source, error) {
 // find looks for a full id, then for names, then for the beginning of an id.
 func find(cfg *config.Config, list []*home, name string) (int, *imageRecord, error) {
 	plain := withoutTransport(name)
-	if id := strings.TrimPrefix(plain, "sha256:"); isHexID(id) {
+	if id := strings.TrimPrefix(plain, "sha256:"); IsID(id) {
 		return only(list, name, func(r *imageRecord) bool { return r.ID == id })
 	}
 	id := strings.TrimPrefix(plain, "sha256:")

@@ -21,8 +21,10 @@ func Monitor() ([]byte, error) { return program("moss-monitor") }
 // Hello is the program of the image localhost/hello: a static ELF file.
 func Hello() ([]byte, error) { return program("moss-hello") }
 
-func program(name string) ([]byte, error) {
-	data, err := files.ReadFile("bin/" + name)
+func program(name string) ([]byte, error) { return read(files, "bin/"+name) }
+
+func read(files embed.FS, name string) ([]byte, error) {
+	data, err := files.ReadFile(name)
 	if err != nil {
 		return nil, errdefs.Errorf(errdefs.ErrUnavailable, "cannot find the program %s inside moss: it was built without it; build with `make build`", name)
 	}

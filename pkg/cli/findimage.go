@@ -1,10 +1,10 @@
+//go:build !moss_front
+
 package cli
 
 import (
 	"context"
 	"errors"
-	"os"
-	"strings"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/storage"
@@ -12,7 +12,7 @@ import (
 )
 
 // findImage is the image to run: the local one, or the one that the policy has pulled.
-func (a *App) findImage(ctx context.Context, name, pull, platform string, quiet bool) (img *storage.Image, err error) {
+func (a *App) findImage(ctx context.Context, name, pull, platform string, quiet, _ bool) (img *storage.Image, err error) {
 	cfg, err := a.Config()
 	if err != nil {
 		return nil, err
@@ -50,26 +50,3 @@ func (a *App) findImage(ctx context.Context, name, pull, platform string, quiet 
 
 // pullRetries is how often a transfer that failed for a passing reason is tried again: Podman's number.
 const pullRetries = 3
-
-// imageName is the full name by which an image was asked for; its id when it was asked for by that.
-func imageName(img *storage.Image, asked string) string {
-	for _, name := range img.Names {
-		if name == asked || strings.HasSuffix(name, "/"+asked) || strings.HasSuffix(name, "/"+asked+":latest") || name == asked+":latest" {
-			return name
-		}
-	}
-	if len(img.Names) > 0 && !strings.HasPrefix(img.ID, asked) {
-		return img.Names[0]
-	}
-	return asked
-}
-
-func writeIDFile(path, id string) error {
-	if path == "" {
-		return nil
-	}
-	if err := os.WriteFile(path, []byte(id), 0o644); err != nil {
-		return errdefs.Errorf(errdefs.ErrInvalid, "cannot write the id: %w", err)
-	}
-	return nil
-}

@@ -1,3 +1,5 @@
+//go:build !moss_front
+
 package cli
 
 import (

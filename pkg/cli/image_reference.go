@@ -6,7 +6,6 @@ import (
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/storage"
-	"github.com/mosscontainers/moss/storage/image"
 )
 
 // matchReference is --filter reference=PATTERN: a shell pattern for the whole name of an image, or for
@@ -17,7 +16,7 @@ func matchReference(pattern string) (func(storage.Summary) bool, error) {
 	}
 	return func(i storage.Summary) bool {
 		for _, name := range i.Names {
-			if matchesEnd(pattern, name) || matchesEnd(pattern, image.Repository(name)) {
+			if matchesEnd(pattern, name) || matchesEnd(pattern, storage.Repository(name)) {
 				return true
 			}
 		}

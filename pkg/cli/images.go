@@ -15,7 +15,6 @@ import (
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/term"
 	"github.com/mosscontainers/moss/storage"
-	"github.com/mosscontainers/moss/storage/image"
 )
 
 type imagesOptions struct {
@@ -91,7 +90,7 @@ func rowsOf(img storage.Summary) []imageRow {
 	}
 	var rows []imageRow
 	for _, name := range img.Names {
-		row := imageRow{img, image.Repository(name), "<none>"}
+		row := imageRow{img, storage.Repository(name), "<none>"}
 		if !strings.Contains(name, "@") {
 			row.Tag = strings.TrimPrefix(name, row.Repository+":")
 		}
@@ -210,7 +209,9 @@ func labelsOf(cfg *config.Config) func(storage.Summary) map[string]string {
 		if err != nil {
 			return nil
 		}
-		var doc image.Document
+		var doc struct {
+			Config struct{ Labels map[string]string } `json:"config"`
+		}
 		if json.Unmarshal(raw, &doc) != nil {
 			return nil
 		}

@@ -12,12 +12,12 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/mosscontainers/moss/libpod"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/rootless"
 	"github.com/mosscontainers/moss/rootless/nsenter"
-	"github.com/mosscontainers/moss/storage"
 )
 
 // Version is set by the Makefile.
@@ -25,8 +25,8 @@ var Version = "0.1.0-dev"
 
 // Main runs the command line args (args[0] is the program) and returns the exit code.
 func Main(args []string) int {
-	if storage.Reexec() {
-		return 0 // this was a child in which containers/storage unpacks a layer
+	if begin() {
+		return 0
 	}
 	app := newApp(os.Stdin, os.Stdout, os.Stderr)
 	if err := rootless.Prepare(); err != nil {
@@ -38,6 +38,9 @@ func Main(args []string) int {
 	context.AfterFunc(ctx, stop)
 
 	root := NewRoot(app)
+	if !knows(root, args[1:]) {
+		return app.fail(app.handOver(), false)
+	}
 	root.SetArgs(args[1:])
 	cmd, err := root.ExecuteContextC(ctx)
 	return app.fail(err, cmd != nil && slices.Contains(runners, cmd.Name()))
@@ -93,12 +96,6 @@ func NewRoot(app *App) *cobra.Command {
 	return root
 }
 
-// commands are all commands below moss.
-func commands(app *App) []*cobra.Command {
-	all := slices.Concat(containerCommands(app), imageCommands(app), systemCommands(app))
-	return append(all, newContainerCommand(app), newVolumeCommand(app))
-}
-
 // enter gets this process into the user's namespace when the command line wants that and the
 // constructor found none: then moss is executed again and this does not return.
 func (a *App) enter(ctx context.Context) error {
@@ -144,6 +141,10 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 }
 
 func flagError(cmd *cobra.Command, err error) error {
+	var value *pflag.InvalidValueError
+	if errors.As(err, &value) && errors.Is(err, errdefs.ErrInvalid) {
+		err = value.Unwrap() // our own sentence, without the library's around it
+	}
 	return errdefs.Errorf(errdefs.ErrInvalid, "%w; see %s --help", err, cmd.CommandPath())
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/mosscontainers/moss/libpod"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
+	"github.com/mosscontainers/moss/storage"
 )
 
 // createOptions are the flags of create and run: the container's description, and what is done only once.
@@ -51,17 +52,36 @@ func (o *createOptions) create(ctx context.Context, app *App, args []string) (*s
 	if err := c.Validate(); err != nil { // before anything is pulled
 		return nil, err
 	}
+	img, err := o.image(ctx, app, args[0])
+	if err != nil {
+		return nil, err
+	}
 	cidfile, err := o.openCIDFile()
 	if err != nil {
 		return nil, err
 	}
-	if err := o.add(ctx, app, engine, args[0]); err != nil {
+	if err := o.add(ctx, engine, img); err != nil {
 		return nil, errors.Join(err, cidfile.abandon())
 	}
 	return c, cidfile.write(c.ID)
 }
 
-func (o *createOptions) add(ctx context.Context, app *App, engine *libpod.Engine, image string) error {
+// image finds the image, nil for a directory.
+func (o *createOptions) image(ctx context.Context, app *App, name string) (*storage.Image, error) {
+	c := &o.Container
+	if o.rootfs {
+		c.Image.Rootfs = name
+		return nil, nil
+	}
+	img, err := app.findImage(ctx, name, o.pull, o.platform, o.quiet, !c.Remove)
+	if err != nil {
+		return nil, err
+	}
+	c.Image.Name = imageName(img, name)
+	return img, nil
+}
+
+func (o *createOptions) add(ctx context.Context, engine *libpod.Engine, img *storage.Image) error {
 	c := &o.Container
 	if o.replace && c.Name != "" {
 		err := engine.Remove(ctx, c.Name, libpod.RemoveOptions{Force: true})
@@ -69,15 +89,6 @@ func (o *createOptions) add(ctx context.Context, app *App, engine *libpod.Engine
 			return err
 		}
 	}
-	if o.rootfs {
-		c.Image.Rootfs = image
-		return engine.Create(ctx, c, nil)
-	}
-	img, err := app.findImage(ctx, image, o.pull, o.platform, o.quiet)
-	if err != nil {
-		return err
-	}
-	c.Image.Name = imageName(img, image)
 	return engine.Create(ctx, c, img)
 }
 

@@ -10,12 +10,13 @@ import (
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/storage"
+	"github.com/mosscontainers/moss/storage/store"
 )
 
 // CommitOptions describe a container that becomes an image.
 type CommitOptions struct {
-	ImageID string        // the container's image; "" for one without
-	Upper   storage.Upper // its writable layer
+	ImageID string      // the container's image; "" for one without
+	Upper   store.Upper // its writable layer
 	// Config replaces the image's; nil keeps it. The caller puts in what the container was started with.
 	Config    *storage.Config
 	Changes   []string // instructions of a Dockerfile, applied last
@@ -56,7 +57,7 @@ func (im *Images) Commit(ctx context.Context, o CommitOptions) (id string, err e
 }
 
 // base is the configuration and the layers to build on.
-func (im *Images) base(id string) (Document, []storage.Layer, error) {
+func (im *Images) base(id string) (Document, []store.Layer, error) {
 	if id == "" {
 		return Document{Platform: v1.Platform{OS: runtime.GOOS, Architecture: runtime.GOARCH}}, nil, nil
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/storage"
+	"github.com/mosscontainers/moss/storage/store"
 )
 
 // Document is an image's configuration file: that of the OCI image specification with what Docker has
@@ -27,7 +28,7 @@ type Document struct {
 
 // newImage records an image whose layers are in the store. layers go from the lowest to the topmost.
 // The same configuration gives the same id, and then only the names are added.
-func (im *Images) newImage(doc Document, layers []storage.Layer, names []string) (id string, err error) {
+func (im *Images) newImage(doc Document, layers []store.Layer, names []string) (id string, err error) {
 	top := ""
 	doc.RootFS = v1.RootFS{Type: "layers", DiffIDs: []digest.Digest{}}
 	manifest := v1.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageManifest, Layers: []v1.Descriptor{}}
@@ -75,8 +76,8 @@ func imageOptions(doc Document, config, manifest []byte) *lib.ImageOptions {
 }
 
 // layersOf are an image's layers, lowest first.
-func (im *Images) layersOf(img *storage.Image) ([]storage.Layer, error) {
-	var layers []storage.Layer
+func (im *Images) layersOf(img *storage.Image) ([]store.Layer, error) {
+	var layers []store.Layer
 	for i := len(img.Layers) - 1; i >= 0; i-- {
 		l, err := im.library().Layer(img.Layers[i])
 		if err != nil {
@@ -85,7 +86,7 @@ func (im *Images) layersOf(img *storage.Image) ([]storage.Layer, error) {
 		if l.UncompressedDigest == "" {
 			return nil, errdefs.Errorf(errdefs.ErrUnavailable, "cannot build on image %s: the digest of its layer %s is not known, since it was pulled in parts; pull it again with enable_partial_images = \"false\" in storage.conf", img.ID[:12], storage.ShortID(l.ID))
 		}
-		layers = append(layers, storage.Layer{ID: l.ID, Parent: l.Parent, DiffID: l.UncompressedDigest, Size: l.UncompressedSize})
+		layers = append(layers, store.Layer{ID: l.ID, Parent: l.Parent, DiffID: l.UncompressedDigest, Size: l.UncompressedSize})
 	}
 	return layers, nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mosscontainers/moss/libpod/embedded"
 	"github.com/mosscontainers/moss/storage"
+	"github.com/mosscontainers/moss/storage/store"
 )
 
 // helloName is the image that moss carries itself, so that a first run needs no registry.
@@ -43,7 +44,7 @@ func (im *Images) EnsureHello(ctx context.Context) (id string, err error) {
 		Config:   storage.Config{ImageConfig: v1.ImageConfig{Entrypoint: []string{"/hello"}}},
 		History:  []v1.History{{Created: &created, CreatedBy: "moss", Comment: "carried by moss itself"}},
 	}
-	id, err = im.newImage(doc, []storage.Layer{*layer}, []string{helloName})
+	id, err = im.newImage(doc, []store.Layer{*layer}, []string{helloName})
 	return id, im.dropLayer(layer.ID, err)
 }
 

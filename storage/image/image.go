@@ -17,18 +17,19 @@ import (
 	"github.com/mosscontainers/moss/pkg/config"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/storage"
+	"github.com/mosscontainers/moss/storage/store"
 )
 
 // Images is an opened store and the configuration that images are moved with. It needs the user
 // namespace.
 type Images struct {
 	cfg   *config.Config
-	store *storage.Store
+	store *store.Store
 }
 
 // Open opens the store of cfg. Close it.
 func Open(ctx context.Context, cfg *config.Config) (*Images, error) {
-	store, err := storage.Open(ctx, cfg.Storage)
+	store, err := store.Open(ctx, cfg.Storage)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +40,7 @@ func Open(ctx context.Context, cfg *config.Config) (*Images, error) {
 func (im *Images) Close() error { return im.store.Close() }
 
 // Store is the opened store.
-func (im *Images) Store() *storage.Store { return im.store }
+func (im *Images) Store() *store.Store { return im.store }
 
 func (im *Images) library() lib.Store { return im.store.Library() }
 

@@ -23,11 +23,12 @@ import (
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/storage"
 	"github.com/mosscontainers/moss/storage/image"
+	"github.com/mosscontainers/moss/storage/store"
 )
 
 // TestMain puts an unprivileged user into a user namespace, which writing the store needs.
 func TestMain(m *testing.M) {
-	if storage.Reexec() {
+	if store.Reexec() {
 		return
 	}
 	if os.Geteuid() != 0 {
@@ -390,7 +391,7 @@ func TestCommitKeepsChangesAndDeletions(t *testing.T) {
 	if out, err := mount.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	id, err := im.Commit(t.Context(), image.CommitOptions{ImageID: base, Upper: storage.Upper{Dir: upper}, Names: []string{"derived"}, Changes: []string{"WORKDIR /x"}})
+	id, err := im.Commit(t.Context(), image.CommitOptions{ImageID: base, Upper: store.Upper{Dir: upper}, Names: []string{"derived"}, Changes: []string{"WORKDIR /x"}})
 	if err != nil {
 		t.Fatal(err)
 	}

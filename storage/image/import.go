@@ -13,7 +13,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
-	"github.com/mosscontainers/moss/storage"
+	"github.com/mosscontainers/moss/storage/store"
 )
 
 // ImportOptions are those of an import.
@@ -49,7 +49,7 @@ func (im *Images) Import(ctx context.Context, source string, in io.Reader, o Imp
 	if err != nil {
 		return "", explain(err, "import", source)
 	}
-	id, err = im.newImage(doc, []storage.Layer{*layer}, names)
+	id, err = im.newImage(doc, []store.Layer{*layer}, names)
 	return id, im.dropLayer(layer.ID, err)
 }
 

@@ -115,22 +115,13 @@ func repoDigests(img *storage.Image) []string {
 	list, seen := []string{}, map[string]bool{}
 	for _, name := range img.Names {
 		for _, d := range img.Digests {
-			if full := Repository(name) + "@" + d; !seen[full] {
+			if full := storage.Repository(name) + "@" + d; !seen[full] {
 				seen[full] = true
 				list = append(list, full)
 			}
 		}
 	}
 	return list
-}
-
-// Repository is a full name without tag and digest.
-func Repository(name string) string {
-	name, _, _ = strings.Cut(name, "@")
-	if colon := strings.LastIndexByte(name, ':'); colon > strings.LastIndexByte(name, '/') {
-		return name[:colon]
-	}
-	return name
 }
 
 // Step is one line of `history`.

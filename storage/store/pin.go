@@ -1,4 +1,4 @@
-package storage
+package store
 
 import (
 	"context"
@@ -10,31 +10,16 @@ import (
 	"os"
 	"path/filepath"
 
-	"go.podman.io/storage"
+	lib "go.podman.io/storage"
 
 	"github.com/mosscontainers/moss/pkg/config"
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/storage"
 )
-
-// Containers of Moss are not containers of containers/storage, so that Podman, Buildah and Skopeo
-// would remove the image below one. A pin is one container of containers/storage per image, named
-// moss-<first 12 digits of the image's id>, which keeps them from it. GraphRoot/moss/pins/<image id> is
-// a symbolic link to the pin's layer: where it leads somewhere, the pin exists.
-
-// Pinned says whether the image has a pin. It costs one stat.
-func Pinned(s config.Storage, imageID string) bool {
-	if !isHexID(imageID) {
-		return false
-	}
-	_, err := os.Stat(pinLink(s, imageID))
-	return err == nil
-}
-
-func pinLink(s config.Storage, imageID string) string { return filepath.Join(pinDir(s), imageID) }
 
 // Pin makes the pin of an image, opening the store only where there is none yet.
 func Pin(ctx context.Context, cfg *config.Config, imageID string) error {
-	if Pinned(cfg.Storage, imageID) {
+	if storage.Pinned(cfg.Storage, imageID) {
 		return nil
 	}
 	store, err := Open(ctx, cfg.Storage)
@@ -46,7 +31,7 @@ func Pin(ctx context.Context, cfg *config.Config, imageID string) error {
 
 // Unpin removes the pin of an image, if there is one.
 func Unpin(ctx context.Context, cfg *config.Config, imageID string) error {
-	if _, err := os.Lstat(pinLink(cfg.Storage, imageID)); !isHexID(imageID) || errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(storage.PinLink(cfg.Storage, imageID)); !storage.IsID(imageID) || errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	store, err := Open(ctx, cfg.Storage)
@@ -58,24 +43,24 @@ func Unpin(ctx context.Context, cfg *config.Config, imageID string) error {
 
 // Pin makes the pin of an image. Pinning twice is harmless.
 func (s *Store) Pin(imageID string) error {
-	if Pinned(s.cfg, imageID) {
+	if storage.Pinned(s.cfg, imageID) {
 		return nil
 	}
-	if !isHexID(imageID) {
+	if !storage.IsID(imageID) {
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot pin image %q: not an id", imageID)
 	}
 	container, err := s.pinContainer(imageID)
 	if err != nil {
 		return errdefs.Errorf(errdefs.ErrUnavailable, "cannot keep image %s from being removed: %w", imageID[:12], err)
 	}
-	return linkPin(pinLink(s.cfg, imageID), filepath.Join(s.cfg.GraphRoot, "overlay", container.LayerID))
+	return linkPin(storage.PinLink(s.cfg, imageID), filepath.Join(s.cfg.GraphRoot, "overlay", container.LayerID))
 }
 
-func (s *Store) pinContainer(imageID string) (*storage.Container, error) {
+func (s *Store) pinContainer(imageID string) (*lib.Container, error) {
 	id, name := pinID(imageID), PinName(imageID)
-	options := &storage.ContainerOptions{Metadata: `{"pin":"moss"}`}
+	options := &lib.ContainerOptions{Metadata: `{"pin":"moss"}`}
 	container, err := s.store.CreateContainer(id, []string{name}, imageID, "", options.Metadata, options)
-	if errors.Is(err, storage.ErrDuplicateID) || errors.Is(err, storage.ErrDuplicateName) {
+	if errors.Is(err, lib.ErrDuplicateID) || errors.Is(err, lib.ErrDuplicateName) {
 		return s.store.Container(id)
 	}
 	return container, err
@@ -96,14 +81,14 @@ func linkPin(link, target string) error {
 
 // Unpin removes the pin of an image, if there is one.
 func (s *Store) Unpin(imageID string) error {
-	if !isHexID(imageID) {
+	if !storage.IsID(imageID) {
 		return nil
 	}
 	err := s.store.DeleteContainer(pinID(imageID))
-	if err != nil && !errors.Is(err, storage.ErrContainerUnknown) && !errors.Is(err, storage.ErrNotAContainer) {
+	if err != nil && !errors.Is(err, lib.ErrContainerUnknown) && !errors.Is(err, lib.ErrNotAContainer) {
 		return errdefs.Errorf(errdefs.ErrUnavailable, "cannot remove the pin of image %s: %w", imageID[:12], err)
 	}
-	return removeAll(pinLink(s.cfg, imageID))
+	return removeAll(storage.PinLink(s.cfg, imageID))
 }
 
 // pinID is the same for every process that pins the image, so that only one of them makes the pin.
@@ -116,7 +101,7 @@ func pinID(imageID string) string {
 func PinName(imageID string) string { return "moss-" + imageID[:12] }
 
 // IsPin says whether a container of containers/storage is a pin.
-func IsPin(c *storage.Container) bool { return c.ID == pinID(c.ImageID) }
+func IsPin(c *lib.Container) bool { return c.ID == pinID(c.ImageID) }
 
 func removeAll(paths ...string) error {
 	for _, path := range paths {

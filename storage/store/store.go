@@ -1,26 +1,28 @@
-package storage
+// Package store writes the image store: it is a narrow wrapper of containers/storage. Package storage reads
+// the same files without it; programs that only run containers do not link this one.
+package store
 
 import (
 	"context"
 	"encoding/json"
 	"errors"
-	"path/filepath"
 	"slices"
 
 	"syscall"
 
-	"go.podman.io/storage"
+	lib "go.podman.io/storage"
 	"go.podman.io/storage/pkg/reexec"
 	"go.podman.io/storage/types"
 
 	"github.com/mosscontainers/moss/pkg/config"
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/storage"
 )
 
 // Store is an opened image store. It needs the user namespace.
 type Store struct {
 	cfg   config.Storage
-	store storage.Store
+	store lib.Store
 }
 
 // Reexec must be the first call of main: containers/storage unpacks layers in a chroot, in a new
@@ -32,7 +34,7 @@ func Open(ctx context.Context, cfg config.Storage) (*Store, error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
-	s, err := storage.GetStore(types.StoreOptions{
+	s, err := lib.GetStore(types.StoreOptions{
 		GraphRoot:          cfg.GraphRoot,
 		RunRoot:            cfg.RunRoot,
 		ImageStore:         cfg.ImageStore,
@@ -69,7 +71,7 @@ func openError(cfg config.Storage, err error) error {
 }
 
 // Library is the opened store for callers that hand it to go.podman.io/image.
-func (s *Store) Library() storage.Store { return s.store }
+func (s *Store) Library() lib.Store { return s.store }
 
 // Config is what the store was opened with.
 func (s *Store) Config() config.Storage { return s.cfg }
@@ -86,10 +88,8 @@ func (s *Store) Reset() error {
 	if err := s.store.Wipe(); err != nil {
 		return errdefs.Errorf(errdefs.ErrConflict, "cannot empty the image store %s: %w", s.cfg.GraphRoot, err)
 	}
-	return removeAll(cacheDir(s.cfg), pinDir(s.cfg))
+	return removeAll(storage.CacheDir(s.cfg), storage.PinDir(s.cfg))
 }
 
-func pinDir(s config.Storage) string { return filepath.Join(s.GraphRoot, "moss", "pins") }
-
 // ForgetAnswers empties the cache of Resolve.
-func (s *Store) ForgetAnswers() error { return removeAll(cacheDir(s.cfg)) }
+func (s *Store) ForgetAnswers() error { return removeAll(storage.CacheDir(s.cfg)) }

@@ -1,4 +1,4 @@
-package storage
+package store
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 	"syscall"
 
 	"github.com/opencontainers/go-digest"
-	"go.podman.io/storage"
+	lib "go.podman.io/storage"
 	"go.podman.io/storage/pkg/archive"
 	"go.podman.io/storage/pkg/idtools"
 
@@ -37,7 +37,7 @@ func (s *Store) PutLayer(ctx context.Context, parent string, tar io.ReadSeeker) 
 		return nil, layerError(ctx, err)
 	}
 	l, _, err := s.store.PutLayer(id, parent, nil, "", false, nil, &contextReader{ctx, tar})
-	if errors.Is(err, storage.ErrDuplicateID) {
+	if errors.Is(err, lib.ErrDuplicateID) {
 		l, err = s.store.Layer(id)
 	}
 	if err != nil {
@@ -96,7 +96,7 @@ func (s *Store) Spool(ctx context.Context, stream io.Reader) (*os.File, error) {
 // DeleteLayer removes a layer, unless an image or another layer uses it.
 func (s *Store) DeleteLayer(id string) error {
 	err := s.store.DeleteLayer(id)
-	for _, fine := range []error{storage.ErrLayerUnknown, storage.ErrLayerUsedByImage, storage.ErrLayerHasChildren} {
+	for _, fine := range []error{lib.ErrLayerUnknown, lib.ErrLayerUsedByImage, lib.ErrLayerHasChildren} {
 		if errors.Is(err, fine) {
 			return nil
 		}

@@ -1,0 +1,26 @@
+//go:build !moss_front
+
+package cli
+
+import (
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mosscontainers/moss/storage/store"
+)
+
+// commands are all commands below moss.
+func commands(app *App) []*cobra.Command {
+	all := slices.Concat(containerCommands(app), imageCommands(app), systemCommands(app))
+	return append(all, newContainerCommand(app), newVolumeCommand(app))
+}
+
+// begin says that this process was a child in which containers/storage unpacks a layer, and is done.
+func begin() bool { return store.Reexec() }
+
+// knows says that this program has all commands.
+func knows(*cobra.Command, []string) bool { return true }
+
+// handOver is the front program's.
+func (a *App) handOver() error { return nil }
