@@ -20,7 +20,7 @@ func routeAnswers(h *netlink.Handle) error {
 	}
 	const toThisHost = 2 // RTN_LOCAL, rtnetlink(7)
 	err = h.RouteAdd(&netlink.Route{
-		LinkIndex: 1, // lo is always the first
+		LinkIndex: loopback,
 		Table:     port.Mark, Type: toThisHost, Scope: netlink.SCOPE_HOST,
 		Dst: &net.IPNet{IP: net.IPv4zero.To4(), Mask: net.CIDRMask(0, 32)},
 	})

@@ -18,6 +18,8 @@ const (
 	// mtu is what slirp4netns takes at most, rounded down as Podman does. Within the machine a large one saves
 	// work per byte.
 	mtu = 65520
+	// loopback is the index of lo: the kernel makes it first.
+	loopback = 1
 )
 
 // gateway is the bridge's own address.
@@ -76,7 +78,7 @@ func makeBridge(h *netlink.Handle) error {
 	if err := translate(); err != nil {
 		return err
 	}
-	if err := linkUp(h, "lo"); err != nil {
+	if err := raiseLoopback(h); err != nil {
 		return err
 	}
 	return h.LinkSetUp(bridge)
@@ -175,7 +177,7 @@ func configure(addr netip.Prefix, published bool) error {
 	if err != nil {
 		return err
 	}
-	if err := linkUp(h, "lo"); err != nil {
+	if err := raiseLoopback(h); err != nil {
 		return err
 	}
 	if err := h.AddrAdd(eth, &netlink.Addr{IPNet: ipNet(addr)}); err != nil {
@@ -200,13 +202,10 @@ func loopbackUp() error {
 		return err
 	}
 	defer h.Close()
-	return linkUp(h, "lo")
+	return raiseLoopback(h)
 }
 
-func linkUp(h *netlink.Handle, name string) error {
-	link, err := h.LinkByName(name)
-	if err != nil {
-		return err
-	}
-	return h.LinkSetUp(link)
+// raiseLoopback brings lo up in the handle's namespace.
+func raiseLoopback(h *netlink.Handle) error {
+	return h.LinkSetUp(&netlink.GenericLink{LinkAttrs: netlink.LinkAttrs{Index: loopback}})
 }

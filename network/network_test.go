@@ -199,6 +199,28 @@ func TestAKilledUplinkIsReplaced(t *testing.T) {
 	expectHello(t, conn, err)
 }
 
+func TestTheUplinkHoldsNothingOfWhoeverStartedIt(t *testing.T) {
+	inherited, end, err := os.Pipe()
+	must(t, err)
+	defer inherited.Close()
+	defer end.Close()
+	if _, _, errno := syscall.Syscall(syscall.SYS_FCNTL, end.Fd(), syscall.F_SETFD, 0); errno != 0 {
+		t.Fatal(errno)
+	}
+	u := newUser(t)
+	u.attach("aaaa")
+	mine, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", end.Fd()))
+	must(t, err)
+	fds := fmt.Sprintf("/proc/%d/fd", u.uplink().Pid)
+	entries, err := os.ReadDir(fds)
+	must(t, err)
+	for _, e := range entries {
+		if target, err := os.Readlink(filepath.Join(fds, e.Name())); err == nil && target == mine {
+			t.Errorf("it holds our pipe as descriptor %s", e.Name())
+		}
+	}
+}
+
 func TestNothingIsLeftWithoutTheHolder(t *testing.T) {
 	u := newUser(t)
 	a, err := network.Attach(t.Context(), u.request("aaaa"))
