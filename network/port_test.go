@@ -3,10 +3,12 @@ package network_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -182,5 +184,41 @@ func TestAClosedServerListensNoMore(t *testing.T) {
 	if conn, err := net.Dial("tcp4", fmt.Sprintf("127.0.0.1:%d", s.Mappings[0].HostPort)); err == nil {
 		conn.Close()
 		t.Error("somebody still listens")
+	}
+}
+
+// The server shares this process's descriptors with its clients: both run out of them.
+func TestAPortOutlivesACrowdOfClients(t *testing.T) {
+	u := newUser(t)
+	a := u.published("aaaa")
+	listen(t, a.NetNS, "0.0.0.0:80")
+	s, err := publish(t, a, spec.PortMapping{ContainerPort: 80, Protocol: "tcp"})
+	must(t, err)
+	at := fmt.Sprintf("127.0.0.1:%d", s.Mappings[0].HostPort)
+	crowd(t, at)
+	eventually(t, "the port to answer again", func() bool {
+		conn, err := net.Dial("tcp4", at)
+		if err != nil {
+			return false
+		}
+		defer conn.Close()
+		_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+		got, _ := io.ReadAll(conn)
+		return string(got) == "hello"
+	})
+}
+
+// crowd connects until this process has no descriptors left, for a while.
+func crowd(t *testing.T, at string) {
+	var was syscall.Rlimit
+	must(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &was))
+	few := was
+	few.Cur = 200
+	must(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &few))
+	defer func() { must(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &was)) }()
+	for until := time.Now().Add(300 * time.Millisecond); time.Now().Before(until); {
+		if conn, err := net.Dial("tcp4", at); err == nil {
+			defer conn.Close()
+		}
 	}
 }

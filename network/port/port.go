@@ -17,9 +17,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 
-	"github.com/rootless-containers/rootlesskit/v3/pkg/port"
 	"github.com/rootless-containers/rootlesskit/v3/pkg/port/builtin/opaque"
 	"github.com/rootless-containers/rootlesskit/v3/pkg/port/builtin/parent"
 
@@ -46,17 +46,19 @@ type Server struct {
 	// Mappings are those asked for, with the chosen ports in place of 0.
 	Mappings []spec.PortMapping
 
-	driver port.ParentDriver
-	ids    []int
-	child  *child
-	dir    *os.File
-	paths  []string
+	listeners []*listener
+	child     *child
+	dir       *os.File
+	paths     []string
+	stop      context.CancelFunc // ends the keepers
+	keepers   sync.WaitGroup
 }
 
 // Serve binds all ports, or none. When it returns, clients can connect; they wait until the container's server
 // answers for about a quarter of a second. Errors are ErrConflict for an address in use, and ErrDenied.
 func Serve(ctx context.Context, o Options) (_ *Server, err error) {
-	s := &Server{Mappings: slices.Clone(o.Mappings)}
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s := &Server{Mappings: slices.Clone(o.Mappings), stop: stop}
 	defer func() {
 		if err != nil {
 			_ = s.Close()
@@ -65,10 +67,11 @@ func Serve(ctx context.Context, o Options) (_ *Server, err error) {
 	if err := s.open(o); err != nil {
 		return nil, fmt.Errorf("cannot publish ports: %w", err)
 	}
-	for i := range s.Mappings {
-		if err := s.add(ctx, &s.Mappings[i], o.Address); err != nil {
+	for i, l := range s.listeners {
+		if err := l.bind(ctx, &s.Mappings[i], o.Address); err != nil {
 			return nil, err
 		}
+		s.keepers.Go(func() { l.keep(serving) })
 	}
 	return s, nil
 }
@@ -83,57 +86,38 @@ func (s *Server) open(o Options) (err error) {
 		o.Log = io.Discard
 	}
 	dir := "/proc/self/fd/" + strconv.Itoa(int(s.dir.Fd()))
-	s.driver, err = parent.NewDriver(o.Log, dir, true)
-	if err != nil {
-		return err
-	}
-	paths := s.driver.OpaqueForChild()
 	// The pipe is for a child in another process, the socket may be left from one that was killed.
-	s.paths = []string{paths[opaque.SocketPath], paths[opaque.ChildReadyPipePath]}
+	var socket string
+	for range s.Mappings {
+		l := &listener{log: o.Log, failed: make(chan struct{}, 1)}
+		if l.driver, err = parent.NewDriver(l, dir, true); err != nil {
+			return err
+		}
+		paths := l.driver.OpaqueForChild()
+		socket = paths[opaque.SocketPath]
+		s.paths = []string{socket, paths[opaque.ChildReadyPipePath]}
+		s.listeners = append(s.listeners, l)
+	}
 	if err := remove(s.paths); err != nil {
 		return err
 	}
 	s.child = &child{netns: o.NetNS, gateway: o.Gateway}
-	if err := s.child.listen(paths[opaque.SocketPath]); err != nil {
+	if err := s.child.listen(socket); err != nil {
 		s.child = nil
 		return err
 	}
 	return nil
 }
 
-// add binds one port.
-func (s *Server) add(ctx context.Context, m *spec.PortMapping, addr netip.Addr) error {
-	const tries = 16 // somebody may take a port between our choice and our bind
-	chosen := *m
-	for try := 0; ; try++ {
-		if m.HostPort == 0 {
-			free, err := freePort(m.Protocol, m.HostIP)
-			if err != nil {
-				return explain(err, chosen)
-			}
-			chosen.HostPort = free
-		}
-		status, err := s.driver.AddPort(ctx, port.Spec{
-			Proto: chosen.Protocol, ParentIP: chosen.HostIP, ParentPort: int(chosen.HostPort),
-			ChildIP: addr.String(), ChildPort: int(chosen.ContainerPort),
-		})
-		if err == nil {
-			s.ids, *m = append(s.ids, status.ID), chosen
-			return nil
-		}
-		if m.HostPort != 0 || try == tries || !errors.Is(err, syscall.EADDRINUSE) {
-			return explain(err, chosen)
-		}
-	}
-}
-
-// Close stops listening. Connections that are open are closed.
+// Close stops listening. Connections that are open are closed. Closing twice is harmless.
 func (s *Server) Close() error {
+	s.stop()
+	s.keepers.Wait()
 	var errs []error
-	for _, id := range s.ids {
-		errs = append(errs, s.driver.RemovePort(context.Background(), id))
+	for _, l := range s.listeners {
+		errs = append(errs, l.unbind())
 	}
-	s.ids = nil
+	s.listeners = nil
 	if s.child != nil {
 		errs = append(errs, s.child.close())
 		s.child = nil
