@@ -3,7 +3,6 @@ package libpod
 import (
 	"encoding/json"
 	"errors"
-
 	"os"
 	"path/filepath"
 	"slices"

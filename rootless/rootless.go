@@ -24,7 +24,7 @@ const (
 	envHolder = "_MOSS_HOLDER"
 	envJoin   = "_MOSS_JOIN"
 	envLinger = "_MOSS_LINGER"
-	envEntry  = "_MOSS_ENTRY" // set while one of moss's programs becomes another
+	envEntry  = "_MOSS_ENTRY"   // set while one of moss's programs becomes another
 	envFirst  = "_MOSS_ENTERED" // set while moss is executed again: entering is tried once
 )
 
@@ -116,11 +116,9 @@ func (n *Namespace) Enter(ctx context.Context, member int) error {
 			return err
 		}
 	}
-	self, err := os.Executable()
-	if err != nil {
-		return fmt.Errorf("cannot find the moss program: %w", err)
-	}
-	return fmt.Errorf("cannot execute %s again: %w", self, syscall.Exec(self, os.Args, append(os.Environ(), envFirst+"=1")))
+	// By descriptor: the program with all commands is a memory file, which has no path.
+	err = syscall.Exec("/proc/self/exe", os.Args, append(os.Environ(), envFirst+"=1"))
+	return fmt.Errorf("cannot execute moss again: %w", err)
 }
 
 // Holder reads who holds the namespace; ok is false when nobody living does.

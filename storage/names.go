@@ -120,6 +120,7 @@ func nameSources(cfg *config.Config) []source {
 	if cfg.User.UID != 0 {
 		aliases = filepath.Join(cfg.User.CacheHome, "containers/short-name-aliases.conf")
 	}
+	//nolint:staticcheck // deprecated for messages; here the file itself is asked whether it changed
 	sources := []source{stamp(aliases), stamp(sysregistriesv2.ConfigPath(nil))}
 	paths, err := configfile.GetSearchPaths(&configfile.File{
 		Name: "registries", Extension: "conf", EnvironmentName: registriesEnv, UserId: cfg.User.UID,

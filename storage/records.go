@@ -175,9 +175,8 @@ func bigDataFile(key string) string {
 	return "=" + base64.StdEncoding.EncodeToString([]byte(key))
 }
 
-// isHexID says whether id is a full id: 64 lower-case hexadecimal digits. Only such an id is ever
+// IsID says whether id is a full id: 64 lower-case hexadecimal digits. Only such an id is ever
 // made part of a path.
-// IsID says whether a string is the id of an image, a layer or a container: 64 hexadecimal digits.
 func IsID(id string) bool { return len(id) == 64 && isHex(id) }
 
 func isHex(s string) bool {

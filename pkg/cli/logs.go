@@ -16,7 +16,6 @@ type logsOptions struct {
 	follow, timestamps bool
 	tail               int
 	since, until       string
-	latest             bool
 }
 
 func newLogsCommand(app *App) *cobra.Command {

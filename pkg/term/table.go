@@ -19,11 +19,11 @@ func NewTable(w io.Writer) *Table {
 func (t *Table) Row(cells ...string) {
 	for i, c := range cells {
 		if i > 0 {
-			io.WriteString(t.w, "\t") // a tabwriter keeps errors for Flush
+			_, _ = io.WriteString(t.w, "\t") // a tabwriter keeps errors for Flush
 		}
-		io.WriteString(t.w, Printable(c))
+		_, _ = io.WriteString(t.w, Printable(c))
 	}
-	io.WriteString(t.w, "\n")
+	_, _ = io.WriteString(t.w, "\n")
 }
 
 // Write adds text whose cells are ended by tabs and whose lines by newlines.

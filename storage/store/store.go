@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
-
 	"syscall"
 
 	lib "go.podman.io/storage"
