@@ -1,0 +1,61 @@
+package cli
+
+import (
+	"os"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/mosscontainers/moss/rootless/nsenter"
+)
+
+// readers are the commands that must work without the user namespace: they take no lock and write nothing.
+var readers = map[string]bool{
+	"attach": true, "container attach": true, "container exists": true, "container inspect": true, "container logs": true,
+	"container port": true, "container ps": true, "container wait": true, "history": true, "image exists": true,
+	"image history": true, "image inspect": true, "image ls": true, "images": true, "info": true, "inspect": true,
+	"login": true, "logout": true, "logs": true, "port": true, "ps": true, "system info": true, "version": true,
+	"volume exists": true, "volume inspect": true, "volume ls": true, "wait": true,
+}
+
+// The constructor in rootless/nsenter decides by names of its own, before Go runs: they must be those of the
+// commands.
+func TestConstructorKnowsTheCommands(t *testing.T) {
+	root := NewRoot(newApp(os.Stdin, os.Stdout, os.Stderr))
+	var walk func(cmd *cobra.Command, path []string)
+	walk = func(cmd *cobra.Command, path []string) {
+		for _, sub := range cmd.Commands() {
+			walk(sub, append(path[:len(path):len(path)], sub.Name()))
+		}
+		if len(path) == 0 || cmd.HasSubCommands() {
+			return
+		}
+		name := cmd.CommandPath()[len("moss "):]
+		args := append([]string{"moss"}, path...)
+		if got, want := nsenter.Wants(args), !readers[name]; got != want {
+			t.Errorf("moss %s: the constructor joins the namespace: %t, want %t", name, got, want)
+		}
+		delete(readers, name)
+	}
+	walk(root, nil)
+	for name := range readers {
+		t.Errorf("%q is expected to be a command, and is none", name)
+	}
+}
+
+// A global flag's value must not be taken for the command.
+func TestConstructorSkipsValuesOfGlobalFlags(t *testing.T) {
+	root := NewRoot(newApp(os.Stdin, os.Stdout, os.Stderr))
+	root.PersistentFlags().VisitAll(func(f *pflag.Flag) {
+		if f.Value.Type() == "bool" {
+			return
+		}
+		if !nsenter.Wants([]string{"moss", "--" + f.Name, "ps", "run"}) {
+			t.Errorf("the constructor takes the value of --%s for the command", f.Name)
+		}
+		if nsenter.Wants([]string{"moss", "--" + f.Name + "=run", "ps"}) {
+			t.Errorf("the constructor takes the value of --%s=… for the command", f.Name)
+		}
+	})
+}
