@@ -43,21 +43,21 @@ func Main(args []string) int {
 	}
 	root.SetArgs(args[1:])
 	cmd, err := root.ExecuteContextC(ctx)
-	return app.fail(err, cmd != nil && slices.Contains(runners, cmd.Name()))
+	return app.fail(err, cmd != nil && slices.Contains(removers, cmd.Name()))
 }
 
-// runners are the commands whose exit code is that of what ran in a container.
-var runners = []string{"run", "start", "exec", "attach"}
+// removers are the commands that have exit codes of their own for what is not there or in use.
+var removers = []string{"rm", "rmi"}
 
 // fail prints an error, for people, and returns the exit code.
-func (a *App) fail(err error, runs bool) int {
+func (a *App) fail(err error, removes bool) int {
 	var exit *errdefs.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		for line := range strings.SplitSeq(err.Error(), "\n") {
 			a.eprintln("moss: " + line)
 		}
 	}
-	return errdefs.ExitCode(err, runs)
+	return errdefs.ExitCode(err, removes)
 }
 
 // NewRoot is the moss command with all its commands. Documentation is generated from it.

@@ -29,17 +29,18 @@ const (
 	ExitNoCommand     = 127 // the command cannot be found
 )
 
-// kinds relates each sentinel to its HTTP status (plain numbers: net/http would double the monitor) and to its exit codes: ofRun for commands that run
-// something in a container (run, start, exec), ofOther for all others.
+// kinds relates each sentinel to its HTTP status (plain numbers: net/http would double the monitor) and to
+// its exit codes: ofRemoval for commands that remove (podman-rm(1) and podman-rmi(1), "Exit Status"), ofOther
+// for all others.
 var kinds = []struct {
-	err            error
-	status         int
-	ofRun, ofOther int
+	err                error
+	status             int
+	ofRemoval, ofOther int
 }{
 	{ErrNoCommand, 404, ExitNoCommand, ExitNoCommand},
 	{ErrNotExecutable, 400, ExitNotExecutable, ExitNotExecutable},
-	{ErrNotFound, 404, ExitEngine, 1},
-	{ErrConflict, 409, ExitEngine, 2},
+	{ErrNotFound, 404, 1, ExitEngine},
+	{ErrConflict, 409, 2, ExitEngine},
 	{ErrInvalid, 400, ExitEngine, ExitEngine},
 	{ErrDenied, 403, ExitEngine, ExitEngine},
 	{ErrUnavailable, 503, ExitEngine, ExitEngine},
@@ -53,9 +54,9 @@ type ExitError struct{ Code int }
 
 func (e *ExitError) Error() string { return fmt.Sprintf("exit status %d", e.Code) }
 
-// ExitCode is the exit code of a Moss command that ended with err. runs says that the command runs
-// something in a container.
-func ExitCode(err error, runs bool) int {
+// ExitCode is the exit code of a Moss command that ended with err. removes says that the command removes
+// containers, images or volumes.
+func ExitCode(err error, removes bool) int {
 	if err == nil {
 		return 0
 	}
@@ -65,8 +66,8 @@ func ExitCode(err error, runs bool) int {
 	}
 	for _, k := range kinds {
 		if errors.Is(err, k.err) {
-			if runs {
-				return k.ofRun
+			if removes {
+				return k.ofRemoval
 			}
 			return k.ofOther
 		}
