@@ -39,11 +39,12 @@ func Login(ctx context.Context, cfg *config.Config, registry, user, password str
 
 // Logout forgets the credentials for a registry, or for all of them if registry is "".
 func Logout(cfg *config.Config, registry, file string) error {
+	file = loginFile(cfg, file)
 	sys, err := systemContext(cfg, Registry{}, Platform{})
 	if err != nil {
 		return err
 	}
-	sys.AuthFilePath = loginFile(cfg, file)
+	sys.AuthFilePath = file
 	if registry == "" {
 		return explain(dockerconfig.RemoveAllAuthentication(sys), "log out of", "all registries")
 	}

@@ -54,6 +54,9 @@ type Copying struct {
 
 // systemContext is the library's form of the options.
 func systemContext(cfg *config.Config, r Registry, p Platform) (*types.SystemContext, error) {
+	if err := tellRuntimeDir(cfg); err != nil {
+		return nil, err
+	}
 	sys := &types.SystemContext{
 		AuthFilePath:            authFile(cfg, r.AuthFile),
 		DockerCertPath:          r.CertDir,
@@ -81,6 +84,16 @@ func systemContext(cfg *config.Config, r Registry, p Platform) (*types.SystemCon
 	return sys, nil
 }
 
+// tellRuntimeDir gives the library our runtime directory where the environment names none. It would look
+// for auth.json in /run/containers/0 instead, where a user in a namespace of his own may not even look.
+func tellRuntimeDir(cfg *config.Config) error {
+	const key = "XDG_RUNTIME_DIR"
+	if cfg.User.UID == 0 || os.Getenv(key) != "" {
+		return nil
+	}
+	return os.Setenv(key, cfg.RuntimeDir)
+}
+
 // authFile is the file that credentials are read from and written to: the option, $REGISTRY_AUTH_FILE,
 // or "" for the library's own search, which begins with $XDG_RUNTIME_DIR/containers/auth.json.
 func authFile(_ *config.Config, option string) string {
@@ -90,8 +103,8 @@ func authFile(_ *config.Config, option string) string {
 	return os.Getenv("REGISTRY_AUTH_FILE")
 }
 
-// loginFile is authFile for writing. Without XDG_RUNTIME_DIR the library would write below /run, where a
-// user cannot; the file in the user's configuration is one that it, Podman and Skopeo read too.
+// loginFile is authFile for writing; ask it before systemContext. Without XDG_RUNTIME_DIR Podman and Skopeo
+// do not know our runtime directory, but they do read the file in the user's configuration.
 func loginFile(cfg *config.Config, option string) string {
 	if file := authFile(cfg, option); file != "" {
 		return file
