@@ -146,9 +146,15 @@ func savedName(name string, names []string) string {
 	return ""
 }
 
+// standardOutput may lead to a regular file, which is the shell's to make and not ours to replace.
+const standardOutput = "/dev/stdout"
+
 // atomically lets write make a file beside path and then puts it there. A path that is no regular
-// file, such as /dev/stdout, is written directly.
+// file, and the standard output, is written directly.
 func atomically(path string, write func(tmp string) error) (err error) {
+	if path == standardOutput {
+		return write(path)
+	}
 	info, statErr := os.Stat(path)
 	if statErr == nil && info.IsDir() {
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot save to %s: it is a directory", path)
