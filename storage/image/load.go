@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path"
@@ -43,27 +44,56 @@ func (im *Images) Load(ctx context.Context, file string, progress io.Writer) ([]
 	if info.IsDir() {
 		loaded, err = im.loadDirectory(ctx, file, progress)
 	} else {
-		loaded, err = im.loadArchive(ctx, file, progress)
+		loaded, err = im.loadArchive(ctx, file, file, progress)
 	}
 	return loaded, explain(err, "load", file)
 }
 
-// LoadStream is Load for an archive that comes through a pipe.
+// streamName stands for an archive that has no path.
+const streamName = "the standard input"
+
+// LoadStream is Load for an archive that comes through a pipe. A file, as in `moss load <FILE`, is read where it is.
 func (im *Images) LoadStream(ctx context.Context, stream io.Reader, progress io.Writer) (loaded []Loaded, err error) {
+	if path, ok := wholeFile(stream); ok {
+		loaded, err = im.loadArchive(ctx, path, streamName, progress)
+		return loaded, explain(err, "load", streamName)
+	}
 	tmp, err := os.CreateTemp("", "moss-load-")
 	if err != nil {
-		return nil, explain(err, "load", "the archive")
+		return nil, explain(err, "load", streamName)
 	}
 	defer func() { err = errors.Join(err, os.Remove(tmp.Name())) }()
 	_, err = io.Copy(tmp, contextReader{ctx, stream})
 	if err = errors.Join(err, tmp.Close()); err != nil {
-		return nil, explain(err, "load", "the archive")
+		return nil, explain(err, "load", streamName)
 	}
-	loaded, err = im.loadArchive(ctx, tmp.Name(), progress)
-	return loaded, explain(err, "load", "the archive")
+	loaded, err = im.loadArchive(ctx, tmp.Name(), streamName, progress)
+	return loaded, explain(err, "load", streamName)
 }
 
-func (im *Images) loadArchive(ctx context.Context, file string, progress io.Writer) ([]Loaded, error) {
+// wholeFile is the path of a stream that is a regular file of which nothing was read yet.
+func wholeFile(stream io.Reader) (path string, ok bool) {
+	f, ok := stream.(*os.File)
+	if !ok {
+		return "", false
+	}
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return "", false
+	}
+	if at, err := f.Seek(0, io.SeekCurrent); err != nil || at != 0 {
+		return "", false
+	}
+	path, err = os.Readlink(fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
+	if err != nil {
+		return "", false
+	}
+	found, err := os.Stat(path) // it may be unlinked
+	return path, err == nil && os.SameFile(found, info)
+}
+
+// loadArchive loads file, which errors call name.
+func (im *Images) loadArchive(ctx context.Context, file, name string, progress io.Writer) ([]Loaded, error) {
 	reader, dockerErr := archive.NewReader(&types.SystemContext{}, file)
 	if dockerErr == nil {
 		loaded, err := im.loadDocker(ctx, reader, progress)
@@ -71,7 +101,7 @@ func (im *Images) loadArchive(ctx context.Context, file string, progress io.Writ
 	}
 	index, err := readIndex(file)
 	if err != nil {
-		return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot load %s: it is neither a docker-archive (%w) nor an oci-archive (%w)", file, dockerErr, err)
+		return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot load %s: it is neither a docker-archive (%w) nor an oci-archive (%w)", name, dockerErr, err)
 	}
 	return im.loadOCI(ctx, index, progress, func(name string) (types.ImageReference, error) {
 		return ociarchive.NewReference(file, name)
@@ -108,7 +138,10 @@ func (im *Images) loadDirectory(ctx context.Context, dir string, progress io.Wri
 			return nil, err
 		}
 		one, err := im.loadOne(ctx, ref, nil, progress)
-		return []Loaded{one}, err
+		if err != nil {
+			return nil, err
+		}
+		return []Loaded{one}, nil
 	}
 	if err != nil {
 		return nil, err

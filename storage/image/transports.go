@@ -38,6 +38,16 @@ func transportOf(name string) (transport types.ImageTransport, rest string) {
 
 // pullFrom pulls from something other than a registry.
 func (im *Images) pullFrom(ctx context.Context, transport types.ImageTransport, rest string, o PullOptions) ([]Pulled, error) {
+	if isArchive(transport) && !strings.Contains(rest, ":") {
+		return im.pullArchive(ctx, rest, o)
+	}
+	if transport.Name() == istorage.Transport.Name() && !strings.HasPrefix(rest, "[") {
+		img, err := im.find(rest) // in our own store
+		if err != nil {
+			return nil, err
+		}
+		return []Pulled{{ID: img.ID, Name: rest, Local: true}}, nil
+	}
 	src, err := im.parseReference(transport, rest)
 	if err != nil {
 		return nil, err
@@ -54,9 +64,23 @@ func (im *Images) pullFrom(ctx context.Context, transport types.ImageTransport, 
 	return []Pulled{pulled}, err
 }
 
-// parseReference is the transport's own, except that containers-storage means our store.
+func isArchive(transport types.ImageTransport) bool {
+	return transport.Name() == archive.Transport.Name() || transport.Name() == ociarchive.Transport.Name()
+}
+
+// pullArchive pulls all that an archive holds, by the names that it gives.
+func (im *Images) pullArchive(ctx context.Context, file string, o PullOptions) ([]Pulled, error) {
+	loaded, err := im.Load(ctx, file, o.Progress)
+	var all []Pulled
+	for _, l := range loaded {
+		all = append(all, Pulled{ID: l.ID, Name: strings.Join(l.Names, ",")})
+	}
+	return all, err
+}
+
+// parseReference is the transport's own, except that containers-storage means our store where none is named.
 func (im *Images) parseReference(transport types.ImageTransport, rest string) (types.ImageReference, error) {
-	if transport.Name() == istorage.Transport.Name() {
+	if transport.Name() == istorage.Transport.Name() && !strings.HasPrefix(rest, "[") {
 		return istorage.Transport.ParseStoreReference(im.library(), rest)
 	}
 	ref, err := transport.ParseReference(rest)
@@ -113,7 +137,7 @@ func nameOfSource(src types.ImageReference, rest string) (reference.Named, error
 			name = strings.ToLower(filepath.Base(path)) + ":" + name
 		}
 		return ParseName(name)
-	case src.Transport().Name() == archive.Transport.Name(), src.Transport().Name() == ociarchive.Transport.Name():
+	case isArchive(src.Transport()):
 		return nil, nil
 	}
 	return ParseName(strings.ToLower(filepath.Base(path)))
