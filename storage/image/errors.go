@@ -24,6 +24,9 @@ func explain(err error, verb, name string) error {
 		return err
 	}
 	kind, advice := diagnose(err)
+	if advice == adviceLogin && strings.HasPrefix(verb, "push") {
+		advice = "use `moss login` or --creds with credentials that may push there"
+	}
 	if advice != "" {
 		advice = "; " + advice
 	}
@@ -42,6 +45,10 @@ func hasKind(err error) bool {
 	return false
 }
 
+// adviceLogin is for those who look for an image: registries say of one that is not there, or not for
+// everybody, the same.
+const adviceLogin = "the image may not exist, or may need `moss login`"
+
 func diagnose(err error) (kind error, advice string) {
 	var dns *net.DNSError
 	switch {
@@ -50,7 +57,7 @@ func diagnose(err error) (kind error, advice string) {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return errdefs.ErrNoSpace, "free some space, for example with `moss image prune`"
 	case unauthorized(err):
-		return errdefs.ErrDenied, "the image may not exist, or may need `moss login`"
+		return errdefs.ErrDenied, adviceLogin
 	case unknownImage(err):
 		return errdefs.ErrNotFound, "check the name and the tag"
 	case errors.Is(err, docker.ErrTooManyRequests):
