@@ -1,10 +1,13 @@
 package storage
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 
 	"github.com/mosscontainers/moss/pkg/config"
+	"github.com/mosscontainers/moss/pkg/errdefs"
 )
 
 // Containers of Moss are not containers of containers/storage, so that Podman, Buildah and Skopeo
@@ -19,6 +22,21 @@ func Pinned(s config.Storage, imageID string) bool {
 	}
 	_, err := os.Stat(PinLink(s, imageID))
 	return err == nil
+}
+
+// PinnedImages are the ids of the images that have, or had, a pin.
+func PinnedImages(s config.Storage) ([]string, error) {
+	entries, err := os.ReadDir(PinDir(s))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, errdefs.Errorf(errdefs.ErrUnavailable, "cannot read which images are in use: %w", err)
+	}
+	var ids []string
+	for _, entry := range entries {
+		if IsID(entry.Name()) {
+			ids = append(ids, entry.Name())
+		}
+	}
+	return ids, nil
 }
 
 // PinLink is where the pin of an image is recorded.

@@ -74,11 +74,12 @@ func (a *App) removeImages(ctx context.Context, names []string, o rmiOptions) er
 	}
 	opts := image.RemoveOptions{
 		Force: o.force || o.all,
-		InUse: func(id string) []string { return users[id] },
+		InUse: func(id string) []string { return containerNames(engine, users[id]) },
 		Evict: evict(engine, users, o.force),
 	}
 	return a.withImages(ctx, func(images *image.Images) error {
-		return a.each(names, func(name string) (string, error) {
+		unpinned := images.UnpinUnused(func(id string) []string { return users[id] })
+		return firstErr(a.each(names, func(name string) (string, error) {
 			removed, err := images.Remove(ctx, name, opts)
 			if err != nil {
 				if errors.Is(err, errdefs.ErrNotFound) && (o.ignore || o.force) {
@@ -87,8 +88,21 @@ func (a *App) removeImages(ctx context.Context, names []string, o rmiOptions) er
 				return "", err
 			}
 			return describe(removed), nil
-		})
+		}), unpinned)
 	})
+}
+
+// containerNames are what people call these containers.
+func containerNames(engine *libpod.Engine, ids []string) []string {
+	var names []string
+	for _, id := range ids {
+		if c, err := engine.Lookup(id); err == nil && c.Damaged == nil {
+			names = append(names, c.Spec.Name)
+		} else {
+			names = append(names, storage.ShortID(id))
+		}
+	}
+	return names
 }
 
 // removable are the ids of all images that --all means.

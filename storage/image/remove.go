@@ -94,9 +94,16 @@ func (im *Images) free(ctx context.Context, id, name string, o RemoveOptions) er
 		return nil
 	}
 	if !o.Force || o.Evict == nil {
-		return errdefs.Errorf(errdefs.ErrConflict, "cannot remove image %s: container %s uses it; remove the container first, or use --force", name, strings.Join(users, ", "))
+		return errdefs.Errorf(errdefs.ErrConflict, "cannot remove image %s: %s; remove that first, or use --force", name, usedBy(users))
 	}
 	return o.Evict(ctx, id)
+}
+
+func usedBy(containers []string) string {
+	if len(containers) == 1 {
+		return "container " + containers[0] + " uses it"
+	}
+	return "the containers " + strings.Join(containers, ", ") + " use it"
 }
 
 // delete removes the image's pin, which is ours, and the image.
@@ -190,11 +197,27 @@ func (im *Images) Prune(ctx context.Context, o PruneOptions) (*Pruned, error) {
 		return result, err
 	}
 	result.Reclaimed = before.Size - after.Size
-	failures = append(failures, im.store.ForgetAnswers())
+	failures = append(failures, im.store.ForgetAnswers(), im.UnpinUnused(o.InUse))
 	if err := errors.Join(failures...); err != nil {
 		return result, fmt.Errorf("cannot prune all images: %w", err)
 	}
 	return result, nil
+}
+
+// UnpinUnused lets go of images that no container of Moss uses any more, so that Podman and Buildah can
+// remove them. Removing a container does not do that itself: it would have to open the store.
+func (im *Images) UnpinUnused(inUse func(imageID string) []string) error {
+	pinned, err := storage.PinnedImages(im.cfg.Storage)
+	if err != nil {
+		return err
+	}
+	var failures []error
+	for _, id := range pinned {
+		if inUse == nil || len(inUse(id)) == 0 {
+			failures = append(failures, im.store.Unpin(id))
+		}
+	}
+	return errors.Join(failures...)
 }
 
 func prunable(img storage.Summary, o PruneOptions) bool {
