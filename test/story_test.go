@@ -3,6 +3,7 @@ package test
 import (
 	"bytes"
 	"fmt"
+	"net"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -117,16 +118,34 @@ func setUp(env *testscript.Env, moss string, fixtures fixtures) error {
 		"CONTAINERS_STORAGE_CONF="+confFile, "STORE="+dir+"/store", "RUN="+dir+"/run",
 		"PATH="+filepath.Dir(moss)+":"+os.Getenv("PATH")+":/usr/sbin:/sbin", "LANG=C.UTF-8", "TERM=xterm",
 		"BUSYBOX="+fixtures.busybox, "CONFIGURED="+fixtures.configured, "DEBIAN="+debianTar,
-		"UID="+strconv.Itoa(os.Getuid()), "MOSS_LINGER=1",
+		"UID="+strconv.Itoa(os.Getuid()), "MOSS_LINGER=1", "HOSTIP="+hostIP(),
 	)
 	env.Defer(func() { cleanUp(dir, moss, env.Vars) })
 	return nil
 }
 
-// condition adds to testscript's own: root, and program:NAME for one that is installed.
+// hostIP is an address of this machine that is not its loopback's: for a client whose address shall be
+// seen. It is empty on a machine without any.
+func hostIP() string {
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return ""
+	}
+	for _, addr := range addrs {
+		if prefix, ok := addr.(*net.IPNet); ok && prefix.IP.IsGlobalUnicast() && prefix.IP.To4() != nil {
+			return prefix.IP.String()
+		}
+	}
+	return ""
+}
+
+// condition adds to testscript's own: root, and hostip for a machine that has an address.
 func condition(cond string) (bool, error) {
-	if cond == "root" {
+	switch cond {
+	case "root":
 		return os.Getuid() == 0, nil
+	case "hostip":
+		return hostIP() != "", nil
 	}
 	return false, fmt.Errorf("unknown condition %q", cond)
 }
