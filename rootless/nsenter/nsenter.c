@@ -15,6 +15,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "nsenter.h"
@@ -190,6 +191,8 @@ static void hold(void)
 	for (int fd = 0; fd < 3; fd++)
 		dup2(null, fd);
 	close(null);
+	/* whatever the caller had open: somebody may wait for its end */
+	syscall(SYS_close_range, MOSS_HOLDER_EXIT_W + 1, ~0U, 0);
 	if (chdir("/") < 0)
 		_exit(1);
 	for (;;) {
