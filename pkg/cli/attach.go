@@ -13,6 +13,7 @@ import (
 
 	"github.com/mosscontainers/moss/libpod"
 	"github.com/mosscontainers/moss/libpod/monitor"
+	"github.com/mosscontainers/moss/libpod/state"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
 	"github.com/mosscontainers/moss/pkg/term"
@@ -49,9 +50,12 @@ func (o *attachOptions) open(app *App, c *spec.Container, only []string, proxy f
 	if err != nil {
 		return nil, err
 	}
+	typed := c.Terminal && term.IsTerminal(app.In)
 	if wants("stdin") && c.OpenStdin {
 		s.streams.In = app.In
-		s.options.DetachKeys = keys
+		if typed { // bytes of a file are never keys
+			s.options.DetachKeys = keys
+		}
 	}
 	if wants("stdout") {
 		s.streams.Out = app.Out
@@ -59,10 +63,11 @@ func (o *attachOptions) open(app *App, c *spec.Container, only []string, proxy f
 	if wants("stderr") {
 		s.streams.Err = app.Err
 	}
-	if o.sigProxy && !c.Terminal {
+	// A raw terminal makes no signals; the container's own does.
+	if o.sigProxy && (!c.Terminal || s.streams.In == nil) {
 		s.options.Proxy = proxy
 	}
-	if !c.Terminal || !term.IsTerminal(app.In) {
+	if !typed {
 		return s, nil
 	}
 	s.options.Console = app.In
@@ -118,6 +123,23 @@ func (a *App) proxyTo(engine *libpod.Engine, id string) func(syscall.Signal) {
 	}
 }
 
+// join joins our streams to a container that runs.
+func (o *attachOptions) join(ctx context.Context, app *App, c *state.Container, only []string) error {
+	engine, err := app.Engine()
+	if err != nil {
+		return err
+	}
+	conn, err := engine.Dial(c)
+	if err != nil {
+		return err
+	}
+	s, err := o.open(app, c.Spec, only, app.proxyTo(engine, c.Spec.ID))
+	if err != nil {
+		return errors.Join(err, conn.Close())
+	}
+	return s.run(ctx, conn)
+}
+
 func newAttachCommand(app *App) *cobra.Command {
 	var o attachOptions
 	var noStdin bool
@@ -134,19 +156,11 @@ func newAttachCommand(app *App) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			conn, err := engine.Dial(c)
-			if err != nil {
-				return err
-			}
 			only := []string(nil)
 			if noStdin {
 				only = []string{"stdout", "stderr"}
 			}
-			s, err := o.open(app, c.Spec, only, app.proxyTo(engine, c.Spec.ID))
-			if err != nil {
-				return errors.Join(err, conn.Close())
-			}
-			return s.run(cmd.Context(), conn)
+			return o.join(cmd.Context(), app, c, only)
 		},
 	}
 	o.addFlags(cmd.Flags())

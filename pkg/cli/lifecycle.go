@@ -312,6 +312,9 @@ func (o *startOptions) startAttached(ctx context.Context, app *App, ref string) 
 	if o.interactive {
 		streams = append(streams, "stdin")
 	}
+	if c.State.Active() {
+		return o.join(ctx, app, c, streams)
+	}
 	return app.startAttached(ctx, c.Spec, o.attachOptions, streams)
 }
 
@@ -328,7 +331,7 @@ func (o *pruneOptions) addFlags(cmd *cobra.Command) {
 func newContainerPruneCommand(app *App) *cobra.Command {
 	var o pruneOptions
 	cmd := &cobra.Command{
-		Use: "prune [flags]", Short: "Remove all containers that do not run", Args: cobra.NoArgs,
+		Use: "prune [flags]", Short: "Remove all containers that do not run", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if ok, err := app.confirm(o.force, "This removes all containers that do not run."); !ok {
 				return err
