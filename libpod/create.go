@@ -33,6 +33,9 @@ func (e *Engine) Create(ctx Context, c *spec.Container, img *storage.Image) erro
 	if err := c.Validate(); err != nil {
 		return err
 	}
+	if err := e.checkReferences(c); err != nil {
+		return err
+	}
 	if img != nil && !c.Remove {
 		if err := e.pin(ctx, img.ID); err != nil {
 			return err

@@ -84,8 +84,12 @@ func (s *launch) connect(ctx Context, hostname string) (map[string]string, error
 	if ref, ok := strings.CutPrefix(s.c.Network.Network, "container:"); ok {
 		return s.borrowFiles(ref, hostname)
 	}
+	mode, err := s.networkMode(s.c)
+	if err != nil {
+		return nil, err
+	}
 	a, err := network.Attach(ctx, network.Request{
-		ContainerID: s.c.ID, Mode: s.networkMode(), Names: names, Published: len(s.c.Ports) > 0,
+		ContainerID: s.c.ID, Mode: mode, Names: names, Published: len(s.c.Ports) > 0,
 		UserNetNS: s.userNetNS(), ExitPipe: s.NS.ExitPipe(), RunDir: filepath.Join(s.runDir, "..", "network"),
 	})
 	if err != nil {
@@ -99,17 +103,6 @@ func (s *launch) connect(ctx Context, hostname string) (map[string]string, error
 	net := &s.l.State.Network
 	net.Address, net.Gateway, net.Interface, net.MAC = a.Address, a.Gateway, a.Interface, a.MAC.String()
 	return s.writeFiles(a.ResolvConf, a.Hosts, hostname)
-}
-
-// networkMode is the mode of package network. A namespace that somebody else made needs no set-up.
-func (s *launch) networkMode() string {
-	if strings.HasPrefix(s.c.Network.Network, "ns:") {
-		return network.ModeHost
-	}
-	if s.c.Network.Network == "" {
-		return s.Config.Containers.Network
-	}
-	return s.c.Network.Network
 }
 
 // userNetNS is the user's network namespace, "" as real root.

@@ -1,0 +1,66 @@
+package libpod
+
+import (
+	"errors"
+	"os"
+	"strings"
+
+	"github.com/mosscontainers/moss/network"
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/spec"
+)
+
+// checkReferences says at once what the description names and this host does not have: whoever creates a
+// container learns it then, not when somebody starts it. A start looks again.
+func (e *Engine) checkReferences(c *spec.Container) error {
+	for _, m := range c.Mounts.Mounts {
+		if m.Type != spec.MountBind {
+			continue
+		}
+		if _, err := os.Stat(m.Source); err != nil {
+			return errdefs.Errorf(errdefs.ErrInvalid, "cannot mount %s at %s: %w", m.Source, m.Target, onHost(err))
+		}
+	}
+	for _, mode := range []string{c.PID, c.IPC, c.UTS, c.Cgroup, c.Network.Network} {
+		ref, ok := strings.CutPrefix(mode, "container:")
+		if !ok {
+			continue
+		}
+		if _, err := e.Lookup(ref); err != nil {
+			return err
+		}
+	}
+	_, err := e.networkMode(c)
+	return err
+}
+
+// onHost says in words what a look at a path of the host's came to.
+func onHost(err error) error {
+	if errors.Is(err, os.ErrNotExist) {
+		return errors.New("no such file or directory on the host")
+	}
+	var path *os.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}
+
+// networkMode is the mode of package network. A namespace that somebody else made needs no set-up.
+func (e *Engine) networkMode(c *spec.Container) (string, error) {
+	mode := c.Network.Network
+	switch mode {
+	case "", "default", "private", "bridge": // Docker's and Podman's words for what they do unasked
+		mode = e.Config.Containers.Network
+	}
+	kind, _, _ := strings.Cut(mode, ":")
+	switch kind {
+	case "ns", "container":
+		return network.ModeHost, nil
+	case "private", "bridge": // of containers.conf
+		return network.ModeSlirp, nil
+	case "", network.ModeNone, network.ModeHost, network.ModeSlirp:
+		return mode, nil
+	}
+	return "", errdefs.Errorf(errdefs.ErrInvalid, "cannot use network %q: use slirp4netns, none, host or container:NAME", mode)
+}
