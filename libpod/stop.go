@@ -47,7 +47,10 @@ func (e *Engine) Stop(ctx Context, ref string, opts StopOptions) error {
 	var init, monitor sys.Process
 	err = e.Store.Transact(ctx, c.Spec.ID, state.OpStop, func(_ context.Context, l *state.Locked) error {
 		init, monitor = l.State.Init, l.State.Monitor
-		return signalProcess(l.State.Init, first)
+		if l.State.Status == state.Restarting { // nothing runs: it is the monitor that waits
+			return signalProcess(monitor, syscall.SIGTERM)
+		}
+		return signalProcess(init, first)
 	})
 	if errors.Is(err, errdefs.ErrConflict) || errors.Is(err, errdefs.ErrNotFound) {
 		return nil // it ended meanwhile
@@ -98,14 +101,22 @@ func stopTimeout(c *spec.Container, opts StopOptions, configured uint) time.Dura
 	return defaultStopTimeout
 }
 
-// Kill sends a signal to a running container's first process.
+// Kill sends a signal to a running container's first process. SIGKILL is for good, as Docker and Podman have it:
+// the restart policy does not bring the container back, and its end is recorded when Kill returns.
 func (e *Engine) Kill(ctx Context, ref string, signal syscall.Signal) error {
 	c, err := e.Lookup(ref)
 	if err != nil {
 		return err
 	}
+	if c.Damaged != nil {
+		return c.Damaged
+	}
 	if !c.State.Active() {
 		return errdefs.Errorf(errdefs.ErrConflict, "cannot kill container %s: it is %s, not running", c.Spec.Name, c.State.Status)
+	}
+	if signal == syscall.SIGKILL {
+		now := uint(0)
+		return e.Stop(ctx, c.Spec.ID, StopOptions{Timeout: &now})
 	}
 	return signalProcess(c.State.Init, signal)
 }

@@ -37,7 +37,7 @@ type transition struct {
 }
 
 var transitions = map[Op]transition{
-	OpStart:  {from: []Status{Created, Exited}, intent: Starting, to: Running, why: "it runs already"},
+	OpStart:  {from: []Status{Created, Exited}, intent: Starting, to: Running, why: "stop it first, or use restart"},
 	OpStop:   {from: []Status{Running, Stopping, Restarting}, to: Stopping, why: "it does not run"},
 	OpExit:   {from: []Status{Created, Running, Stopping, Restarting, Exited}, to: Exited},
 	OpPause:  {from: []Status{Running}, to: Restarting, why: "a stop was asked for"},
