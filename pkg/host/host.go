@@ -34,8 +34,11 @@ type Facts struct {
 	// Capabilities is the bounding set, one bit for each: more can never be given to a container.
 	Capabilities uint64 `json:"capabilities"`
 	OOMScore     int    `json:"oomScoreAdj"` // ours; only root may go below it
-	AppArmor     bool   `json:"appArmor"`
-	SELinux      bool   `json:"seLinux"`
+	// NoMQueue says that the host has no /dev/mqueue that could be shared.
+	NoMQueue bool `json:"noMQueue,omitempty"`
+
+	AppArmor bool `json:"appArmor"`
+	SELinux  bool `json:"seLinux"`
 	// UnprivilegedPort is the first port that a user without capabilities may bind.
 	UnprivilegedPort int `json:"unprivilegedPort"`
 }
@@ -78,6 +81,7 @@ func Probe() (Facts, error) {
 	}
 	f.OOMScore = number("/proc/self/oom_score_adj", 0)
 	f.UnprivilegedPort = number("/proc/sys/net/ipv4/ip_unprivileged_port_start", 1024)
+	f.NoMQueue = !sys.Exists("/dev/mqueue")
 	f.AppArmor = sys.Exists("/sys/kernel/security/apparmor")
 	f.SELinux = sys.Exists("/sys/fs/selinux/enforce")
 	f.Cgroup = probeCgroup("/sys/fs/cgroup", "/proc/self/cgroup", f.UserNamespace || os.Geteuid() != 0)

@@ -27,7 +27,7 @@ func (m *Mounts) defaults(s *specs.Spec, f host.Facts, in Inputs) []specs.Mount 
 		{Destination: "/dev/pts", Type: "devpts", Source: "devpts", Options: devpts},
 		sysMount(foreign(specs.NetworkNamespace), in.privileged),
 	}
-	all = append(all, m.ipc(s, foreign(specs.IPCNamespace), in)...)
+	all = append(all, m.ipc(s, f, in)...)
 	if f.Cgroup.Parent != "" || f.Cgroup.Version == host.CgroupV2 {
 		all = append(all, cgroupMount(in.privileged))
 	}
@@ -69,7 +69,7 @@ func cgroupMount(writable bool) specs.Mount {
 }
 
 // ipc are the two file systems that show what the IPC namespace holds.
-func (m *Mounts) ipc(s *specs.Spec, foreign bool, in Inputs) []specs.Mount {
+func (m *Mounts) ipc(s *specs.Spec, f host.Facts, in Inputs) []specs.Mount {
 	size := m.ShmSize
 	if size == 0 {
 		size = defaultShm
@@ -79,11 +79,14 @@ func (m *Mounts) ipc(s *specs.Spec, foreign bool, in Inputs) []specs.Mount {
 		Options: []string{"nosuid", "noexec", "nodev", "mode=1777", fmt.Sprintf("size=%d", size)},
 	}
 	mqueue := specs.Mount{Destination: "/dev/mqueue", Type: "mqueue", Source: "mqueue", Options: []string{"nosuid", "noexec", "nodev"}}
-	if foreign {
-		mqueue = hostMount("/dev/mqueue")
-	}
 	if sharesHost(s, specs.IPCNamespace) {
 		shm = hostMount("/dev/shm")
+		if f.NoMQueue {
+			return []specs.Mount{shm}
+		}
+		if f.UserNamespace {
+			mqueue = hostMount("/dev/mqueue")
+		}
 	} else if in.ShmPath != "" {
 		shm = hostMount("/dev/shm")
 		shm.Source = in.ShmPath
