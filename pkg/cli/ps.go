@@ -28,14 +28,14 @@ type psOptions struct {
 func newPsCommand(app *App) *cobra.Command {
 	var o psOptions
 	cmd := &cobra.Command{
-		Use: "ps [flags]", Aliases: []string{"list", "ls"}, Short: "List containers", Args: cobra.NoArgs,
+		Use: "ps [flags]", Aliases: []string{"list", "ls"}, Short: "List containers", Args: noArgs,
 		RunE: func(*cobra.Command, []string) error { return o.run(app) },
 	}
 	fs := cmd.Flags()
 	o.AddFlags(fs)
 	fs.BoolVarP(&o.all, "all", "a", false, "also those that do not run")
 	fs.BoolVarP(&o.latest, "latest", "l", false, "only the one that was created last")
-	fs.IntVar(&o.last, "last", -1, "the N that were created last")
+	fs.IntVarP(&o.last, "last", "n", -1, "the N that were created last")
 	fs.StringArrayVarP(&o.filters, "filter", "f", nil, "only those that match, KEY=VALUE")
 	fs.StringVar(&o.sort, "sort", "created", "sort by command, created, id, image, names, runningfor or status")
 	return cmd
@@ -134,7 +134,7 @@ func psTable() *format.Table[*state.Container] {
 			{Name: "Labels", Value: func(c row) any { return format.Labels(c.Spec.Labels) }},
 			{Name: "Mounts", Value: func(c row) any { return strings.Join(mountsOf(c.Spec), ",") }},
 			{Name: "Networks", Value: func(c row) any { return c.Spec.Network.Network }},
-			{Name: "Pid", Header: "PID", Value: func(c row) any { return c.State.Init.Pid }},
+			{Name: "Pid", Header: "PID", Value: func(c row) any { return pidOf(c) }},
 			{Name: "Restarts", Value: func(c row) any { return c.State.RestartCount }},
 			{Name: "AutoRemove", Value: func(c row) any { return c.Spec.Remove }},
 		},
@@ -186,7 +186,7 @@ func psJSON(c *state.Container) any {
 		Exited: c.State.Status == state.Exited, ExitedAt: c.State.FinishedAt.Unix(), ExitCode: c.State.ExitCode,
 		ID: c.Spec.ID, Image: imageOf(c.Spec), ImageID: c.Spec.Image.ID, Labels: c.Spec.Labels,
 		Mounts: mountsOf(c.Spec), Names: []string{c.Spec.Name}, Networks: []string{},
-		Pid: c.State.Init.Pid, Restarts: c.State.RestartCount, StartedAt: c.State.StartedAt.Unix(),
+		Pid: pidOf(c), Restarts: c.State.RestartCount, StartedAt: c.State.StartedAt.Unix(),
 		State: string(c.State.Status), Status: statusOf(c),
 	}
 	for _, p := range publishedPorts(c) {
@@ -200,6 +200,14 @@ func imageOf(c *spec.Container) string {
 		return c.Image.Rootfs
 	}
 	return c.Image.Name
+}
+
+// pidOf is the pid of the container's first process, 0 when there is none.
+func pidOf(c *state.Container) int {
+	if !c.State.Active() {
+		return 0
+	}
+	return c.State.Init.Pid
 }
 
 func ago(t time.Time) string { return units.HumanDuration(time.Since(t)) + " ago" }
@@ -248,6 +256,9 @@ func portsOf(c *state.Container) string {
 	return strings.Join(list, ", ")
 }
 
+// statuses are ours, and those of Docker's and Podman's that no container of ours ever has: scripts ask for them.
+var statuses = []string{"created", "running", "stopping", "restarting", "exited", "paused", "stopped", "removing", "dead", "unknown"}
+
 // containerFilters are the filters of ps and of the commands that take several containers.
 func containerFilters(engine *libpod.Engine, all []*state.Container) filter.Set[*state.Container] {
 	type row = *state.Container
@@ -262,7 +273,7 @@ func containerFilters(engine *libpod.Engine, all []*state.Container) filter.Set[
 	return append(filter.Set[row]{
 		{Name: "id", Match: filter.Prefix(func(c row) string { return c.Spec.ID })},
 		{Name: "name", Match: filter.Regexp(func(c row) []string { return []string{c.Spec.Name} })},
-		{Name: "status", Match: filter.OneOf(func(c row) string { return string(c.State.Status) }, "created", "running", "stopping", "restarting", "exited")},
+		{Name: "status", Match: filter.OneOf(func(c row) string { return string(c.State.Status) }, statuses...)},
 		{Name: "exited", Match: filter.Number(func(c row) (int, bool) { return c.State.ExitCode, c.State.Status == state.Exited })},
 		{Name: "ancestor", Match: filter.Any(ancestors)},
 		{Name: "volume", Match: filter.Any(func(c row) []string { return volumesOf(c.Spec) })},

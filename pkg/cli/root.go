@@ -4,6 +4,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -51,6 +52,9 @@ var removers = []string{"rm", "rmi"}
 
 // fail prints an error, for people, and returns the exit code.
 func (a *App) fail(err error, removes bool) int {
+	if a.readerGone(err) {
+		return exitPipe
+	}
 	var exit *errdefs.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		for line := range strings.SplitSeq(err.Error(), "\n") {
@@ -58,6 +62,15 @@ func (a *App) fail(err error, removes bool) int {
 		}
 	}
 	return errdefs.ExitCode(err, removes)
+}
+
+// exitPipe is how a shell counts a program that SIGPIPE ended.
+const exitPipe = 128 + int(syscall.SIGPIPE)
+
+// readerGone says that nobody reads our output any more, as with | head: no mistake of anybody's.
+func (a *App) readerGone(err error) bool {
+	var path *os.PathError
+	return errors.As(err, &path) && path.Path == a.Out.Name() && errors.Is(path.Err, syscall.EPIPE)
 }
 
 // NewRoot is the moss command with all its commands. Documentation is generated from it.
@@ -142,10 +155,31 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 
 func flagError(cmd *cobra.Command, err error) error {
 	var value *pflag.InvalidValueError
-	if errors.As(err, &value) && errors.Is(err, errdefs.ErrInvalid) {
-		err = value.Unwrap() // our own sentence, without the library's around it
+	if errors.As(err, &value) {
+		err = flagValueError(value)
 	}
 	return errdefs.Errorf(errdefs.ErrInvalid, "%w; see %s --help", err, cmd.CommandPath())
+}
+
+// flagValueError is our own sentence, without the library's around it, or one that says what kind of value is wanted.
+func flagValueError(value *pflag.InvalidValueError) error {
+	if err := value.Unwrap(); errors.Is(err, errdefs.ErrInvalid) {
+		return err
+	}
+	kinds := map[string]string{"int": "a number", "uint": "a number of at least 0", "bool": "true or false"}
+	kind, ok := kinds[value.GetFlag().Value.Type()]
+	if !ok {
+		return value
+	}
+	return fmt.Errorf("invalid --%s %q: want %s", value.GetFlag().Name, value.GetValue(), kind)
+}
+
+// noArgs is for commands that have flags only.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return errdefs.Errorf(errdefs.ErrInvalid, "%s takes no arguments, but got %q; see %s --help", cmd.CommandPath(), args[0], cmd.CommandPath())
 }
 
 // group is a command that only holds others.

@@ -201,7 +201,7 @@ func (o *runOptions) start(ctx context.Context, app *App, c *spec.Container) err
 	return err
 }
 
-// undo removes a container that was to remove itself but never ran.
+// undo removes a container that was to remove itself, but never ran or lost who reads its output.
 func (o *runOptions) undo(ctx context.Context, app *App, c *spec.Container, err error) error {
 	var exit *errdefs.ExitError
 	if err == nil || errors.As(err, &exit) || !c.Remove {
@@ -211,9 +211,13 @@ func (o *runOptions) undo(ctx context.Context, app *App, c *spec.Container, err 
 	if engineErr != nil {
 		return errors.Join(err, engineErr)
 	}
-	removeErr := engine.Remove(context.WithoutCancel(ctx), c.ID, libpod.RemoveOptions{Force: true})
+	now := uint(0)
+	removeErr := engine.Remove(context.WithoutCancel(ctx), c.ID, libpod.RemoveOptions{Force: true, Timeout: &now})
 	if errors.Is(removeErr, errdefs.ErrNotFound) {
 		removeErr = nil
+	}
+	if o.cidfile != "" && removeErr == nil {
+		removeErr = os.Remove(o.cidfile)
 	}
 	return errors.Join(err, removeErr)
 }

@@ -27,7 +27,7 @@ func systemCommands(app *App) []*cobra.Command {
 func newInfoCommand(app *App) *cobra.Command {
 	var template string
 	cmd := &cobra.Command{
-		Use: "info [flags]", Short: "Print what this host can do and where things are", Args: cobra.NoArgs,
+		Use: "info [flags]", Short: "Print what this host can do and where things are", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			engine, err := app.Engine()
 			if err != nil {
@@ -96,7 +96,7 @@ func orNone(s string) string {
 func newVersionCommand(app *App) *cobra.Command {
 	var template string
 	cmd := &cobra.Command{
-		Use: "version [flags]", Short: "Print the version", Args: cobra.NoArgs,
+		Use: "version [flags]", Short: "Print the version", Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			v := libpod.VersionOf(Version)
 			if template != "" {
@@ -122,7 +122,7 @@ type usageRow struct {
 func newDiskUsageCommand(app *App) *cobra.Command {
 	var o format.Options
 	cmd := &cobra.Command{
-		Use: "df [flags]", Short: "Print what images, containers and volumes take on disk", Args: cobra.NoArgs,
+		Use: "df [flags]", Short: "Print what images, containers and volumes take on disk", Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			engine, err := app.Engine()
 			if err != nil {
@@ -192,7 +192,7 @@ func newSystemPruneCommand(app *App) *cobra.Command {
 	var o pruneOptions
 	var all, volumes bool
 	cmd := &cobra.Command{
-		Use: "prune [flags]", Short: "Remove what nothing uses", Args: cobra.NoArgs,
+		Use: "prune [flags]", Short: "Remove what nothing uses", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if ok, err := app.confirm(o.force, "This removes all containers that do not run and all images without a name that no container uses."); !ok {
 				return err
@@ -221,7 +221,7 @@ func (a *App) prune(ctx context.Context, filters []string, all, volumes bool) er
 func newResetCommand(app *App) *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
-		Use: "reset [flags]", Short: "Remove all containers, volumes and images", Args: cobra.NoArgs,
+		Use: "reset [flags]", Short: "Remove all containers, volumes and images", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if ok, err := app.confirm(force, "This removes ALL containers, volumes and images of this store, those of Podman and Buildah too."); !ok {
 				return err

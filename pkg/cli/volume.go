@@ -112,7 +112,7 @@ func newVolumeListCommand(app *App) *cobra.Command {
 	var o format.Options
 	var filters []string
 	cmd := &cobra.Command{
-		Use: "ls [flags]", Aliases: []string{"list"}, Short: "List volumes", Args: cobra.NoArgs,
+		Use: "ls [flags]", Aliases: []string{"list"}, Short: "List volumes", Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			volumes, err := app.chooseVolumes(filters)
 			if err != nil {
@@ -204,7 +204,7 @@ func newVolumePruneCommand(app *App) *cobra.Command {
 	var o pruneOptions
 	var all bool
 	cmd := &cobra.Command{
-		Use: "prune [flags]", Short: "Remove all volumes that no container uses", Args: cobra.NoArgs,
+		Use: "prune [flags]", Short: "Remove all volumes that no container uses", Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if ok, err := app.confirm(o.force, "This removes all volumes that no container uses, with what is in them."); !ok {
 				return err

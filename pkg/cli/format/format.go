@@ -31,7 +31,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.Format, "format", "", `print "json", "table", or rows of a Go template ("table TEMPLATE" with a heading)`)
 	fs.BoolVarP(&o.Quiet, "quiet", "q", false, "print only the key of each row")
 	fs.BoolVar(&o.NoTrunc, "no-trunc", false, "do not shorten what is printed")
-	fs.BoolVarP(&o.NoHeading, "noheading", "n", false, "leave out the heading of the table")
+	fs.BoolVar(&o.NoHeading, "noheading", false, "leave out the heading of the table")
 }
 
 // writeJSON writes v as podman and docker inspect do: indented by four, <, > and & as they are, and a
