@@ -13,7 +13,8 @@ export PATH := $(CACHE)/go/bin:$(PATH):/usr/local/go/bin
 
 TAGS    := exclude_graphdriver_btrfs containers_image_openpgp seccomp osusergo netgo
 EMBED   := libpod/embedded/bin
-LDFLAGS := -s -w -X github.com/mosscontainers/moss/pkg/cli.Version=$(VERSION)
+MODULE  := github.com/mosscontainers/moss
+LDFLAGS := -s -w -X $(MODULE)/pkg/cli.Version=$(VERSION)
 GO      := go
 # The tags matter to everything that is built or tested; nothing here is built from vendored code.
 export GOFLAGS := -trimpath -buildvcs=false "-tags=$(TAGS)"
@@ -30,7 +31,7 @@ build:
 	CGO_ENABLED=0 $(GO) build -ldflags "-s -w" -o $(EMBED)/moss-monitor ./cmd/moss-monitor
 	CGO_ENABLED=0 $(GO) build -ldflags "-s -w" -o $(EMBED)/moss-hello ./cmd/moss-hello
 	id=$$(sha256sum $(EMBED)/moss-monitor | cut -c1-16) && \
-	flags="$(LDFLAGS) -X github.com/mosscontainers/moss/libpod/embedded.MonitorID=$$id -linkmode external -extldflags -static" && \
+	flags="$(LDFLAGS) -X $(MODULE)/libpod/embedded.MonitorID=$$id -linkmode external -extldflags -static" && \
 	CGO_ENABLED=1 $(GO) build -ldflags "$$flags" -o $(EMBED)/../full/moss-full ./cmd/moss-full && \
 	CGO_ENABLED=1 $(GO) build -tags "$(TAGS) moss_front" -ldflags "$$flags" -o bin/moss ./cmd/moss
 
@@ -79,7 +80,8 @@ bench: build
 
 docs:
 	@test/setup.sh build
-	$(GO) run ./docs/generate -man man -completions completions
+	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || date +%s)} \
+		$(GO) run ./docs/generate -man man -completions completions
 
 clean:
-	rm -rf bin man completions $(EMBED)/moss-monitor $(EMBED)/moss-hello
+	rm -rf bin man completions $(EMBED)/moss-monitor $(EMBED)/moss-hello $(EMBED)/../full/moss-full
