@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	goruntime "runtime"
 	"runtime/debug"
 	"sync/atomic"
 	"syscall"
@@ -80,6 +81,7 @@ func Main(hooks Hooks) int {
 
 // inherit takes over what Spawn left open.
 func inherit(hooks Hooks) (m *monitor, attached *os.File, err error) {
+	goruntime.LockOSThread() // a container dies with the thread that made it
 	syscall.Umask(0)
 	m = &monitor{hooks: hooks, wake: make(chan struct{}, 1), signals: make(chan os.Signal, 16)}
 	if m.request, err = sys.Inherit(fdRequest, "request", false); err != nil {

@@ -32,6 +32,9 @@ func (s *stage) become() error {
 	if err := s.drop(); err != nil {
 		return err
 	}
+	if err := s.dieWithParent(); err != nil {
+		return err
+	}
 	if p.NoNewPrivileges {
 		if err := sys.SetNoNewPrivs(); err != nil {
 			return err
@@ -44,6 +47,20 @@ func (s *stage) become() error {
 		return s.execReaper()
 	}
 	return execute(p.Args, p.Env)
+}
+
+// dieWithParent ties a container to its monitor. A parent that ended just before has closed its end of the socket.
+func (s *stage) dieWithParent() error {
+	if !s.dies {
+		return nil
+	}
+	if err := sys.DieWithParent(); err != nil {
+		return err
+	}
+	if gone, err := sys.HungUp(s.socket); err != nil || gone {
+		return errors.Join(err, errors.New("cannot start the container: its monitor has ended"))
+	}
+	return nil
 }
 
 func (s *stage) loadFilter() error {

@@ -51,6 +51,10 @@ var rules = []rule{
 		change: func(_ *testing.T, b *runtime.Bundle) { b.User = "1000" },
 	},
 	{
+		name: "a user opens its own streams", script: "echo out >/dev/stdout; echo err >/dev/stderr", want: "out\nerr",
+		change: func(_ *testing.T, b *runtime.Bundle) { b.User = "alice" },
+	},
+	{
 		name: "user and groups", script: "id -G", want: "29",
 		change: func(_ *testing.T, b *runtime.Bundle) { b.User, b.Groups = "alice:audio", []string{"audio"} },
 	},

@@ -31,13 +31,14 @@ func startStage(ctx context.Context, l *launch) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	child, err := l.fork(theirs)
+	p := &process{socket: ours, gone: make(chan struct{})}
+	p.child, err = l.fork(theirs, p.gone)
 	if err := errors.Join(err, theirs.Close()); err != nil {
 		ours.Close()
 		return nil, fmt.Errorf("cannot start the container's first process: %w", err)
 	}
-	p := &process{child: child, socket: ours, pid: child.Pid}
-	stop := context.AfterFunc(ctx, func() { _ = child.Kill() })
+	p.pid = p.child.Pid
+	stop := context.AfterFunc(ctx, func() { _ = p.child.Kill() })
 	defer stop()
 	if err := l.prepare(p); err != nil {
 		p.abandon()
@@ -55,27 +56,29 @@ func (l *launch) prepare(p *process) error {
 		return fmt.Errorf("cannot tell the container's first process what to do: %w", err)
 	}
 	console, err := receiveFrame(p.socket)
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return errors.New("cannot set the container up: its first process was killed; is there enough memory?")
 	}
 	p.console = console
 	return err
 }
 
-// fork clones the stage. Joining a PID namespace changes the calling thread for good, so a thread
-// of its own does it, and ends.
-func (l *launch) fork(control *os.File) (*os.Process, error) {
+// fork clones the stage. Joining a PID namespace changes the calling thread for good, so a thread of its own does it. It
+// stays until the process is gone: a stage dies with the thread that cloned it.
+func (l *launch) fork(control *os.File, gone <-chan struct{}) (child *os.Process, err error) {
 	if l.spaces.pid == nil {
 		return l.clone(control)
 	}
-	var child *os.Process
-	var err error
 	done := make(chan struct{})
 	go func() {
-		defer close(done)
 		goruntime.LockOSThread() // never unlocked: the thread ends with the goroutine
 		if err = sys.Setns(l.spaces.pid, sys.ClonePID); err == nil {
 			child, err = l.clone(control)
+		}
+		failed := err != nil
+		close(done)
+		if !failed {
+			<-gone
 		}
 	}()
 	<-done

@@ -28,7 +28,7 @@ func (o *Overlay) mount(target string) error {
 	if err := os.Chdir(o.Home); err != nil {
 		return fmt.Errorf("cannot enter the image store: %w", err)
 	}
-	if err := sys.Mount("overlay", target, "overlay", 0, options); err != nil {
+	if err := sys.Mount("overlay", target, "overlay", syscall.MS_NODEV, options); err != nil {
 		if errors.Is(err, syscall.ENOENT) {
 			return errdefs.Errorf(errdefs.ErrNotFound, "cannot mount the container's root file system: a layer is missing below %s: %w", o.Home, err)
 		}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
@@ -15,6 +17,9 @@ import (
 //
 // The caller is root of the user's user namespace, or of the host. When a container has no PID namespace of
 // its own, the caller is to be a child subreaper with no other children: Wait kills what it finds below it.
+//
+// A container dies with the thread that called Create: the caller stays on its own (runtime.LockOSThread) for as long
+// as the container is to live.
 func New(exe string) Launcher { return &own{exe: exe} }
 
 type own struct{ exe string }
@@ -30,7 +35,7 @@ func (l *own) Create(ctx context.Context, b *Bundle, io Stdio, netns *os.File) (
 	if err != nil {
 		return nil, err
 	}
-	defer spaces.close()
+	defer func() { _ = spaces.close() }() // descriptors of namespaces: nothing is lost
 	group, err := createCgroup(b.Spec.Linux.CgroupsPath, b.Spec.Linux.Resources)
 	if err != nil {
 		return nil, err
@@ -73,6 +78,9 @@ func checkBundle(b *Bundle) error {
 		return fmt.Errorf("cannot start container %s: this launcher cannot set security labels; use --runtime", b.ID)
 	case len(s.Linux.UIDMappings) > 0 || hasNamespace(s, specs.UserNamespace):
 		return fmt.Errorf("cannot start container %s: this launcher makes no user namespace; use --runtime", b.ID)
+	case mayMakeDevices(s.Process.Capabilities) && limitsDevices(s.Linux.Resources):
+		return errdefs.Errorf(errdefs.ErrUnavailable,
+			"cannot give container %s the capability MKNOD: only OCI runtimes enforce which devices it may use then; use --runtime crun, or --privileged", b.ID)
 	}
 	return nil
 }
@@ -84,4 +92,13 @@ func hasNamespace(s *specs.Spec, kind specs.LinuxNamespaceType) bool {
 		}
 	}
 	return false
+}
+
+func mayMakeDevices(c *specs.LinuxCapabilities) bool {
+	return c != nil && slices.Contains(c.Bounding, "CAP_MKNOD")
+}
+
+// limitsDevices says whether there is a device that the rules keep from the container. In a user namespace there are none.
+func limitsDevices(r *specs.LinuxResources) bool {
+	return r != nil && slices.ContainsFunc(r.Devices, func(d specs.LinuxDeviceCgroup) bool { return !d.Allow })
 }

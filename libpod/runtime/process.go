@@ -15,6 +15,7 @@ type process struct {
 	socket  *os.File // nil once the command runs
 	console *os.File
 	group   *cgroup
+	gone    chan struct{} // closed once the child has been collected
 	// ownPIDs says that the kernel ends everything in the container with this process, its PID 1.
 	ownPIDs bool
 	// extra is a process in somebody else's container, which Wait must not end.
@@ -36,7 +37,7 @@ func (p *process) Start() error {
 		return fmt.Errorf("cannot release the container's first process: %w", err)
 	}
 	_, err := receiveFrame(socket)
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return nil
 	}
 	if err == nil {
@@ -48,6 +49,7 @@ func (p *process) Start() error {
 
 func (p *process) Wait() (int, error) {
 	state, err := p.child.Wait()
+	close(p.gone)
 	if err != nil {
 		return 0, fmt.Errorf("cannot wait for process %d: %w", p.pid, err)
 	}
@@ -80,6 +82,7 @@ func (p *process) Delete() error {
 func (p *process) abandon() {
 	_ = p.child.Kill() // it may have ended by itself
 	_, _ = p.child.Wait()
+	close(p.gone)
 	p.socket.Close()
 	if p.console != nil {
 		p.console.Close()

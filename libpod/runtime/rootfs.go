@@ -43,6 +43,11 @@ func newRootfs(b *Bundle) (*rootfs, error) {
 	if err != nil {
 		return nil, err
 	}
+	if b.Overlay == nil {
+		if err := sys.SetMountAttr(root, true, sys.MountAttr{Set: sys.MountNoDev}); err != nil {
+			return nil, fmt.Errorf("cannot use %s as root file system: %w", b.Spec.Root.Path, err)
+		}
+	}
 	return &rootfs{bundle: b, spec: b.Spec, root: root}, nil
 }
 

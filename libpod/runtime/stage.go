@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -44,6 +45,8 @@ type stage struct {
 	console *os.File // master side of the terminal
 	tty     *os.File // slave side
 	reaper  bool
+	// dies says that the process must not outlive its parent: a container's first, whose monitor it is.
+	dies bool
 }
 
 func runStage() {
@@ -52,7 +55,7 @@ func runStage() {
 	debug.SetGCPercent(-1) // too short a life to collect anything
 	s := &stage{socket: os.NewFile(controlFD, "control"), program: os.NewFile(programFD, "program")}
 	err := s.run()
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		os.Exit(1) // the parent is gone
 	}
 	_ = sendError(s.socket, err) // without a parent there is nobody to tell
@@ -111,7 +114,7 @@ func joinNamespaces(kinds []int) error {
 // build makes the container around its first process.
 func (s *stage) build(o *order) error {
 	b := o.Bundle
-	s.proc, s.reaper = b.Spec.Process, b.Init
+	s.proc, s.reaper, s.dies = b.Spec.Process, b.Init, true
 	if err := joinNamespaces(o.Kinds); err != nil {
 		return err
 	}
