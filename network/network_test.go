@@ -150,7 +150,8 @@ func TestContainersResolveNames(t *testing.T) {
 	}}
 	// An answer is what is to be seen, not which: the machine may know no names of the outside.
 	_, err := r.LookupHost(t.Context(), "debian.org.")
-	if dns, ok := err.(*net.DNSError); ok && !dns.IsNotFound && !dns.IsTemporary {
+	var dns *net.DNSError
+	if ok := errors.As(err, &dns); ok && !dns.IsNotFound && !dns.IsTemporary {
 		t.Error(err)
 	} else if ok && dns.IsTimeout {
 		t.Error("no answer from 10.0.2.3:", err)

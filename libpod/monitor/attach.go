@@ -79,7 +79,7 @@ func Attach(ctx context.Context, conn *os.File, streams Streams, o AttachOptions
 		defer ProxySignals(o.Proxy)()
 	}
 	if o.Console != nil {
-		defer term.Resizes(o.Console, func(rows, cols uint16) { c.send(resizeFrame(rows, cols)) })()
+		defer term.Resizes(o.Console, func(rows, cols uint16) { _ = c.send(resizeFrame(rows, cols)) })()
 	}
 	if streams.In != nil {
 		go c.copyInput(term.DetachReader(streams.In, o.DetachKeys))
@@ -115,7 +115,7 @@ func (c *client) hasDetached() bool {
 }
 
 func (c *client) detach() {
-	c.send(appendHeader(nil, kindDetach, 0)) // a monitor that is gone needs no goodbye
+	_ = c.send(appendHeader(nil, kindDetach, 0)) // a monitor that is gone needs no goodbye
 	c.mu.Lock()
 	c.detached = true
 	c.mu.Unlock()
@@ -138,7 +138,7 @@ func (c *client) copyInput(in io.Reader) {
 			c.detach()
 			return
 		case err != nil:
-			c.send(appendHeader(nil, kindStdinEOF, 0)) // fails only when output ends too
+			_ = c.send(appendHeader(nil, kindStdinEOF, 0)) // fails only when output ends too
 			return
 		}
 	}

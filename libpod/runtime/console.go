@@ -39,5 +39,5 @@ func (c *consoleSocket) receive() (*os.File, error) {
 
 func (c *consoleSocket) close() {
 	c.listener.Close()
-	os.Remove(c.path)
+	_ = os.Remove(c.path) // the container's directory goes with it
 }

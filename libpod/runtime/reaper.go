@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -47,7 +48,9 @@ func runReaper() {
 
 // spawn starts the command; it is looked for in PATH as execute does.
 func spawn(args []string) (int, error) {
-	sys.CloseOnExecFrom(3)
+	if err := sys.CloseOnExecFrom(3); err != nil {
+		return 0, fmt.Errorf("cannot close what the command must not inherit: %w", err)
+	}
 	attr := &syscall.ProcAttr{Env: os.Environ(), Files: []uintptr{0, 1, 2}}
 	var pid int
 	err := search(args, os.Environ(), func(file string) (err error) {

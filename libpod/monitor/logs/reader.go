@@ -101,7 +101,7 @@ func (r *reader) drain() error {
 			continue
 		}
 		r.part = append(r.part, chunk...)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err == nil {
@@ -109,7 +109,7 @@ func (r *reader) drain() error {
 			r.part = r.part[:0]
 			err = r.line(line)
 		}
-		if err != nil && err != bufio.ErrBufferFull {
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
 			return err
 		}
 	}
@@ -271,7 +271,7 @@ func (r *reader) follow(ctx context.Context) error {
 	}()
 	defer func() {
 		close(stop)
-		watch.Close()
+		_ = watch.Close() // it was only read
 		<-changes
 	}()
 	for {

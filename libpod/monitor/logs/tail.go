@@ -44,7 +44,7 @@ func tailOffset(f *os.File, n int) (offset int64, found int, err error) {
 	line := end // where the record begins that was seen last
 	for {
 		start, head, err := b.record()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
