@@ -8,7 +8,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
@@ -167,20 +170,67 @@ func (s *Store) release(name, id string) error {
 // Read reads one container by its whole id, without a lock. A container with a damaged file is returned with
 // Damaged set.
 func (s *Store) Read(id string) (*Container, error) {
+	dir, err := os.Open(s.containers())
+	if err != nil {
+		if errors.Is(err, os.ErrNotExist) {
+			return nil, gone(id)
+		}
+		return nil, fmt.Errorf("cannot read the containers: %w", err)
+	}
+	defer dir.Close()
+	return s.read(dir, id, make([]byte, readSize))
+}
+
+// readSize is room for most descriptions and records.
+const readSize = 4096
+
+// read reads one container below the open directory of all. buf is only for the time of the call.
+func (s *Store) read(dir *os.File, id string, buf []byte) (*Container, error) {
 	c := &Container{Dir: s.dir(id), Spec: &spec.Container{}}
-	err := readJSON(filepath.Join(c.Dir, specFile), c.Spec)
+	err := readJSON(dir, id+"/"+specFile, buf, c.Spec)
 	if err == nil {
-		err = readJSON(filepath.Join(c.Dir, stateFile), &c.State)
+		err = readJSON(dir, id+"/"+stateFile, buf, &c.State)
 	}
 	if err == nil {
 		return c, nil
 	}
-	if _, gone := os.Lstat(c.Dir); errors.Is(gone, os.ErrNotExist) {
-		return nil, errdefs.Errorf(errdefs.ErrNotFound, "no such container: %s", short(id))
+	if _, lost := os.Lstat(c.Dir); errors.Is(lost, os.ErrNotExist) {
+		return nil, gone(id)
 	}
 	c.Damaged = errdefs.Errorf(errdefs.ErrDamaged, "container %s is damaged: %w; moss rm -f %s removes it", short(id), err, short(id))
 	c.Spec.ID = id
 	return c, nil
+}
+
+func gone(id string) error {
+	return errdefs.Errorf(errdefs.ErrNotFound, "no such container: %s", short(id))
+}
+
+// All reads all containers, in no order and without a lock: those that are removed meanwhile are not
+// among them.
+func (s *Store) All() ([]*Container, error) {
+	ids, err := s.IDs()
+	if err != nil || len(ids) == 0 {
+		return nil, err
+	}
+	dir, err := os.Open(s.containers())
+	if err != nil {
+		return nil, fmt.Errorf("cannot list the containers: %w", err)
+	}
+	defer dir.Close()
+	found := make([]*Container, len(ids))
+	workers := min(runtime.GOMAXPROCS(0), len(ids)/32+1)
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			buf := make([]byte, readSize)
+			for i := w; i < len(ids); i += workers {
+				found[i], _ = s.read(dir, ids[i], buf) // nil: it is gone
+			}
+		})
+	}
+	wg.Wait()
+	return slices.DeleteFunc(found, func(c *Container) bool { return c == nil }), nil
 }
 
 // Find resolves a name, an id, or the unambiguous beginning of one.
@@ -243,13 +293,13 @@ func (s *Store) IDs() ([]string, error) {
 	return ids, nil
 }
 
-func readJSON(path string, v any) error {
-	data, err := os.ReadFile(path)
+func readJSON(dir *os.File, name string, buf []byte, v any) error {
+	data, err := sys.ReadFileAt(dir, name, buf)
 	if err != nil {
 		return err
 	}
 	if err := json.Unmarshal(data, v); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return fmt.Errorf("%s: %w", filepath.Join(dir.Name(), name), err)
 	}
 	return nil
 }

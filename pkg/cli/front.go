@@ -26,9 +26,9 @@ import (
 // commands are the quick ones.
 func commands(app *App) []*cobra.Command {
 	return []*cobra.Command{
-		newAttachCommand(app), newCreateCommand(app), newExecCommand(app), newImagesCommand(app, "images"), newInspectCommand(app),
+		newAttachCommand(app), newCreateCommand(app), newExecCommand(app), newImagesCommand(app, "images"), newInfoCommand(app), newInspectCommand(app),
 		newKillCommand(app), newLogsCommand(app), newPortCommand(app), newPsCommand(app), newRenameCommand(app), newRestartCommand(app),
-		newRmCommand(app), newRunCommand(app), newStartCommand(app), newStopCommand(app), newWaitCommand(app),
+		newRmCommand(app), newRunCommand(app), newStartCommand(app), newStopCommand(app), newVersionCommand(app), newWaitCommand(app),
 	}
 }
 
