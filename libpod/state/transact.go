@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
@@ -219,6 +220,10 @@ func (s *Store) nameOf(id string) string {
 	return ""
 }
 
+// settling is how old a hidden directory must be before it is taken for a left-over: its maker locks it a moment after it
+// made it.
+const settling = 10 * time.Second
+
 // Sweep removes what killed commands left half made or half removed.
 func (s *Store) Sweep() error {
 	entries, err := os.ReadDir(s.containers())
@@ -234,6 +239,9 @@ func (s *Store) Sweep() error {
 			continue
 		}
 		dir := filepath.Join(s.containers(), e.Name())
+		if info, err := e.Info(); err != nil || time.Since(info.ModTime()) < settling {
+			continue
+		}
 		lock, free, err := sys.TryLockFile(filepath.Join(dir, lockFile))
 		if err != nil || !free {
 			continue
