@@ -64,8 +64,10 @@ stories:
 	test/as-user.sh mossplain $(GO) test -count=1 -timeout 5m -run '$(RUN)' ./test
 	test/as-user.sh root $(GO) test -count=1 -timeout 10m -run '$(RUN)' ./test
 
+# The second line looks at what only the front program is built from.
 lint: $(GOLANGCI)
 	$(GOLANGCI) run ./...
+	$(GO) vet -tags "$(TAGS) moss_front" ./cmd/moss ./pkg/cli ./libpod
 
 $(GOLANGCI):
 	@test/setup.sh build
@@ -84,4 +86,4 @@ docs:
 		$(GO) run ./docs/generate -man man -completions completions
 
 clean:
-	rm -rf bin man completions $(EMBED)/moss-monitor $(EMBED)/moss-hello $(EMBED)/../full/moss-full
+	rm -rf bin man completions $(EMBED)/moss-monitor $(EMBED)/moss-hello $(EMBED)/../full/moss-full $(EMBED)/../full/moss-full
