@@ -22,6 +22,14 @@ const (
 	Exited     Status = "exited"
 )
 
+func (s Status) known() bool {
+	switch s {
+	case Created, Running, Stopping, Restarting, Exited:
+		return true
+	}
+	return false
+}
+
 // Intent is written before an act that changes more than the record, so that whoever finds it can
 // finish or undo what a killed command began.
 type Intent string

@@ -38,7 +38,7 @@ type Container struct {
 	State Record
 	// Dir is the container's directory; its writable layer and its log are below.
 	Dir string
-	// Damaged says that a file could not be understood; Spec then has the id alone.
+	// Damaged says that a file could not be understood; Spec may then have the id and the name alone.
 	Damaged error
 }
 
@@ -192,6 +192,9 @@ func (s *Store) read(dir *os.File, id string, buf []byte) (*Container, error) {
 		err = readJSON(dir, id+"/"+stateFile, buf, &c.State)
 	}
 	if err == nil {
+		err = c.check(id)
+	}
+	if err == nil {
 		return c, nil
 	}
 	if _, lost := os.Lstat(c.Dir); errors.Is(lost, os.ErrNotExist) {
@@ -199,6 +202,9 @@ func (s *Store) read(dir *os.File, id string, buf []byte) (*Container, error) {
 	}
 	c.Damaged = errdefs.Errorf(errdefs.ErrDamaged, "container %s is damaged: %w; moss rm -f %s removes it", short(id), err, short(id))
 	c.Spec.ID = id
+	if c.Spec.Name == "" {
+		c.Spec.Name = s.nameOf(id)
+	}
 	return c, nil
 }
 
