@@ -72,6 +72,9 @@ func finish(ctx Context, c *spec.Container, init, monitor sys.Process, timeout t
 		if err := signalProcess(init, syscall.SIGKILL); err != nil {
 			return err
 		}
+		if _, err := waitProcess(ctx, init, time.Minute); err != nil {
+			return err
+		}
 	}
 	if ended, err = waitProcess(ctx, monitor, time.Minute); err != nil || ended {
 		return err
