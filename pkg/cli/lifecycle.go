@@ -261,6 +261,11 @@ func newWaitCommand(app *App) *cobra.Command {
 	return cmd
 }
 
+func isRunning(e *libpod.Engine, id string) bool {
+	c, err := e.Lookup(id)
+	return err == nil && running(c)
+}
+
 type startOptions struct {
 	attachOptions
 	attach, interactive bool
@@ -279,6 +284,9 @@ func newStartCommand(app *App) *cobra.Command {
 		}
 		warnings, err := e.Start(ctx, c.Spec.ID, libpod.StartOptions{})
 		app.Warn(warnings...)
+		if errors.Is(err, errdefs.ErrConflict) && isRunning(e, c.Spec.ID) {
+			return nil // somebody else was faster
+		}
 		return err
 	})
 	cmd.Flags().BoolVarP(&o.attach, "attach", "a", false, "join our standard output and error, and return the exit code")

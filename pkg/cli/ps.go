@@ -219,6 +219,8 @@ func statusOf(c *state.Container) string {
 		return "Damaged"
 	case st.Status == state.Running:
 		return "Up " + units.HumanDuration(time.Since(st.StartedAt))
+	case st.Status == state.Exited && st.FinishedAt.Before(st.StartedAt): // nobody saw it end
+		return fmt.Sprintf("Exited (%d)", st.ExitCode)
 	case st.Status == state.Exited:
 		return fmt.Sprintf("Exited (%d) %s", st.ExitCode, ago(st.FinishedAt))
 	case st.Status == state.Restarting:

@@ -44,6 +44,9 @@ func Main(args []string) int {
 	}
 	root.SetArgs(args[1:])
 	cmd, err := root.ExecuteContextC(ctx)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return exitInterrupt
+	}
 	return app.fail(err, cmd != nil && slices.Contains(removers, cmd.Name()))
 }
 
@@ -64,8 +67,11 @@ func (a *App) fail(err error, removes bool) int {
 	return errdefs.ExitCode(err, removes)
 }
 
-// exitPipe is how a shell counts a program that SIGPIPE ended.
-const exitPipe = 128 + int(syscall.SIGPIPE)
+// How a shell counts a program that ^C ended, and one that nobody wanted to read any more.
+const (
+	exitInterrupt = 128 + int(syscall.SIGINT)
+	exitPipe      = 128 + int(syscall.SIGPIPE)
+)
 
 // readerGone says that nobody reads our output any more, as with | head: no mistake of anybody's.
 func (a *App) readerGone(err error) bool {
