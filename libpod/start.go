@@ -1,7 +1,6 @@
 package libpod
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -103,7 +102,7 @@ func (s *launch) prepare(ctx Context) error {
 	s.l.State.RunDir = s.runDir
 	s.l.State.Cgroup = config.Linux.CgroupsPath
 	s.req = monitor.Request{
-		ContainerID: s.c.ID, RunDir: s.runDir, StateDir: s.Store.Dir, Bundle: bundle,
+		ContainerID: s.c.ID, RunDir: s.runDir, StateDir: s.Store.Dir,
 		Terminal: s.c.Terminal, OpenStdin: s.c.OpenStdin, StdinOnce: true,
 		Log:     monitor.Log{Driver: s.c.LogDriver, Path: s.logPath(), MaxSize: s.c.LogMaxSize},
 		Restart: monitor.Restart{Policy: s.c.Restart.Policy, Retries: int(s.c.Restart.Retries)},
@@ -118,15 +117,10 @@ func (s *launch) prepare(ctx Context) error {
 	if s.req.Ports, err = s.publication(); err != nil {
 		return err
 	}
-	return s.writeBundle(&bundle)
-}
-
-func (s *launch) writeBundle(b *runtime.Bundle) error {
-	data, err := json.Marshal(b)
-	if err != nil {
+	if s.req.Bundle, err = bundle.Encode(); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(s.runDir, bundleFile), data, 0o600)
+	return os.WriteFile(filepath.Join(s.runDir, bundleFile), s.req.Bundle, 0o600)
 }
 
 // spawn starts the monitor and waits until the container's command has been executed.

@@ -24,7 +24,7 @@ type life struct {
 }
 
 // create makes a life ready to start: the container is set up and its output is being read.
-func (m *monitor) create(ctx context.Context, bundle *runtime.Bundle) (*life, error) {
+func (m *monitor) create(ctx context.Context, bundle runtime.Encoded) (*life, error) {
 	streams, err := m.openStreams()
 	if err != nil {
 		return nil, err

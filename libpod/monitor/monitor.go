@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -36,8 +37,8 @@ type Hooks struct {
 // monitor is the state of the process.
 type monitor struct {
 	hooks    Hooks
-	req      *Request // without the bundle, which every life reads anew
-	request  *os.File
+	req      *Request // without the bundle
+	request  *os.File // the memory file
 	control  *os.File // nil once the container runs
 	users    *os.File // only held
 	netns    *os.File
@@ -95,7 +96,6 @@ func inherit(hooks Hooks) (m *monitor, attached *os.File, err error) {
 		return nil, nil, err
 	}
 	m.req = e.Request
-	m.req.Bundle = runtime.Bundle{}
 	take := func(there bool, fd int, name string, stream bool) (f *os.File) {
 		if there && err == nil {
 			f, err = sys.Inherit(fd, name, stream)
@@ -116,11 +116,30 @@ func inherit(hooks Hooks) (m *monitor, attached *os.File, err error) {
 
 // readEnvelope reads the request from its memory file.
 func (m *monitor) readEnvelope() (e envelope, err error) {
-	err = json.NewDecoder(io.NewSectionReader(m.request, 0, 1<<62)).Decode(&e)
+	data, _, err := m.readRequest()
+	if err == nil {
+		err = json.Unmarshal(data, &e)
+	}
 	if err == nil && e.Request == nil {
 		err = errors.New("cannot read the request: it is empty")
 	}
 	return e, err
+}
+
+// readRequest reads both parts of the memory file.
+func (m *monitor) readRequest() (data []byte, bundle runtime.Encoded, err error) {
+	all, err := io.ReadAll(io.NewSectionReader(m.request, 0, 1<<62))
+	if err != nil {
+		return nil, nil, err
+	}
+	n := 4
+	if len(all) >= n {
+		n += int(binary.LittleEndian.Uint32(all))
+	}
+	if len(all) < n {
+		return nil, nil, errors.New("cannot read the request: it is cut short")
+	}
+	return all[4:n], all[n:], nil
 }
 
 // begin does everything up to the container's running for the first time.
@@ -186,13 +205,13 @@ func (m *monitor) prepare(ctx context.Context, attached *os.File) (err error) {
 	return err
 }
 
-// createLife is create with the bundle read anew: a launcher may have changed the one before.
+// createLife is create with the bundle, which is not kept in memory.
 func (m *monitor) createLife(ctx context.Context) (*life, error) {
-	e, err := m.readEnvelope()
+	_, bundle, err := m.readRequest()
 	if err != nil {
 		return nil, err
 	}
-	return m.create(ctx, &e.Request.Bundle)
+	return m.create(ctx, bundle)
 }
 
 // start releases a created life.

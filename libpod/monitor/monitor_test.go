@@ -43,7 +43,11 @@ type hostProcess struct {
 	console *os.File
 }
 
-func (hostLauncher) Create(_ context.Context, b *runtime.Bundle, stdio runtime.Stdio, _ *os.File) (runtime.Process, error) {
+func (hostLauncher) Create(_ context.Context, e runtime.Encoded, stdio runtime.Stdio, _ *os.File) (runtime.Process, error) {
+	b, err := e.Decode()
+	if err != nil {
+		return nil, err
+	}
 	read, write, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -133,6 +137,7 @@ func (f *fileRecorder) Remove() error { return f.say("removed", nil) }
 type box struct {
 	*testing.T
 	req     *Request
+	process *specs.Process
 	handle  *Handle
 	conn    *os.File
 	pids    Pids
@@ -144,9 +149,8 @@ func newBox(t *testing.T, args ...string) *box {
 	dir := t.TempDir()
 	return &box{T: t, req: &Request{
 		ContainerID: "test", RunDir: dir, StateDir: dir, Start: true,
-		Log:    Log{Driver: LogK8sFile, Path: dir + "/ctr.log"},
-		Bundle: runtime.Bundle{ID: "test", Spec: &specs.Spec{Process: &specs.Process{Args: args}}},
-	}}
+		Log: Log{Driver: LogK8sFile, Path: dir + "/ctr.log"},
+	}, process: &specs.Process{Args: args}}
 }
 
 func shell(t *testing.T, script string) *box { return newBox(t, "/bin/sh", "-c", script) }
@@ -167,7 +171,10 @@ func (b *box) spawn(attach bool) error {
 		defer theirs.Close()
 		b.conn, files.Attach = conn, theirs
 	}
-	b.req.Bundle.Spec.Process.Terminal = b.req.Terminal
+	b.process.Terminal = b.req.Terminal
+	var err error
+	b.req.Bundle, err = (&runtime.Bundle{ID: "test", Spec: &specs.Spec{Process: b.process}}).Encode()
+	b.must(err)
 	h, err := Spawn(b.Context(), "/proc/self/exe", b.req, files)
 	b.must(err)
 	b.handle, b.exited = h, make(chan struct{})
@@ -284,7 +291,7 @@ func TestBinaryOutputWithoutNewline(t *testing.T) {
 		all[i] = byte(i)
 	}
 	b := newBox(t, "cat", filepath.Join(t.TempDir(), "bytes"))
-	b.must(os.WriteFile(b.req.Bundle.Spec.Process.Args[1], all, 0o600))
+	b.must(os.WriteFile(b.process.Args[1], all, 0o600))
 	b.start(true)
 	var o bytes.Buffer
 	b.attach(Streams{Out: &o}, AttachOptions{})

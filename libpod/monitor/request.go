@@ -9,10 +9,11 @@ import (
 
 // Request is all that a monitor is told of its container.
 type Request struct {
-	ContainerID string         `json:"id"`
-	RunDir      string         `json:"runDir"`   // the container's directory on a tmpfs; exists
-	StateDir    string         `json:"stateDir"` // the container's record, for the Recorder
-	Bundle      runtime.Bundle `json:"bundle"`
+	ContainerID string `json:"id"`
+	RunDir      string `json:"runDir"`   // the container's directory on a tmpfs; exists
+	StateDir    string `json:"stateDir"` // the container's record, for the Recorder
+	// Bundle is handed on to the launcher: the monitor does not read it.
+	Bundle runtime.Encoded `json:"-"`
 	// Runtime is the path of an OCI runtime binary; "" is our own launcher.
 	Runtime  string `json:"runtime,omitempty"`
 	Terminal bool   `json:"terminal,omitempty"`
@@ -72,7 +73,8 @@ type Files struct {
 	Extra []*os.File
 }
 
-// envelope is what travels: the request and which descriptors come with it.
+// envelope is what travels: the request and which descriptors come with it. In the memory file its length comes before it,
+// four bytes, little endian, and the bundle after it.
 type envelope struct {
 	Request   *Request `json:"request"`
 	Attach    bool     `json:"attach,omitempty"`
@@ -83,7 +85,7 @@ type envelope struct {
 
 // The monitor's descriptors.
 const (
-	fdRequest   = 3 + iota // memory file with the envelope, read anew for every life
+	fdRequest   = 3 + iota // memory file with the envelope and the bundle, which is read anew for every life
 	fdControl              // stream socket to whoever called Spawn: wire.go
 	fdAttach               // Files
 	fdUsersLock            // Files

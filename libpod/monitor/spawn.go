@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -80,7 +81,8 @@ func encode(req *Request, files Files) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot write the request for the monitor of container %s: %w", req.ContainerID, err)
 	}
-	return sys.SealedProgram("moss-request", data)
+	b := binary.LittleEndian.AppendUint32(make([]byte, 0, 4+len(data)+len(req.Bundle)), uint32(len(data)))
+	return sys.SealedProgram("moss-request", append(append(b, data...), req.Bundle...))
 }
 
 // WaitCreated waits until the container is set up, so that only Start is missing. It is not to be

@@ -5,6 +5,8 @@ package runtime
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"os"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -34,6 +36,28 @@ type Bundle struct {
 	RunDir string `json:"runDir"`
 }
 
+// Encoded is a Bundle as JSON. It is made once and travels as it is, through the monitor to the stage, which alone reads
+// all of it: reading a whole OCI configuration takes a process longer than to start.
+type Encoded []byte
+
+// Encode writes the bundle as JSON.
+func (b *Bundle) Encode() (Encoded, error) {
+	data, err := json.Marshal(b)
+	if err != nil {
+		return nil, fmt.Errorf("cannot encode the configuration of container %s: %w", b.ID, err)
+	}
+	return data, nil
+}
+
+// Decode reads all of a bundle.
+func (e Encoded) Decode() (*Bundle, error) {
+	b := &Bundle{}
+	if err := json.Unmarshal(e, b); err != nil {
+		return nil, fmt.Errorf("cannot read the container's configuration: %w", err)
+	}
+	return b, nil
+}
+
 // Overlay is a root file system made of image layers and one writable layer.
 type Overlay struct {
 	Home      string   `json:"home"`  // directory that Lower is relative to
@@ -61,7 +85,7 @@ type Stdio struct {
 type Launcher interface {
 	// Create sets the container up to the point where its command could be executed. netns, when not
 	// nil, is the network namespace to join.
-	Create(ctx context.Context, b *Bundle, io Stdio, netns *os.File) (Process, error)
+	Create(ctx context.Context, b Encoded, io Stdio, netns *os.File) (Process, error)
 }
 
 // Process is a container's first process.

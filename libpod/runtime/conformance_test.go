@@ -179,7 +179,7 @@ func TestTerminal(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := bundle(t, "read x; stty size; test -c /dev/console && echo console; readlink /proc/self/fd/0; exit 3")
 			b.Spec.Process.Terminal = true
-			p, err := l.Create(context.Background(), b, runtime.Stdio{}, nil)
+			p, err := l.Create(context.Background(), encode(t, b), runtime.Stdio{}, nil)
 			must(t, err)
 			must(t, sys.SetWinsize(p.Console(), 33, 77))
 			must(t, p.Start())
@@ -203,7 +203,7 @@ func TestExecSharesTheContainersNamespacesAndRestrictions(t *testing.T) {
 	exe := program(t)
 	for name, l := range launchers(t) {
 		t.Run(name, func(t *testing.T) {
-			p, err := l.Create(context.Background(), bundle(t, "touch /tmp/ready; sleep 1000"), runtime.Stdio{}, nil)
+			p, err := l.Create(context.Background(), encode(t, bundle(t, "touch /tmp/ready; sleep 1000")), runtime.Stdio{}, nil)
 			must(t, err)
 			must(t, p.Start())
 			defer func() {
@@ -249,7 +249,7 @@ func TestOwnInitForwardsSignalsAndReaps(t *testing.T) {
 	b.Init = true
 	r, w, err := os.Pipe()
 	must(t, err)
-	p, err := l.Create(context.Background(), b, runtime.Stdio{Stdout: w, Stderr: w}, nil)
+	p, err := l.Create(context.Background(), encode(t, b), runtime.Stdio{Stdout: w, Stderr: w}, nil)
 	w.Close()
 	must(t, err)
 	must(t, p.Start())
@@ -327,7 +327,7 @@ func TestContainersJoinAGivenNetwork(t *testing.T) {
 			defer netns.Close()
 			r, w, err := os.Pipe()
 			must(t, err)
-			p, err := l.Create(context.Background(), bundle(t, "readlink /proc/self/ns/net"), runtime.Stdio{Stdout: w}, netns)
+			p, err := l.Create(context.Background(), encode(t, bundle(t, "readlink /proc/self/ns/net")), runtime.Stdio{Stdout: w}, netns)
 			w.Close()
 			must(t, err)
 			must(t, p.Start())

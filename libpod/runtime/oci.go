@@ -37,7 +37,11 @@ type ociProcess struct {
 	ownPIDs bool
 }
 
-func (l *oci) Create(ctx context.Context, b *Bundle, io Stdio, netns *os.File) (_ Process, err error) {
+func (l *oci) Create(ctx context.Context, e Encoded, io Stdio, netns *os.File) (_ Process, err error) {
+	b, err := e.Decode()
+	if err != nil {
+		return nil, err
+	}
 	if b.Init {
 		return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot use --init with the runtime %s: it has none", l.binary)
 	}
@@ -65,7 +69,7 @@ func (l *oci) Create(ctx context.Context, b *Bundle, io Stdio, netns *os.File) (
 
 // mountRoot mounts the root directory and fills the volumes, which a runtime does not.
 func (p *ociProcess) mountRoot(spec *specs.Spec) error {
-	target := p.bundle.mountPoint()
+	target := mountPoint(p.bundle.RunDir)
 	if err := os.MkdirAll(target, 0o700); err != nil {
 		return fmt.Errorf("cannot make a place for the root file system: %w", err)
 	}
@@ -238,7 +242,7 @@ func (p *ociProcess) Delete() error {
 		errs = append(errs, p.runtime.run(context.Background(), p.bundle, Stdio{}, "delete", "--force", p.bundle.ID))
 	}
 	if p.bundle.Overlay != nil {
-		err := sys.Unmount(p.bundle.mountPoint())
+		err := sys.Unmount(mountPoint(p.bundle.RunDir))
 		if !isErrno(err, syscall.EINVAL) { // it was never mounted
 			errs = append(errs, err)
 		}

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"slices"
@@ -24,29 +25,38 @@ func New(exe string) Launcher { return &own{exe: exe} }
 
 type own struct{ exe string }
 
-func (l *own) Create(ctx context.Context, b *Bundle, io Stdio, netns *os.File) (Process, error) {
-	if err := checkBundle(b); err != nil {
-		return nil, err
+// outline is what the parent of a stage needs to know of a Bundle.
+type outline struct {
+	RunDir string `json:"runDir"`
+	Spec   struct {
+		Linux struct {
+			Namespaces  []specs.LinuxNamespace `json:"namespaces"`
+			CgroupsPath string                 `json:"cgroupsPath"`
+			Resources   *specs.LinuxResources  `json:"resources"`
+		} `json:"linux"`
+	} `json:"spec"`
+}
+
+func (l *own) Create(ctx context.Context, b Encoded, io Stdio, netns *os.File) (Process, error) {
+	var o outline
+	if err := json.Unmarshal(b, &o); err != nil {
+		return nil, fmt.Errorf("cannot read the container's configuration: %w", err)
 	}
-	if err := os.MkdirAll(b.mountPoint(), 0o700); err != nil {
+	if err := os.MkdirAll(mountPoint(o.RunDir), 0o700); err != nil {
 		return nil, fmt.Errorf("cannot make a place for the root file system: %w", err)
 	}
-	spaces, err := openNamespaces(b.Spec.Linux.Namespaces, netns)
+	linux := &o.Spec.Linux
+	spaces, err := openNamespaces(linux.Namespaces, netns)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = spaces.close() }() // descriptors of namespaces: nothing is lost
-	group, err := createCgroup(b.Spec.Linux.CgroupsPath, b.Spec.Linux.Resources)
+	defer spaces.close()
+	group, err := createCgroup(linux.CgroupsPath, linux.Resources)
 	if err != nil {
 		return nil, err
 	}
 	p, err := startStage(ctx, &launch{
-		exe:    l.exe,
-		name:   stageInit,
-		spaces: spaces,
-		group:  group,
-		stdio:  io,
-		order:  order{Bundle: lean(b), Kinds: spaces.joined()},
+		exe: l.exe, name: stageInit, spaces: spaces, group: group, stdio: io, order: order{Bundle: b, Kinds: spaces.joined()},
 	})
 	if err != nil {
 		return nil, joinErrors(err, group.destroy())
@@ -54,15 +64,6 @@ func (l *own) Create(ctx context.Context, b *Bundle, io Stdio, netns *os.File) (
 	p.group = group
 	p.ownPIDs = spaces.fresh&sys.ClonePID != 0
 	return p, nil
-}
-
-// lean is the bundle without what the stage does not need, because all of it travels as JSON.
-func lean(b *Bundle) *Bundle {
-	c, s, l := *b, *b.Spec, *b.Spec.Linux
-	l.Seccomp, l.Resources = nil, nil
-	s.Linux, s.Annotations, s.Hooks = &l, nil, nil
-	c.Spec = &s
-	return &c
 }
 
 func checkBundle(b *Bundle) error {

@@ -14,10 +14,10 @@ import (
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
-// The stage talks with its parent over one socket. The parent sends an order: its length in four bytes, little endian,
-// and JSON. The stage sets everything up and sends one frame: frameReady, with the terminal's master as a
-// descriptor where there is one, or frameError. The parent sends one byte to go on. Then the socket either closes,
-// because execve(2) has succeeded, or brings a frameError.
+// The stage talks with its parent over one socket. The parent sends an order: the lengths of its two parts, four bytes
+// each, little endian; the order's own JSON; and that of the Bundle, which may be empty. The stage sets everything up and
+// sends one frame: frameReady, with the terminal's master as a descriptor where there is one, or frameError. The parent
+// sends one byte to go on. Then the socket either closes, because execve(2) has succeeded, or brings a frameError.
 const (
 	frameReady = 'r'
 	frameError = 'e'
@@ -25,7 +25,7 @@ const (
 
 // order is what a stage is to do: Bundle for the first process of a container, Command for one more.
 type order struct {
-	Bundle  *Bundle  `json:"bundle,omitempty"`
+	Bundle  Encoded  `json:"-"`
 	Command *command `json:"command,omitempty"`
 	Kinds   []int    `json:"kinds,omitempty"` // of the namespaces on the descriptors from firstNamespace on
 }
@@ -49,26 +49,29 @@ const (
 )
 
 func sendOrder(socket io.Writer, o *order) error {
-	b, err := json.Marshal(o)
+	own, err := json.Marshal(o)
 	if err != nil {
-		return fmt.Errorf("cannot encode the container's configuration: %w", err)
+		return fmt.Errorf("cannot encode what the container's first process is to do: %w", err)
 	}
-	head := binary.LittleEndian.AppendUint32(make([]byte, 0, 4+len(b)), uint32(len(b)))
-	_, err = socket.Write(append(head, b...))
+	b := make([]byte, 0, 8+len(own)+len(o.Bundle))
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(own)))
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(o.Bundle)))
+	_, err = socket.Write(append(append(b, own...), o.Bundle...))
 	return err
 }
 
 func receiveOrder(socket io.Reader) (*order, error) {
-	var head [4]byte
+	var head [8]byte
 	if _, err := io.ReadFull(socket, head[:]); err != nil {
 		return nil, err
 	}
-	b := make([]byte, binary.LittleEndian.Uint32(head[:]))
+	own := binary.LittleEndian.Uint32(head[:])
+	b := make([]byte, own+binary.LittleEndian.Uint32(head[4:]))
 	if _, err := io.ReadFull(socket, b); err != nil {
 		return nil, err
 	}
-	o := &order{}
-	return o, json.Unmarshal(b, o)
+	o := &order{Bundle: b[own:]}
+	return o, json.Unmarshal(b[:own], o)
 }
 
 // errorKinds are those kinds of errors that a parent may act on, by their index.

@@ -31,7 +31,7 @@ func newRootfs(b *Bundle) (*rootfs, error) {
 	if err := setRootPropagation(b.Spec.Linux.RootfsPropagation); err != nil {
 		return nil, err
 	}
-	target := b.mountPoint()
+	target := mountPoint(b.RunDir)
 	if o := b.Overlay; o != nil {
 		if err := o.mount(target); err != nil {
 			return nil, err
@@ -52,7 +52,7 @@ func newRootfs(b *Bundle) (*rootfs, error) {
 }
 
 // mountPoint is where the root directory is mounted, in the container's mount namespace only.
-func (b *Bundle) mountPoint() string { return filepath.Join(b.RunDir, "rootfs") }
+func mountPoint(runDir string) string { return filepath.Join(runDir, "rootfs") }
 
 // setRootPropagation decides whether mounts of the host appear in the container, and the other way round.
 func setRootPropagation(want string) error {

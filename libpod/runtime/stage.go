@@ -113,7 +113,13 @@ func joinNamespaces(kinds []int) error {
 
 // build makes the container around its first process.
 func (s *stage) build(o *order) error {
-	b := o.Bundle
+	b, err := o.Bundle.Decode()
+	if err != nil {
+		return err
+	}
+	if err := checkBundle(b); err != nil {
+		return err
+	}
 	s.proc, s.reaper, s.dies = b.Spec.Process, b.Init, true
 	if err := joinNamespaces(o.Kinds); err != nil {
 		return err

@@ -120,7 +120,7 @@ func run(t *testing.T, l runtime.Launcher, b *runtime.Bundle) (result, error) {
 	r, w, err := os.Pipe()
 	must(t, err)
 	defer r.Close()
-	p, err := l.Create(context.Background(), b, runtime.Stdio{Stdout: w, Stderr: w}, nil)
+	p, err := l.Create(context.Background(), encode(t, b), runtime.Stdio{Stdout: w, Stderr: w}, nil)
 	w.Close()
 	if err != nil {
 		return result{}, err
@@ -191,4 +191,11 @@ func must(t *testing.T, err error) {
 func write(t *testing.T, dir, name, content string) {
 	t.Helper()
 	must(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644))
+}
+
+func encode(t *testing.T, b *runtime.Bundle) runtime.Encoded {
+	t.Helper()
+	e, err := b.Encode()
+	must(t, err)
+	return e
 }
