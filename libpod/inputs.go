@@ -90,7 +90,7 @@ func (s *launch) connect(ctx Context, hostname string) (map[string]string, error
 	}
 	a, err := network.Attach(ctx, network.Request{
 		ContainerID: s.c.ID, Mode: mode, Names: names, Published: len(s.c.Ports) > 0,
-		UserNetNS: s.userNetNS(), ExitPipe: s.NS.ExitPipe(), RunDir: filepath.Join(s.runDir, "..", "network"),
+		UserNetNS: s.userNetNS(), ExitPipe: s.NS.ExitPipe(), RunDir: s.networkDir(),
 	})
 	if err != nil {
 		return nil, err
@@ -104,6 +104,9 @@ func (s *launch) connect(ctx Context, hostname string) (map[string]string, error
 	net.Address, net.Gateway, net.Interface, net.MAC = a.Address, a.Gateway, a.Interface, a.MAC.String()
 	return s.writeFiles(a.ResolvConf, a.Hosts, hostname)
 }
+
+// networkDir is where the uplink leaves its traces: one of the user, as the namespace is, for all stores.
+func (s *launch) networkDir() string { return filepath.Join(s.Config.RuntimeDir, "moss", "network") }
 
 // userNetNS is the user's network namespace, "" as real root.
 func (s *launch) userNetNS() string {
