@@ -58,7 +58,11 @@ func (im *Images) LoadStream(ctx context.Context, stream io.Reader, progress io.
 		loaded, err = im.loadArchive(ctx, path, streamName, progress)
 		return loaded, explain(err, "load", streamName)
 	}
-	tmp, err := os.CreateTemp("", "moss-load-")
+	dir, err := im.store.TempDir()
+	if err != nil {
+		return nil, err
+	}
+	tmp, err := os.CreateTemp(dir, "load-")
 	if err != nil {
 		return nil, explain(err, "load", streamName)
 	}
@@ -94,7 +98,11 @@ func wholeFile(stream io.Reader) (path string, ok bool) {
 
 // loadArchive loads file, which errors call name.
 func (im *Images) loadArchive(ctx context.Context, file, name string, progress io.Writer) ([]Loaded, error) {
-	reader, dockerErr := archive.NewReader(&types.SystemContext{}, file)
+	sys, err := im.plain()
+	if err != nil {
+		return nil, err
+	}
+	reader, dockerErr := archive.NewReader(sys, file)
 	if dockerErr == nil {
 		loaded, err := im.loadDocker(ctx, reader, progress)
 		return loaded, errors.Join(err, reader.Close())
@@ -191,7 +199,11 @@ func (im *Images) loadOne(ctx context.Context, src types.ImageReference, names [
 	if len(names) > 0 {
 		first = names[0]
 	}
-	pulled, err := im.copyIn(ctx, src, &types.SystemContext{}, first, Copying{Progress: progress})
+	sys, err := im.plain()
+	if err != nil {
+		return loaded, err
+	}
+	pulled, err := im.copyIn(ctx, src, sys, first, Copying{Progress: progress})
 	if err != nil {
 		return loaded, err
 	}

@@ -52,6 +52,21 @@ type Copying struct {
 	RetryDelay time.Duration // 0: 1 s, doubled each time
 }
 
+// systemContext is the library's form of the options, with our directory for temporary files.
+func (im *Images) systemContext(r Registry, p Platform) (*types.SystemContext, error) {
+	sys, err := systemContext(im.cfg, r, p)
+	if err != nil {
+		return nil, err
+	}
+	sys.BigFilesTemporaryDir, err = im.store.TempDir()
+	return sys, err
+}
+
+// plain is the systemContext of a move between local places.
+func (im *Images) plain() (*types.SystemContext, error) {
+	return im.systemContext(Registry{}, Platform{})
+}
+
 // systemContext is the library's form of the options.
 func systemContext(cfg *config.Config, r Registry, p Platform) (*types.SystemContext, error) {
 	if err := tellRuntimeDir(cfg); err != nil {

@@ -92,7 +92,7 @@ func (im *Images) local(name string, o PullOptions) (found []Pulled, done bool, 
 }
 
 func (im *Images) pullRegistry(ctx context.Context, name string, o PullOptions) ([]Pulled, error) {
-	sys, err := systemContext(im.cfg, o.Registry, o.Platform)
+	sys, err := im.systemContext(o.Registry, o.Platform)
 	if err != nil {
 		return nil, err
 	}

@@ -87,7 +87,7 @@ func (im *Images) destination(name string) (types.ImageReference, error) {
 }
 
 func (im *Images) pushTransfer(src, dst types.ImageReference, o PushOptions) (transfer, error) {
-	sys, err := systemContext(im.cfg, o.Registry, Platform{})
+	sys, err := im.systemContext(o.Registry, Platform{})
 	if err != nil {
 		return transfer{}, err
 	}

@@ -15,7 +15,6 @@ import (
 	"go.podman.io/image/v5/manifest"
 	ociarchive "go.podman.io/image/v5/oci/archive"
 	"go.podman.io/image/v5/oci/layout"
-	"go.podman.io/image/v5/types"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
 )
@@ -60,7 +59,12 @@ func (im *Images) saveOne(ctx context.Context, name, path string, o SaveOptions)
 	if err != nil {
 		return err
 	}
-	t := transfer{src: src, srcSys: &types.SystemContext{}, dstSys: &types.SystemContext{DirForceCompress: o.Compress}}
+	sys, err := im.plain()
+	if err != nil {
+		return err
+	}
+	sys.DirForceCompress = o.Compress
+	t := transfer{src: src, srcSys: sys, dstSys: sys}
 	tag := savedName(name, img.Names)
 	switch o.Format {
 	case OCIArchive:
@@ -101,11 +105,12 @@ func (im *Images) saveDocker(ctx context.Context, names []string, path string, o
 		if err != nil {
 			return err
 		}
-		t := transfer{
-			src: src, dst: dst, srcSys: &types.SystemContext{},
-			dstSys:       &types.SystemContext{DockerArchiveAdditionalTags: tags[id]},
-			manifestType: manifest.DockerV2Schema2MediaType,
+		sys, err := im.plain()
+		if err != nil {
+			return err
 		}
+		sys.DockerArchiveAdditionalTags = tags[id]
+		t := transfer{src: src, dst: dst, srcSys: sys, dstSys: sys, manifestType: manifest.DockerV2Schema2MediaType}
 		if _, _, err := im.copy(ctx, t, Copying{Progress: o.Progress}); err != nil {
 			return err
 		}

@@ -52,7 +52,7 @@ func (im *Images) pullFrom(ctx context.Context, transport types.ImageTransport, 
 	if err != nil {
 		return nil, err
 	}
-	sys, err := systemContext(im.cfg, o.Registry, o.Platform)
+	sys, err := im.systemContext(o.Registry, o.Platform)
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"path/filepath"
 	"syscall"
 
 	"github.com/opencontainers/go-digest"
@@ -72,9 +71,9 @@ func digestOf(ctx context.Context, tar io.Reader) (digest.Digest, error) {
 // Spool copies a stream into a file beside the store, which vanishes when it is closed or its process
 // is killed.
 func (s *Store) Spool(ctx context.Context, stream io.Reader) (*os.File, error) {
-	dir := filepath.Join(s.cfg.GraphRoot, "moss", "tmp")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, layerError(ctx, err)
+	dir, err := s.TempDir()
+	if err != nil {
+		return nil, err
 	}
 	f, err := os.CreateTemp(dir, "spool-")
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/mosscontainers/moss/pkg/config"
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/sys"
 	"github.com/mosscontainers/moss/storage"
 )
 
@@ -22,6 +23,7 @@ import (
 type Store struct {
 	cfg   config.Storage
 	store lib.Store
+	temp  *sys.Lock // in TempDir, once that was asked for
 }
 
 // Reexec must be the first call of main: containers/storage unpacks layers in a chroot, in a new
@@ -78,7 +80,7 @@ func (s *Store) Config() config.Storage { return s.cfg }
 // Close lets go of the store.
 func (s *Store) Close() error {
 	s.store.Free()
-	return nil
+	return s.closeTemp()
 }
 
 // Reset removes every image, layer and container of containers/storage (Podman's and Buildah's too),

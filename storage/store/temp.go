@@ -1,0 +1,94 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/mosscontainers/moss/pkg/sys"
+)
+
+// Large temporary files (archives unpacked once, blobs on their way) are kept beside the store, in a
+// directory of the process's own: GraphRoot/moss/tmp/<random>. Whoever lives holds a lock on the file "lock" in
+// it, so that the next process finds and removes what a killed one left.
+
+// TempDir is this store's directory for large temporary files. Close removes it.
+func (s *Store) TempDir() (string, error) {
+	if s.temp != nil {
+		return filepath.Dir(s.temp.File().Name()), nil
+	}
+	err := s.withTemps(func(base string) error {
+		if err := sweepTemps(base); err != nil {
+			return err
+		}
+		dir, err := os.MkdirTemp(base, "")
+		if err != nil {
+			return err
+		}
+		s.temp, err = sys.LockFile(filepath.Join(dir, tempLock), false)
+		return err
+	})
+	if err != nil {
+		return "", openError(s.cfg, err)
+	}
+	return filepath.Dir(s.temp.File().Name()), nil
+}
+
+const tempLock = "lock"
+
+// SweepTemps removes what killed processes left.
+func (s *Store) SweepTemps() error { return s.withTemps(sweepTemps) }
+
+// withTemps keeps others from making and sweeping directories: one that is new is not locked yet.
+func (s *Store) withTemps(do func(base string) error) error {
+	base := filepath.Join(s.cfg.GraphRoot, "moss", "tmp")
+	if err := os.MkdirAll(base, 0o700); err != nil {
+		return err
+	}
+	lock, err := sys.LockFile(filepath.Join(base, tempLock), false)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(base), lock.Unlock())
+}
+
+func sweepTemps(base string) error {
+	entries, err := os.ReadDir(base)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, entry := range entries {
+		if entry.IsDir() {
+			errs = append(errs, sweepTemp(filepath.Join(base, entry.Name())))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// sweepTemp removes a directory whose process is gone.
+func sweepTemp(dir string) error {
+	lock, free, err := sys.TryLockFile(filepath.Join(dir, tempLock))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // its process has just removed it
+	}
+	if err != nil || !free {
+		return err
+	}
+	return errors.Join(removeAll(dir), lock.Unlock())
+}
+
+// closeTemp removes the directory of this process.
+func (s *Store) closeTemp() error {
+	if s.temp == nil {
+		return nil
+	}
+	err := removeAll(filepath.Dir(s.temp.File().Name()))
+	if unlockErr := s.temp.Unlock(); unlockErr != nil {
+		err = errors.Join(err, fmt.Errorf("cannot release the directory for temporary files: %w", unlockErr))
+	}
+	s.temp = nil
+	return err
+}
