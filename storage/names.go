@@ -33,7 +33,7 @@ func Candidates(cfg *config.Config, name string) ([]string, error) {
 		refs, err = shortnames.ResolveLocally(sys, name)
 	}
 	if err != nil {
-		return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot use %q as the name of an image: %w", name, err)
+		return nil, nameError(sys, name, err)
 	}
 	var list []string
 	for _, ref := range refs {
@@ -43,6 +43,14 @@ func Candidates(cfg *config.Config, name string) ([]string, error) {
 		list = append(list, hub)
 	}
 	return list, nil
+}
+
+// nameError blames registries.conf where that is what cannot be read.
+func nameError(sys *types.SystemContext, name string, err error) error {
+	if _, confErr := sysregistriesv2.UnqualifiedSearchRegistries(sys); confErr != nil {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot look up %q: %w", name, confErr)
+	}
+	return errdefs.Errorf(errdefs.ErrInvalid, "cannot use %q as the name of an image: %w", name, err)
 }
 
 // RemoteCandidates are the full names that a registry may know name by, in order: only the alias where
@@ -69,7 +77,7 @@ func RemoteCandidates(cfg *config.Config, name string) ([]reference.Named, error
 		ref, err := reference.ParseNamed(hub)
 		return []reference.Named{ref}, err
 	}
-	return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot use %q as the name of an image: %w", name, err)
+	return nil, nameError(sys, name, err)
 }
 
 // hubName is the docker.io name of a short name, or "" for a name that has a registry.
