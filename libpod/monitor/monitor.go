@@ -84,6 +84,7 @@ func Main(hooks Hooks) int {
 func inherit(hooks Hooks) (m *monitor, attached *os.File, err error) {
 	goruntime.LockOSThread() // a container dies with the thread that made it
 	syscall.Umask(0)
+	_ = sys.SetCommandName("moss-monitor") // it would be the number of the program's descriptor
 	m = &monitor{hooks: hooks, wake: make(chan struct{}, 1), signals: make(chan os.Signal, 16)}
 	if m.request, err = sys.Inherit(fdRequest, "request", false); err != nil {
 		return nil, nil, err

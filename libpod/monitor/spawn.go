@@ -16,7 +16,7 @@ import (
 
 // Handle is a monitor as its starter sees it until the container runs.
 type Handle struct {
-	process *os.Process
+	process *sys.Child
 	control *os.File
 	replies *json.Decoder
 	begins  bool // Request.Start
@@ -50,12 +50,8 @@ func Spawn(ctx context.Context, exe string, req *Request, files Files) (*Handle,
 		return nil, err
 	}
 	inherited := []*os.File{null, null, null, request, theirs, files.Attach, files.UsersLock, files.NetNS}
-	process, err := os.StartProcess(exe, []string{"moss-monitor", req.ContainerID}, &os.ProcAttr{
-		Dir:   "/",
-		Env:   environment(),
-		Files: append(inherited, files.Extra...),
-		Sys:   &syscall.SysProcAttr{Setsid: true},
-	})
+	process, err := sys.Spawn(exe, []string{"moss-monitor", req.ContainerID}, "/", environment(),
+		append(inherited, files.Extra...), &syscall.SysProcAttr{Setsid: true})
 	if err != nil {
 		return nil, fmt.Errorf("cannot start the monitor of container %s: %w", req.ContainerID, errors.Join(err, control.Close()))
 	}

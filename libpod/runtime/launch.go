@@ -65,7 +65,7 @@ func (l *launch) prepare(p *process) error {
 
 // fork clones the stage. Joining a PID namespace changes the calling thread for good, so a thread of its own does it. It
 // stays until the process is gone: a stage dies with the thread that cloned it.
-func (l *launch) fork(control *os.File, gone <-chan struct{}) (child *os.Process, err error) {
+func (l *launch) fork(control *os.File, gone <-chan struct{}) (child *sys.Child, err error) {
 	if l.spaces.pid == nil {
 		return l.clone(control)
 	}
@@ -85,7 +85,7 @@ func (l *launch) fork(control *os.File, gone <-chan struct{}) (child *os.Process
 	return child, err
 }
 
-func (l *launch) clone(control *os.File) (*os.Process, error) {
+func (l *launch) clone(control *os.File) (*sys.Child, error) {
 	program, err := os.OpenFile(l.exe, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, err
@@ -111,7 +111,5 @@ func (l *launch) clone(control *os.File) (*os.Process, error) {
 	if dir := l.group.dir; dir != nil {
 		attr.UseCgroupFD, attr.CgroupFD = true, int(dir.Fd())
 	}
-	// A number of processors keeps the Go runtime from reading the limits of every cgroup first.
-	env := []string{"GOMAXPROCS=1"}
-	return os.StartProcess(l.exe, []string{l.name}, &os.ProcAttr{Files: files, Env: env, Sys: attr})
+	return sys.Spawn(l.exe, []string{l.name}, "", []string{"GOMAXPROCS=1"}, files, attr)
 }

@@ -6,11 +6,13 @@ import (
 	"io"
 	"os"
 	"syscall"
+
+	"github.com/mosscontainers/moss/pkg/sys"
 )
 
 // process is a stage, and what it becomes.
 type process struct {
-	child   *os.Process
+	child   *sys.Child
 	pid     int
 	socket  *os.File // nil once the command runs
 	console *os.File
@@ -48,12 +50,12 @@ func (p *process) Start() error {
 }
 
 func (p *process) Wait() (int, error) {
-	state, err := p.child.Wait()
+	status, err := p.child.Wait()
 	close(p.gone)
 	if err != nil {
 		return 0, fmt.Errorf("cannot wait for process %d: %w", p.pid, err)
 	}
-	code := exitCode(state.Sys().(syscall.WaitStatus))
+	code := exitCode(status)
 	if p.extra || p.ownPIDs {
 		return code, nil
 	}

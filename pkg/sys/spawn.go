@@ -1,0 +1,45 @@
+package sys
+
+import (
+	"os"
+	"runtime"
+	"syscall"
+)
+
+// Child is a process that this one started and is to wait for.
+type Child struct{ Pid int }
+
+// Spawn starts a program. It is os.StartProcess without a pidfd, which Go tries out with two processes more before its
+// first start. Files become descriptors from 0 on; nil ones are closed in the child.
+func Spawn(exe string, argv []string, dir string, env []string, files []*os.File, attr *syscall.SysProcAttr) (*Child, error) {
+	fds := make([]uintptr, len(files))
+	for i, f := range files {
+		fds[i] = ^uintptr(0)
+		if f != nil {
+			fds[i] = f.Fd()
+		}
+	}
+	pid, _, err := syscall.StartProcess(exe, argv, &syscall.ProcAttr{Dir: dir, Env: env, Files: fds, Sys: attr})
+	runtime.KeepAlive(files)
+	if err != nil {
+		return nil, &os.PathError{Op: "fork/exec", Path: exe, Err: err}
+	}
+	return &Child{pid}, nil
+}
+
+// Kill ends the process, which has not been waited for yet.
+func (c *Child) Kill() error { return os.NewSyscallError("kill", syscall.Kill(c.Pid, syscall.SIGKILL)) }
+
+// Wait waits for the end of the process and collects it.
+func (c *Child) Wait() (syscall.WaitStatus, error) {
+	var status syscall.WaitStatus
+	for {
+		_, err := syscall.Wait4(c.Pid, &status, 0, nil)
+		if err != syscall.EINTR {
+			return status, os.NewSyscallError("wait4", err)
+		}
+	}
+}
+
+// SetCommandName is what ps(1) shows for this process (proc_pid_comm(5)): at most 15 bytes.
+func SetCommandName(name string) error { return os.WriteFile("/proc/self/comm", []byte(name), 0) }
