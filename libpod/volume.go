@@ -61,7 +61,7 @@ func (e *Engine) CreateVolume(v Volume) (*Volume, error) {
 	if _, there := os.Lstat(dir); there == nil {
 		return nil, errdefs.Errorf(errdefs.ErrConflict, "cannot make volume %q: it exists already", v.Name)
 	}
-	return nil, fmt.Errorf("cannot make volume %q: %w", v.Name, err)
+	return nil, errdefs.NoSpace(fmt.Errorf("cannot make volume %q: %w", v.Name, err))
 }
 
 func fillVolume(dir string, v *Volume) error {

@@ -3,6 +3,7 @@
 package state
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -322,10 +323,16 @@ func writeJSON(path string, v any) error {
 	return nil
 }
 
+// On a full disk, where there is no room for a second file, it overwrites the one that is there: what stops and
+// removes containers must work then more than ever.
 func replaceJSON(path string, v any, durable bool) error {
 	temp := path + ".new"
 	if err := writeJSON(temp, v); err != nil {
-		return errors.Join(err, os.Remove(temp))
+		_ = os.Remove(temp) // it may not even have come to be
+		if errors.Is(err, errdefs.ErrNoSpace) {
+			return overwriteJSON(path, v)
+		}
+		return err
 	}
 	if durable {
 		if err := sys.Sync(temp); err != nil {
@@ -339,6 +346,24 @@ func replaceJSON(path string, v any, durable bool) error {
 		return sys.Sync(filepath.Dir(path))
 	}
 	return nil
+}
+
+// overwriteJSON writes into the blocks that a file has. It is padded to its old length and written at once, so that
+// nobody reads a part of the old.
+func overwriteJSON(path string, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	if info, err := f.Stat(); err == nil && int(info.Size()) > len(data) {
+		data = append(data, bytes.Repeat([]byte{' '}, int(info.Size())-len(data))...)
+	}
+	_, err = f.WriteAt(data, 0)
+	return errdefs.NoSpace(errors.Join(err, f.Sync(), f.Close()))
 }
 
 func short(id string) string { return id[:min(12, len(id))] }
