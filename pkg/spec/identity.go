@@ -101,7 +101,10 @@ func (i *Identity) Validate() error {
 }
 
 // Apply writes the host name; the user is resolved when the container starts.
-func (i *Identity) Apply(s *specs.Spec, _ host.Facts, in Inputs) ([]string, error) {
+func (i *Identity) Apply(s *specs.Spec, f host.Facts, in Inputs) ([]string, error) {
+	if err := i.checkMapped(f); err != nil {
+		return nil, err
+	}
 	if !hasNamespace(s, specs.UTSNamespace) {
 		return nil, nil
 	}
@@ -113,6 +116,22 @@ func (i *Identity) Apply(s *specs.Spec, _ host.Facts, in Inputs) ([]string, erro
 		return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot name the container's host: neither --hostname nor a default is given")
 	}
 	return nil, nil
+}
+
+// checkMapped refuses numbers that the user namespace does not have.
+func (i *Identity) checkMapped(f host.Facts) error {
+	user, group, _ := strings.Cut(i.User, ":")
+	for _, id := range []struct {
+		text  string
+		count uint32
+	}{{user, f.UIDs}, {group, f.GIDs}} {
+		n, err := strconv.ParseUint(id.text, 10, 64)
+		if err != nil || id.count == 0 || n < uint64(id.count) {
+			continue
+		}
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot run as user %s: there are only the ids below %d; /etc/subuid and /etc/subgid say how many a user has", i.User, id.count)
+	}
+	return nil
 }
 
 // root says that the process is surely uid 0; a name can only be looked up in the image.
