@@ -44,10 +44,17 @@ func (im *Images) copy(ctx context.Context, t transfer, o Copying) (id string, m
 	if t.allPlatforms {
 		options.ImageListSelection = copy.CopyAllImages
 	}
-	err = retry(ctx, o, func() error {
-		manifest, err = copy.Image(ctx, policy, t.dst, t.src, options)
-		return err
-	})
+	move := func() error {
+		return retry(ctx, o, func() error {
+			manifest, err = copy.Image(ctx, policy, t.dst, t.src, options)
+			return err
+		})
+	}
+	if t.dst.Transport().Name() == istorage.Transport.Name() {
+		err = im.store.Copy(move)
+	} else {
+		err = move()
+	}
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause

@@ -197,7 +197,7 @@ func (im *Images) Prune(ctx context.Context, o PruneOptions) (*Pruned, error) {
 		return result, err
 	}
 	result.Reclaimed = before.Size - after.Size
-	failures = append(failures, im.store.ForgetAnswers(), im.store.SweepTemps(), im.UnpinUnused(o.InUse))
+	failures = append(failures, im.store.ForgetAnswers(), im.store.SweepTemps(), im.store.SweepLayers(), im.UnpinUnused(o.InUse))
 	if err := errors.Join(failures...); err != nil {
 		return result, fmt.Errorf("cannot prune all images: %w", err)
 	}
