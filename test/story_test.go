@@ -114,12 +114,15 @@ func setUp(env *testscript.Env, moss string, fixtures fixtures) error {
 		return err
 	}
 	env.Vars = append(env.Vars,
-		"HOME="+dir+"/home", "XDG_RUNTIME_DIR="+dir+"/run", "TMPDIR="+dir+"/tmp", "XDG_CONFIG_HOME=", "XDG_DATA_HOME=",
-		"CONTAINERS_STORAGE_CONF="+confFile, "STORE="+dir+"/store", "RUN="+dir+"/run",
+		"HOME="+dir+"/home", "XDG_RUNTIME_DIR="+dir+"/run", "TMPDIR="+dir+"/tmp",
+		"STORE="+dir+"/store", "RUN="+dir+"/run",
 		"PATH="+filepath.Dir(moss)+":"+os.Getenv("PATH")+":/usr/sbin:/sbin", "LANG=C.UTF-8", "TERM=xterm",
 		"BUSYBOX="+fixtures.busybox, "CONFIGURED="+fixtures.configured, "DEBIAN="+debianTar,
 		"UID="+strconv.Itoa(os.Getuid()), "MOSS_LINGER=1", "HOSTIP="+hostIP(),
 	)
+	if os.Getuid() == 0 {
+		env.Vars = append(env.Vars, "CONTAINERS_STORAGE_CONF="+confFile) // root's file is the machine's
+	}
 	env.Defer(func() { cleanUp(dir, moss, env.Vars) })
 	return nil
 }

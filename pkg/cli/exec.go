@@ -97,12 +97,17 @@ func (o *execOptions) stdio(app *App) (runtime.Stdio, func() error, error) {
 // attach runs the command and waits for it. Without a terminal our streams are its own, and signals are passed
 // on; with one, bytes and sizes are.
 func (o *execOptions) attach(app *App, process runtime.Process) error {
-	console := process.Console()
-	if console == nil {
+	if process.Console() == nil {
 		defer monitor.ProxySignals(signalTo(process.Pid()))()
 		return waitFor(process, nil)
 	}
+	// A close of one that blocks would wait for the output that is being read.
+	console, err := sys.Pollable(process.Console())
+	if err != nil {
+		return err
+	}
 	defer console.Close()
+	process.Console().Close()
 	keys, err := term.ParseDetachKeys(o.keys)
 	if err != nil {
 		return err

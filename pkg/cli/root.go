@@ -153,6 +153,7 @@ func (a *App) tellSingleID(ctx context.Context, engine *libpod.Engine) error {
 
 func unknownCommand(cmd *cobra.Command, name string) error {
 	hint := "; moss --help lists the commands"
+	cmd.SuggestionsMinimumDistance = 2 // cobra's own default, which it applies only to its own message
 	if near := cmd.SuggestionsFor(name); len(near) > 0 {
 		hint = "; did you mean " + strings.Join(near, " or ") + "?"
 	}
