@@ -65,7 +65,8 @@ func run(ts *testscript.TestScript, args []string) (code int, err error) {
 
 // command is a program as the script would run it: in its directory, with its environment.
 func command(ts *testscript.TestScript, args []string) (*exec.Cmd, error) {
-	shell := []string{"-c", `exec "$@"`, "sh"} // looks the program up in the script's PATH
+	// The shell looks the program up in the script's PATH; what hangs is a failure and not a hung test.
+	shell := []string{"-c", `exec timeout --foreground -s KILL 120 "$@"`, "sh"}
 	cmd := exec.Command("/bin/sh", append(shell, args...)...)
 	cmd.Dir = ts.MkAbs(".")
 	cmd.Env = environment(ts)
