@@ -109,15 +109,21 @@ func (im *Images) pullRegistry(ctx context.Context, name string, o PullOptions) 
 		if err == nil {
 			return []Pulled{pulled}, nil
 		}
-		if context.Cause(ctx) != nil {
+		if context.Cause(ctx) != nil || hasKind(err) { // no registry's fault
 			return nil, err
 		}
 		failures = append(failures, err)
 	}
-	if len(failures) == 1 {
-		return nil, failures[0]
+	return nil, oneSentence(failures)
+}
+
+// oneSentence is errors.Join on one line.
+func oneSentence(errs []error) error {
+	all := errs[0]
+	for _, err := range errs[1:] {
+		all = fmt.Errorf("%w; and %w", all, err)
 	}
-	return nil, errors.Join(failures...)
+	return all
 }
 
 func (im *Images) pullOne(ctx context.Context, named reference.Named, sys *types.SystemContext, o PullOptions) (Pulled, error) {
