@@ -17,7 +17,13 @@ func commands(app *App) []*cobra.Command {
 }
 
 // begin says that this process was a child in which containers/storage unpacks a layer, and is done.
-func begin() bool { return store.Reexec() }
+func begin() bool {
+	if store.Reexec() {
+		return true
+	}
+	quietLibraries()
+	return false
+}
 
 // knows says that this program has all commands.
 func knows(*cobra.Command, []string) bool { return true }
