@@ -12,12 +12,12 @@ import (
 )
 
 // findImage is the image to run: the local one, or the one that the policy has pulled.
-func (a *App) findImage(ctx context.Context, name, pull, platform string, quiet, _ bool) (img *storage.Image, err error) {
+func (a *App) findImage(ctx context.Context, name string, o imageChoice, _ bool) (img *storage.Image, err error) {
 	cfg, err := a.Config()
 	if err != nil {
 		return nil, err
 	}
-	policy, err := image.ParsePolicy(pull)
+	policy, err := image.ParsePolicy(o.pull)
 	if err != nil {
 		return nil, err
 	}
@@ -28,12 +28,13 @@ func (a *App) findImage(ctx context.Context, name, pull, platform string, quiet,
 		}
 	}
 	opts := image.PullOptions{Policy: policy, Copying: image.Copying{Retries: pullRetries}}
-	if platform != "" {
-		if opts.Platform, err = image.ParsePlatform(platform); err != nil {
+	opts.Registry = image.Registry{AuthFile: o.authFile, Creds: o.creds, CertDir: o.certDir, TLSVerify: o.tlsVerify}
+	if o.platform != "" {
+		if opts.Platform, err = image.ParsePlatform(o.platform); err != nil {
 			return nil, err
 		}
 	}
-	if !quiet {
+	if !o.quiet {
 		opts.Progress = a.Err
 	}
 	images, err := image.Open(ctx, cfg)

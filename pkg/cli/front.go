@@ -63,16 +63,16 @@ func (a *App) handOver() error {
 
 // findImage is the image to run, when it is here. One that is to be pulled, or kept from being removed under
 // the container, is for the full program, which then does all of the command.
-func (a *App) findImage(_ context.Context, name, pull, _ string, _ bool, durable bool) (*storage.Image, error) {
+func (a *App) findImage(_ context.Context, name string, o imageChoice, durable bool) (*storage.Image, error) {
 	cfg, err := a.Config()
 	if err != nil {
 		return nil, err
 	}
-	if pull != "missing" && pull != "never" {
+	if o.pull != "missing" && o.pull != "never" {
 		return nil, a.handOver()
 	}
 	img, err := storage.Resolve(cfg, name)
-	if errors.Is(err, errdefs.ErrNotFound) && pull == "missing" {
+	if errors.Is(err, errdefs.ErrNotFound) && o.pull == "missing" {
 		return nil, a.handOver()
 	}
 	if err == nil && durable && !storage.Pinned(cfg.Storage, img.ID) {

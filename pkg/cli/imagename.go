@@ -2,11 +2,36 @@ package cli
 
 import (
 	"os"
+	"strconv"
 	"strings"
+
+	"github.com/spf13/pflag"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/storage"
 )
+
+// imageChoice says when and how the image of a new container is pulled.
+type imageChoice struct {
+	pull, platform           string
+	quiet                    bool
+	authFile, creds, certDir string
+	tlsVerify                *bool // nil: what registries.conf says
+}
+
+func (o *imageChoice) addFlags(fs *pflag.FlagSet) {
+	fs.StringVar(&o.pull, "pull", "missing", "when to pull the image: always, missing, never, newer")
+	fs.StringVar(&o.platform, "platform", "", "platform of the image, OS/ARCH[/VARIANT]")
+	fs.BoolVarP(&o.quiet, "quiet", "q", false, "do not show the progress of a pull")
+	fs.StringVar(&o.authFile, "authfile", "", "file with credentials instead of the usual auth.json")
+	fs.StringVar(&o.creds, "creds", "", "credentials for the registry, USER:PASSWORD")
+	fs.StringVar(&o.certDir, "cert-dir", "", "directory with certificates for the registry")
+	fs.BoolFunc("tls-verify", "require HTTPS with a valid certificate; registries.conf decides where this is not given", func(s string) error {
+		verify, err := strconv.ParseBool(s)
+		o.tlsVerify = &verify
+		return err
+	})
+}
 
 // imageName is the full name by which an image was asked for; its id when it was asked for by that.
 func imageName(img *storage.Image, asked string) string {

@@ -19,19 +19,15 @@ import (
 // createOptions are the flags of create and run: the container's description, and what is done only once.
 type createOptions struct {
 	spec.Container
-	pull     string
-	platform string
-	quiet    bool
-	cidfile  string
-	rootfs   bool
-	replace  bool
+	imageChoice
+	cidfile string
+	rootfs  bool
+	replace bool
 }
 
 func (o *createOptions) addFlags(fs *pflag.FlagSet) {
 	o.Container.AddFlags(fs)
-	fs.StringVar(&o.pull, "pull", "missing", "when to pull the image: always, missing, never, newer")
-	fs.StringVar(&o.platform, "platform", "", "platform of the image, OS/ARCH[/VARIANT]")
-	fs.BoolVarP(&o.quiet, "quiet", "q", false, "do not show the progress of a pull")
+	o.imageChoice.addFlags(fs)
 	fs.StringVar(&o.cidfile, "cidfile", "", "write the container's id to this new file")
 	fs.BoolVar(&o.rootfs, "rootfs", false, "the first argument is a directory, not an image")
 	fs.BoolVar(&o.replace, "replace", false, "remove the container that has the name already")
@@ -73,7 +69,7 @@ func (o *createOptions) image(ctx context.Context, app *App, name string) (*stor
 		c.Image.Rootfs = name
 		return nil, nil
 	}
-	img, err := app.findImage(ctx, name, o.pull, o.platform, o.quiet, !c.Remove)
+	img, err := app.findImage(ctx, name, o.imageChoice, !c.Remove)
 	if err != nil {
 		return nil, err
 	}
