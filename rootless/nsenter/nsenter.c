@@ -6,12 +6,14 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -161,6 +163,26 @@ static bool join(int pid)
 }
 
 /*
+ * Gives the pages of code and constants back, which are read again from the file when they are needed: the
+ * holder is a large program that does little, for days. Segments that can be written to have relocated data.
+ */
+static int drop_program(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	(void)size;
+	(void)arg;
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+		size_t start = info->dlpi_addr + p->p_vaddr;
+
+		if (p->p_type == PT_LOAD && !(p->p_flags & PF_W))
+			madvise((void *)(start & ~(page - 1)), p->p_memsz + (start & (page - 1)), MADV_DONTNEED);
+	}
+	return 0;
+}
+
+/*
  * The holder: keeps the user namespace, the user's network namespace and the descriptors it was given
  * alive for as long as somebody holds users.lock, and some seconds longer. Descriptors: see nsenter.h.
  */
@@ -196,6 +218,7 @@ static void hold(void)
 	if (chdir("/") < 0)
 		_exit(1);
 	for (;;) {
+		dl_iterate_phdr(drop_program, NULL);
 		/* sleeps here while a container or a command of the user's is alive */
 		flock(MOSS_HOLDER_LOCK, LOCK_EX);
 		fstat(MOSS_HOLDER_LOCK, &before);
