@@ -78,14 +78,9 @@ func newVolumeInspectCommand(app *App) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if all {
-				volumes, err := engine.Volumes()
-				if err != nil {
-					return err
-				}
-				for _, v := range volumes {
-					args = append(args, v.Name)
-				}
+			args, err = volumeNames(engine, args, all)
+			if err != nil {
+				return err
 			}
 			return o.print(app, args, func(ref string) (any, error) { return engine.Volume(ref) })
 		},
@@ -93,6 +88,22 @@ func newVolumeInspectCommand(app *App) *cobra.Command {
 	cmd.Flags().StringVarP(&o.format, "format", "f", "", "print a Go template, or json")
 	cmd.Flags().BoolVarP(&all, "all", "a", false, "all volumes")
 	return cmd
+}
+
+// volumeNames are the volumes that a command line means.
+func volumeNames(engine *libpod.Engine, args []string, all bool) ([]string, error) {
+	if !all {
+		if len(args) == 0 {
+			return nil, errdefs.Errorf(errdefs.ErrInvalid, "which volume? Give its name, or use --all")
+		}
+		return args, nil
+	}
+	volumes, err := engine.Volumes()
+	names := make([]string, len(volumes))
+	for i, v := range volumes {
+		names[i] = v.Name
+	}
+	return names, err
 }
 
 // volumeFilters are the filters of volume ls and volume prune.
@@ -179,16 +190,9 @@ func newVolumeRmCommand(app *App) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if all {
-				volumes, err := engine.Volumes()
-				if err != nil {
-					return err
-				}
-				for _, v := range volumes {
-					args = append(args, v.Name)
-				}
-			} else if len(args) == 0 {
-				return errdefs.Errorf(errdefs.ErrInvalid, "which volume? Give its name, or use --all")
+			args, err = volumeNames(engine, args, all)
+			if err != nil {
+				return err
 			}
 			return app.each(args, func(name string) (string, error) {
 				return name, engine.RemoveVolume(cmd.Context(), name, force)
