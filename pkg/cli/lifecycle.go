@@ -95,7 +95,7 @@ func (s *selection) apply(app *App, cmd *cobra.Command, match func(*state.Contai
 		if err != nil {
 			return err
 		}
-		return app.each(refs, func(ref string) (string, error) {
+		return app.together(refs, func(ref string) (string, error) {
 			err := do(cmd.Context(), engine, ref)
 			if s.ignore && errors.Is(err, errdefs.ErrNotFound) {
 				return "", nil
@@ -209,8 +209,9 @@ func newRmCommand(app *App) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		remove.Timeout = opts.Timeout
-		err = e.Remove(ctx, ref, remove)
+		this := remove
+		this.Timeout = opts.Timeout
+		err = e.Remove(ctx, ref, this)
 		if remove.Force && errors.Is(err, errdefs.ErrNotFound) {
 			return nil
 		}

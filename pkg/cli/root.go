@@ -222,22 +222,3 @@ func minArgs(n int, what string) cobra.PositionalArgs {
 		return errdefs.Errorf(errdefs.ErrInvalid, "%s needs %s; see %s --help", cmd.CommandPath(), what, cmd.CommandPath())
 	}
 }
-
-// each does something for each of several objects and prints its result; one that fails does not keep
-// the others from being done.
-func (a *App) each(refs []string, do func(ref string) (string, error)) error {
-	var errs []error
-	for _, ref := range refs {
-		line, err := do(ref)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		if line != "" {
-			if _, err := a.Out.WriteString(line + "\n"); err != nil {
-				return err
-			}
-		}
-	}
-	return errors.Join(errs...)
-}
