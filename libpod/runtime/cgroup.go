@@ -41,21 +41,22 @@ func openCgroup(path string, r *cgroups.Resources) (*cgroup, error) {
 
 // createCgroup makes a group with its limits.
 func createCgroup(path string, r *specs.LinuxResources) (*cgroup, error) {
-	g, err := openCgroup(path, cgroupResources(r))
+	limits := cgroupResources(r)
+	g, err := openCgroup(path, limits)
 	if err != nil || path == "" {
 		return g, err
 	}
-	if err := g.create(); err != nil {
+	if err := g.create(limits); err != nil {
 		return nil, joinErrors(fmt.Errorf("cannot create cgroup %s: %w", path, err), g.destroy())
 	}
 	return g, nil
 }
 
-func (g *cgroup) create() error {
+func (g *cgroup) create(limits *cgroups.Resources) error {
 	if err := g.manager.Apply(-1); err != nil {
 		return err
 	}
-	if err := g.manager.Set(nil); err != nil {
+	if err := g.manager.Set(limits); err != nil {
 		return err
 	}
 	return g.openDir()
