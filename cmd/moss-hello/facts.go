@@ -15,8 +15,11 @@ func greeting() string {
 	for _, fact := range facts() {
 		fmt.Fprintf(&b, "  %-11s %s\n", fact.name, fact.value)
 	}
-	b.WriteString("\nNo daemon did this, and nobody was root.\n" +
-		"Try it as a web server:  moss run --rm -p 8080:8080 localhost/hello serve\n")
+	b.WriteString("\nNo daemon did this")
+	if data, err := os.ReadFile("/proc/self/uid_map"); err == nil && !isRoot(string(data)) {
+		b.WriteString(", and nobody was root")
+	}
+	b.WriteString(".\nTry it as a web server:  moss run --rm -p 8080:8080 localhost/hello serve\n")
 	return b.String()
 }
 
@@ -52,6 +55,12 @@ func outside() string {
 		return "nobody: this user is not mapped"
 	}
 	return fmt.Sprintf("user %d; the container has %d users in all", id, count)
+}
+
+// isRoot says that root in the container is root on the host.
+func isRoot(uidMap string) bool {
+	id, _ := outsideID(uidMap, 0)
+	return id == 0
 }
 
 // outsideID looks uid up in a uid_map: lines of "inside outside count" (user_namespaces(7)). count is
