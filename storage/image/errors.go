@@ -15,6 +15,7 @@ import (
 	"go.podman.io/image/v5/docker"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/storage/store"
 )
 
 // explain turns an error of the library into a sentence: what could not be done, why, what to do.
@@ -30,7 +31,7 @@ func explain(err error, verb, name string) error {
 	if advice != "" {
 		advice = "; " + advice
 	}
-	return errdefs.Errorf(kind, "cannot %s %s: %w%s", verb, name, err, advice)
+	return errdefs.Errorf(kind, "cannot %s %s: %w%s", verb, name, store.OneLine(err), advice)
 }
 
 func hasKind(err error) bool {

@@ -117,6 +117,8 @@ func (im *Images) delete(id string, names []string) (*Removed, error) {
 		return nil, errdefs.Errorf(errdefs.ErrConflict, "cannot remove image %s: a container of Podman or Buildah uses it: %w", storage.ShortID(id), err)
 	case errors.Is(err, lib.ErrImageUnknown):
 		return nil, errdefs.Errorf(errdefs.ErrNotFound, "cannot remove image %s: it is gone", storage.ShortID(id))
+	case errors.Is(err, lib.ErrLayerUnknown): // its layers were lost; its record has gone before they were missed
+		return &Removed{Untagged: names, Deleted: id}, nil
 	case err != nil:
 		return nil, explain(err, "remove", "image "+storage.ShortID(id))
 	}

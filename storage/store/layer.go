@@ -140,6 +140,9 @@ func layerError(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
 	}
+	if damagedFile(err) {
+		return errdefs.Errorf(errdefs.ErrDamaged, "cannot write a layer: %w", OneLine(err))
+	}
 	kind := errdefs.ErrInvalid
 	switch {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
@@ -147,7 +150,7 @@ func layerError(ctx context.Context, err error) error {
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
 		kind = errdefs.ErrDenied
 	}
-	return errdefs.Errorf(kind, "cannot write a layer: %w", err)
+	return errdefs.Errorf(kind, "cannot write a layer: %w", OneLine(err))
 }
 
 // contextReader ends with the context: that is how an unpacking is interrupted.

@@ -68,6 +68,10 @@ func openError(cfg config.Storage, err error) error {
 	case errors.As(err, new(*json.SyntaxError)), errors.As(err, new(*json.UnmarshalTypeError)):
 		kind = errdefs.ErrDamaged
 	}
+	if damagedFile(err) {
+		return errdefs.Errorf(errdefs.ErrDamaged,
+			"cannot open the image store %s: %w; put the file back from a backup, or start anew with `moss system reset`", cfg.GraphRoot, OneLine(err))
+	}
 	return errdefs.Errorf(kind, "cannot open the image store %s: %w", cfg.GraphRoot, err)
 }
 

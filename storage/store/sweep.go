@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"time"
@@ -32,7 +33,10 @@ func (s *Store) Copy(do func() error) (err error) {
 	if unlockErr := lock.Unlock(); err == nil {
 		return unlockErr
 	}
-	return errors.Join(err, s.sweepLayers(func(l *lib.Layer) bool { return l.Created.After(start) }))
+	if sweepErr := s.sweepLayers(func(l *lib.Layer) bool { return l.Created.After(start) }); sweepErr != nil {
+		return fmt.Errorf("%w; and layers of it may be left: %v", err, sweepErr) //nolint:errorlint // the first decides what kind it is
+	}
+	return err
 }
 
 // SweepLayers removes the layers that killed copies left.
