@@ -1,0 +1,164 @@
+package image_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/storage/image"
+)
+
+// A docker-archive says by name where its parts are; only the archive itself may be meant.
+func TestHostileDockerArchivesReadNothingOutside(t *testing.T) {
+	secret := filepath.Join(t.TempDir(), "secret.tar")
+	writeFile(t, secret, string(archive(t, file("secret", "the host's"))))
+	link := entry{tar.Header{Name: "layer.tar", Typeflag: tar.TypeSymlink, Linkname: secret}, ""}
+	for _, c := range []struct {
+		what, manifest string
+		more           []entry
+	}{
+		{"a layer with a path that climbs", `[{"Config":"config.json","RepoTags":["x:1"],"Layers":["../../../../../..` + secret + `"]}]`, nil},
+		{"a layer with an absolute path", `[{"Config":"config.json","RepoTags":["x:1"],"Layers":["` + secret + `"]}]`, nil},
+		{"a layer that is a link to the host", `[{"Config":"config.json","RepoTags":["x:1"],"Layers":["layer.tar"]}]`, []entry{link}},
+		{"a configuration that climbs", `[{"Config":"../../../etc/passwd","RepoTags":["x:1"],"Layers":[]}]`, nil},
+		{"a name that is a path", `[{"Config":"config.json","RepoTags":["../../x:1"],"Layers":[]}]`, nil},
+		{"no images", `[]`, nil},
+		{"something else", `{"a":1}`, nil},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			cfg, im := newStore(t)
+			config := `{"architecture":"amd64","os":"linux","config":{},"rootfs":{"type":"layers","diff_ids":["sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"]}}`
+			whole := archive(t, append(c.more, file("config.json", config), file("manifest.json", c.manifest))...)
+			if loaded, err := im.LoadStream(t.Context(), bytes.NewReader(whole), nil); len(loaded) > 0 {
+				t.Errorf("loaded as %+v, %v", loaded, err)
+			}
+			nothingLeft(t, cfg)
+		})
+	}
+}
+
+// What a layer says of one entry is refused as a whole, in one line that is no panic, and nothing remains.
+func TestHostileEntriesAreRefused(t *testing.T) {
+	for _, c := range []struct {
+		what    string
+		archive []byte
+	}{
+		{"an entry of 1 EiB", endless(t, tar.Header{Name: "huge", Typeflag: tar.TypeReg, Size: 1 << 60, Mode: 0o644})},
+		{"a truncated archive", archive(t, file("a", strings.Repeat("x", 1<<16)))[:1<<15]},
+		{"no archive", []byte(strings.Repeat("not a tar archive ", 100))},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			cfg, im := newStore(t)
+			_, err := im.Import(t.Context(), "-", bytes.NewReader(c.archive), image.ImportOptions{Name: "x"})
+			if err == nil || strings.Contains(err.Error(), "\n") {
+				t.Errorf("want one line, got %v", err)
+			}
+			nothingLeft(t, cfg)
+		})
+	}
+}
+
+// endless is an archive that ends in the middle of the first entry's content.
+func endless(t *testing.T, header tar.Header) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	if err := w.WriteHeader(&header); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(w, "only this"); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// A device in a layer must not be one on the host: a user has no right to make it, and it is left out or refused.
+func TestDevicesOfALayerAreNotMade(t *testing.T) {
+	cfg, im := newStore(t)
+	_, err := im.Import(t.Context(), "-", bytes.NewReader(archive(t,
+		file("hello", "x"),
+		entry{tar.Header{Name: "disk", Typeflag: tar.TypeBlock, Devmajor: 8, Devminor: 0, Mode: 0o666}, ""},
+	)), image.ImportOptions{Name: "devices"})
+	t.Logf("import: %v", err)
+	if os.Getenv("_CONTAINERS_ROOTLESS_UID") == "" {
+		return // real root may
+	}
+	devices, err := filepath.Glob(filepath.Join(cfg.Storage.GraphRoot, "overlay/*/diff/disk"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range devices {
+		if info, err := os.Lstat(d); err == nil && info.Mode()&os.ModeDevice != 0 {
+			t.Errorf("%s is a device", d)
+		}
+	}
+}
+
+func TestArchivesAreReadFromWhereTheyAre(t *testing.T) {
+	_, im := newStore(t)
+	id := busybox(t, im, "busybox")
+	path := filepath.Join(t.TempDir(), "saved.tar")
+	if err := im.Save(t.Context(), []string{"busybox"}, path, image.SaveOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if loaded, err := im.LoadStream(t.Context(), f, nil); err != nil || len(loaded) != 1 || loaded[0].ID != id {
+		t.Errorf("from a redirected file: %+v, %v", loaded, err)
+	}
+	if _, err := im.Remove(t.Context(), "busybox", image.RemoveOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	pulled, err := im.Pull(t.Context(), "docker-archive:"+path, image.PullOptions{})
+	if err != nil || len(pulled) != 1 || pulled[0].Name != "localhost/busybox:latest" {
+		t.Errorf("by transport: %+v, %v", pulled, err)
+	}
+	if pulled, err = im.Pull(t.Context(), "containers-storage:busybox", image.PullOptions{}); err != nil || pulled[0].ID != id || !pulled[0].Local {
+		t.Errorf("from the store: %+v, %v", pulled, err)
+	}
+}
+
+func TestUnusedImagesAreLetGo(t *testing.T) {
+	_, im := newStore(t)
+	id := busybox(t, im, "busybox")
+	if err := im.Store().Pin(id); err != nil {
+		t.Fatal(err)
+	}
+	used := func(string) []string { return []string{"c"} }
+	for _, c := range []struct {
+		inUse func(string) []string
+		left  int
+	}{{used, 1}, {nil, 0}} {
+		if err := im.UnpinUnused(c.inUse); err != nil {
+			t.Fatal(err)
+		}
+		containers, err := im.Store().Library().Containers()
+		if err != nil || len(containers) != c.left {
+			t.Errorf("want %d pins, have %+v, %v", c.left, containers, err)
+		}
+	}
+	if _, err := im.Pull(t.Context(), "busybox", image.PullOptions{Policy: image.PullNever}); err != nil {
+		t.Errorf("the image went too: %v", err)
+	}
+}
+
+func TestDamagedStoreIsOneSentence(t *testing.T) {
+	cfg, im := newStore(t)
+	busybox(t, im, "busybox")
+	writeFile(t, filepath.Join(cfg.Storage.GraphRoot, "overlay-images/images.json"), "{{{\n")
+	if _, err := image.Open(t.Context(), cfg); err != nil && (!errors.Is(err, errdefs.ErrDamaged) || strings.Contains(err.Error(), "\n")) {
+		t.Errorf("opening: %v", err)
+	}
+	if _, err := im.Pull(t.Context(), "busybox", image.PullOptions{Policy: image.PullNever}); !errors.Is(err, errdefs.ErrDamaged) || strings.Contains(err.Error(), "\n") {
+		t.Errorf("finding: %v", err)
+	}
+}
