@@ -96,9 +96,9 @@ func (s *launch) connect(ctx Context, hostname string) (map[string]string, error
 		return nil, err
 	}
 	s.close = append(s.close, func() error { a.Close(); return nil })
-	s.files.NetNS = a.NetNS
+	s.netns = a.NetNS
 	if a.Keep != nil {
-		s.files.Extra = append(s.files.Extra, a.Keep)
+		s.keep = append(s.keep, a.Keep)
 	}
 	net := &s.l.State.Network
 	net.Address, net.Gateway, net.Interface, net.MAC = a.Address, a.Gateway, a.Interface, a.MAC.String()

@@ -48,7 +48,8 @@ type launch struct {
 	facts    host.Facts
 	runDir   string
 	req      monitor.Request
-	files    monitor.Files
+	netns    *os.File       // of the container, nil when it has none of its own
+	keep     []*os.File     // what must stay open while the container lives
 	close    []func() error // what this process opened for the monitor
 	warnings []string
 }
@@ -66,14 +67,18 @@ func (e *Engine) start(ctx Context, l *state.Locked, opts StartOptions) (warning
 	if err := os.MkdirAll(s.runDir, 0o700); err != nil {
 		return nil, fmt.Errorf("cannot make the run directory of container %s: %w", s.c.Name, err)
 	}
-	if err := s.prepare(ctx); err != nil {
+	// The monitor starts up while the rest is put together.
+	handle, err := s.spawn(ctx, opts)
+	if err != nil {
 		return nil, errors.Join(err, s.undo())
 	}
-	s.files.Attach = opts.Attach
-	if err := s.spawn(ctx); err != nil {
-		return nil, errors.Join(err, s.undo())
+	if err = s.prepare(ctx); err == nil {
+		err = s.run(ctx, handle)
 	}
-	return s.warnings, nil
+	if err != nil {
+		return nil, errors.Join(err, handle.Close(), handle.Wait(), s.undo())
+	}
+	return s.warnings, handle.Close()
 }
 
 // prepare puts the request together: what the container sees, where it runs, and what becomes of it.
@@ -123,22 +128,24 @@ func (s *launch) prepare(ctx Context) error {
 	return os.WriteFile(filepath.Join(s.runDir, bundleFile), s.req.Bundle, 0o600)
 }
 
-// spawn starts the monitor and waits until the container's command has been executed.
-func (s *launch) spawn(ctx Context) error {
+// spawn starts the monitor, which waits to be told what to do.
+func (s *launch) spawn(ctx Context, opts StartOptions) (*monitor.Handle, error) {
 	exe, release, err := s.monitorProgram()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s.close = append(s.close, release)
-	s.files.UsersLock = rootless.UsersLock()
-	handle, err := monitor.Spawn(ctx, exe, &s.req, s.files)
-	if err != nil {
+	return monitor.Spawn(ctx, exe, s.c.ID, monitor.Files{Attach: opts.Attach, UsersLock: rootless.UsersLock()})
+}
+
+// run tells the monitor what to do and waits until the container's command has been executed.
+func (s *launch) run(ctx Context, handle *monitor.Handle) error {
+	if err := handle.Send(&s.req, s.netns, s.keep...); err != nil {
 		return err
 	}
-	s.close = append(s.close, handle.Close)
 	started, err := handle.Start(ctx)
 	if err != nil {
-		return errors.Join(err, handle.Wait())
+		return err
 	}
 	s.l.Begin(started.Pids)
 	s.l.State.RestartCount = 0

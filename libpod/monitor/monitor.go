@@ -64,6 +64,8 @@ func Main(hooks Hooks) int {
 	if err != nil {
 		return errdefs.ExitEngine // nobody is there to be told
 	}
+	// From the answer on, whoever asked may send signals.
+	signal.Notify(m.signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGCHLD)
 	ctx := context.Background()
 	l, err := m.begin(ctx, attached)
 	if err != nil {
@@ -80,16 +82,18 @@ func Main(hooks Hooks) int {
 	return 0
 }
 
-// inherit takes over what Spawn left open.
+// inherit takes over what Spawn left open, and waits for what Send tells.
 func inherit(hooks Hooks) (m *monitor, attached *os.File, err error) {
 	goruntime.LockOSThread() // a container dies with the thread that made it
 	syscall.Umask(0)
 	_ = sys.SetCommandName("moss-monitor") // it would be the number of the program's descriptor
 	m = &monitor{hooks: hooks, wake: make(chan struct{}, 1), signals: make(chan os.Signal, 16)}
-	if m.request, err = sys.Inherit(fdRequest, "request", false); err != nil {
+	control, err := sys.Inherit(fdControl, "control", false)
+	if err != nil {
 		return nil, nil, err
 	}
-	if m.control, err = sys.Inherit(fdControl, "control", true); err != nil {
+	defer control.Close()
+	if m.request, err = receiveFile(control); err != nil {
 		return nil, nil, err
 	}
 	e, err := m.readEnvelope()
@@ -97,22 +101,48 @@ func inherit(hooks Hooks) (m *monitor, attached *os.File, err error) {
 		return nil, nil, err
 	}
 	m.req = e.Request
-	take := func(there bool, fd int, name string, stream bool) (f *os.File) {
+	if attached, err = m.take(&e, control); err != nil {
+		return nil, nil, err
+	}
+	if m.control, err = sys.Pollable(control); err != nil {
+		return nil, nil, err
+	}
+	return m, attached, sys.CloseForeign(fdFirstFree)
+}
+
+// take takes over the descriptors that an envelope speaks of.
+func (m *monitor) take(e *envelope, control *os.File) (attached *os.File, err error) {
+	inherited := func(there bool, fd int, name string, stream bool) (f *os.File) {
 		if there && err == nil {
 			f, err = sys.Inherit(fd, name, stream)
 		}
 		return f
 	}
-	attached = take(e.Attach, fdAttach, "attach", true)
-	m.users = take(e.UsersLock, fdUsersLock, "users.lock", false)
-	m.netns = take(e.NetNS, fdNetNS, "netns", false)
-	for i := range e.Extra {
-		m.extra = append(m.extra, take(true, fdExtra+i, "extra", false))
+	received := func() (f *os.File) {
+		if err == nil {
+			f, err = receiveFile(control)
+		}
+		return f
 	}
-	if err == nil {
-		err = sys.CloseForeign(fdRequest)
+	attached = inherited(e.Attach, fdAttach, "attach", true)
+	m.users = inherited(e.UsersLock, fdUsersLock, "users.lock", false)
+	if e.NetNS {
+		m.netns = received()
 	}
-	return m, attached, err
+	for range e.Extra {
+		m.extra = append(m.extra, received())
+	}
+	return attached, err
+}
+
+// receiveFile takes the next descriptor of Send.
+func receiveFile(control *os.File) (*os.File, error) {
+	var word [1]byte
+	n, f, err := sys.ReceiveFile(control, word[:])
+	if err == nil && (n == 0 || f == nil) {
+		err = errors.New("the container was given up before its start")
+	}
+	return f, err
 }
 
 // readEnvelope reads the request from its memory file.
@@ -351,7 +381,6 @@ func (m *monitor) end() {
 // and not by SIG_IGN, which the container would inherit.
 func (m *monitor) handleSignals() (done chan struct{}) {
 	done = make(chan struct{})
-	signal.Notify(m.signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGCHLD)
 	go func() {
 		defer close(done)
 		for s := range m.signals {

@@ -67,10 +67,6 @@ type Files struct {
 	Attach *os.File
 	// UsersLock is only held: as long as it is open the user namespace is kept.
 	UsersLock *os.File
-	// NetNS is the container's network namespace, nil when the bundle says all.
-	NetNS *os.File
-	// Extra are for the Ports hook, in order.
-	Extra []*os.File
 }
 
 // envelope is what travels: the request and which descriptors come with it. In the memory file its length comes before it,
@@ -85,10 +81,8 @@ type envelope struct {
 
 // The monitor's descriptors.
 const (
-	fdRequest   = 3 + iota // memory file with the envelope and the bundle, which is read anew for every life
-	fdControl              // stream socket to whoever called Spawn: wire.go
+	fdControl   = 3 + iota // stream socket to whoever called Spawn: wire.go
 	fdAttach               // Files
 	fdUsersLock            // Files
-	fdNetNS                // Files
-	fdExtra                // Files, and those after it
+	fdFirstFree
 )

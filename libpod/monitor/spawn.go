@@ -16,24 +16,21 @@ import (
 
 // Handle is a monitor as its starter sees it until the container runs.
 type Handle struct {
+	id      string
 	process *sys.Child
 	control *os.File
+	files   Files
 	replies *json.Decoder
 	begins  bool // Request.Start
 }
 
 // Spawn starts the monitor program exe for one container, in a session of its own and with nothing of
-// the caller's but files. It returns at once: WaitCreated and Start tell how it went. Every Handle is
-// to be closed.
-func Spawn(ctx context.Context, exe string, req *Request, files Files) (*Handle, error) {
+// the caller's but files. It returns at once: the program starts up while the caller puts together what
+// Send tells it; WaitCreated and Start tell how it went. Every Handle is to be closed.
+func Spawn(ctx context.Context, exe, id string, files Files) (*Handle, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	request, err := encode(req, files)
-	if err != nil {
-		return nil, err
-	}
-	defer request.Close()
 	mine, theirs, err := sys.SocketPair()
 	if err != nil {
 		return nil, err
@@ -44,18 +41,41 @@ func Spawn(ctx context.Context, exe string, req *Request, files Files) (*Handle,
 		return nil, errors.Join(err, mine.Close())
 	}
 	defer null.Close()
-	control, err := sys.Pollable(mine)
-	mine.Close() // a duplicate is open
+	process, err := sys.Spawn(exe, []string{"moss-monitor", id}, "/", environment(),
+		[]*os.File{null, null, null, theirs, files.Attach, files.UsersLock}, &syscall.SysProcAttr{Setsid: true})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("cannot start the monitor of container %s: %w", id, errors.Join(err, mine.Close()))
 	}
-	inherited := []*os.File{null, null, null, request, theirs, files.Attach, files.UsersLock, files.NetNS}
-	process, err := sys.Spawn(exe, []string{"moss-monitor", req.ContainerID}, "/", environment(),
-		append(inherited, files.Extra...), &syscall.SysProcAttr{Setsid: true})
+	return &Handle{id: id, process: process, control: mine, files: files}, nil
+}
+
+// Send tells the monitor what to do. netns is the container's network namespace, nil when the bundle says all;
+// extra are for the Ports hook, in order. The caller keeps and closes its own. A monitor that has ended meanwhile is
+// for Start to tell of.
+func (h *Handle) Send(req *Request, netns *os.File, extra ...*os.File) error {
+	h.begins = req.Start
+	request, err := encode(envelope{
+		Request: req, Attach: h.files.Attach != nil, UsersLock: h.files.UsersLock != nil, NetNS: netns != nil, Extra: len(extra),
+	})
 	if err != nil {
-		return nil, fmt.Errorf("cannot start the monitor of container %s: %w", req.ContainerID, errors.Join(err, control.Close()))
+		return err
 	}
-	return &Handle{process: process, control: control, replies: json.NewDecoder(control), begins: req.Start}, nil
+	defer request.Close()
+	send := []*os.File{request}
+	if netns != nil {
+		send = append(send, netns)
+	}
+	for _, f := range append(send, extra...) {
+		err := sys.SendFile(h.control, []byte{wordFile}, f)
+		if err != nil && !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
+			return fmt.Errorf("cannot tell the monitor of container %s what to do: %w", h.id, err)
+		}
+	}
+	told := h.control
+	if h.control, err = sys.Pollable(told); err == nil {
+		h.replies = json.NewDecoder(h.control)
+	}
+	return errors.Join(err, told.Close())
 }
 
 // environment keeps what libraries need to know of the user namespace. One P is enough for copying
@@ -70,15 +90,15 @@ func environment() []string {
 	return env
 }
 
-func encode(req *Request, files Files) (*os.File, error) {
-	data, err := json.Marshal(envelope{
-		Request: req, Attach: files.Attach != nil, UsersLock: files.UsersLock != nil, NetNS: files.NetNS != nil, Extra: len(files.Extra),
-	})
+// encode puts a request into a memory file: the length of its outline in four bytes, little endian, the outline as
+// JSON, and the bundle as it came.
+func encode(e envelope) (*os.File, error) {
+	data, err := json.Marshal(e)
 	if err != nil {
-		return nil, fmt.Errorf("cannot write the request for the monitor of container %s: %w", req.ContainerID, err)
+		return nil, fmt.Errorf("cannot write the request for the monitor of container %s: %w", e.Request.ContainerID, err)
 	}
-	b := binary.LittleEndian.AppendUint32(make([]byte, 0, 4+len(data)+len(req.Bundle)), uint32(len(data)))
-	return sys.SealedProgram("moss-request", append(append(b, data...), req.Bundle...))
+	b := binary.LittleEndian.AppendUint32(make([]byte, 0, 4+len(data)+len(e.Request.Bundle)), uint32(len(data)))
+	return sys.SealedProgram("moss-request", append(append(b, data...), e.Request.Bundle...))
 }
 
 // WaitCreated waits until the container is set up, so that only Start is missing. It is not to be
@@ -95,7 +115,7 @@ func (h *Handle) WaitCreated(ctx context.Context) (Started, error) {
 // after one nothing of the container is left but what the monitor still cleans up: see Wait.
 func (h *Handle) Start(ctx context.Context) (Started, error) {
 	if !h.begins {
-		if _, err := h.control.Write([]byte{'s'}); err != nil {
+		if _, err := h.control.Write([]byte{wordStart}); err != nil {
 			return Started{}, fmt.Errorf("cannot reach the container's monitor: %w", err)
 		}
 	}
@@ -132,7 +152,7 @@ func (h *Handle) Wait() error {
 // Close lets go of the monitor. A container that is created but not started is removed by it.
 func (h *Handle) Close() error {
 	err := h.control.Close()
-	if errors.Is(err, os.ErrClosed) {
+	if errors.Is(err, os.ErrClosed) || errors.Is(err, os.ErrInvalid) {
 		return nil
 	}
 	return err

@@ -8,9 +8,13 @@ import (
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
-// The control socket carries JSON values: one reply for created (unless Request.Start), one for
-// started. The caller asks for the start with one byte; closing the socket before that gives the
-// container up.
+// The control socket carries to the monitor a wordFile with each descriptor of Send, the request's memory file first,
+// and wordStart when the container is to run (unless Request.Start); closing it before that gives the container up.
+// Back come JSON values: one reply for created (unless Request.Start), one for started.
+const (
+	wordFile  = 'f'
+	wordStart = 's'
+)
 
 // Pids name the processes of one life of a container.
 type Pids struct {

@@ -75,8 +75,10 @@ func TestReading(t *testing.T) {
 		"more than all":  {Options{Tail: 99}, "part0\npart1\npart2\npart3\npart4\nend"},
 		"since":          {Options{Tail: -1, Since: noon.Add(4 * time.Hour)}, "part4\nend"},
 		"until":          {Options{Tail: -1, Until: noon.Add(time.Hour)}, "part0\npart1\n"},
-		"times": {Options{Tail: 2, Timestamps: true},
-			"2026-01-02T16:00:00.000000005+00:00 part4\n2026-01-02T17:00:00.000000005+00:00 end"},
+		"times": {
+			Options{Tail: 2, Timestamps: true},
+			"2026-01-02T16:00:00.000000005+00:00 part4\n2026-01-02T17:00:00.000000005+00:00 end",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got, _ := read(t, path, c.o); got != c.want {
