@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -123,20 +124,26 @@ func (o *execOptions) attach(app *App, process runtime.Process) error {
 			}
 		}
 	}
+	var left atomic.Bool
 	if o.interactive {
 		// It ends with us: nothing can interrupt a Read of a terminal.
-		go typeInto(console, term.DetachReader(app.In, keys))
+		go typeInto(console, term.DetachReader(app.In, keys), &left)
 	}
-	return errors.Join(waitFor(process, func() {
+	err = waitFor(process, func() {
 		_, _ = io.Copy(app.Out, console) // ends with EIO once nobody has the terminal open
-	}), restore())
+	})
+	if left.Load() {
+		err = nil // that the command was hung up is what was asked for
+	}
+	return errors.Join(err, restore())
 }
 
 // typeInto passes input on to a terminal until it ends, or the detach keys close the session: the command gets
-// SIGHUP then.
-func typeInto(console *os.File, in io.Reader) {
+// SIGHUP then, and left is set.
+func typeInto(console *os.File, in io.Reader, left *atomic.Bool) {
 	_, err := io.Copy(console, in)
 	if term.IsDetach(err) {
+		left.Store(true)
 		console.Close()
 		return
 	}
