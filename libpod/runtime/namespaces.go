@@ -40,14 +40,16 @@ func openNamespaces(list []specs.LinuxNamespace, netns *os.File) (*namespaces, e
 		kind, ok := kinds[n.Type]
 		switch {
 		case !ok:
-			return nil, joinErrors(fmt.Errorf("cannot make a namespace of type %q", n.Type), s.close())
+			s.close()
+			return nil, fmt.Errorf("cannot make a namespace of type %q", n.Type)
 		case kind == sys.CloneNet && netns != nil:
 		case n.Path == "":
 			s.fresh |= kind
 		default:
 			f, err := os.Open(n.Path)
 			if err != nil {
-				return nil, joinErrors(fmt.Errorf("cannot join a namespace: %w", err), s.close())
+				s.close()
+				return nil, fmt.Errorf("cannot join a namespace: %w", err)
 			}
 			s.add(kind, f)
 		}
@@ -80,17 +82,15 @@ func (s *namespaces) joined() []int {
 // cloned are the flags for clone(2). The cgroup namespace is made later, when the process is in its cgroup.
 func (s *namespaces) cloned() uintptr { return uintptr(s.fresh &^ sys.CloneCgroup) }
 
-func (s *namespaces) close() error {
-	var errs []error
+func (s *namespaces) close() {
 	for _, n := range s.join {
 		if n.file != s.borrowed {
-			errs = append(errs, n.file.Close())
+			n.file.Close()
 		}
 	}
 	if s.pid != nil {
-		errs = append(errs, s.pid.Close())
+		s.pid.Close()
 	}
-	return errors.Join(errs...)
 }
 
 // joinErrors is the first error with the second beside it, where there is one.

@@ -17,8 +17,15 @@ import (
 // removed.
 func TestADamagedContainerIsNamedAndRemoved(t *testing.T) {
 	for _, tt := range []struct{ file, content string }{
-		{"spec.json", ""}, {"spec.json", "garbage"}, {"spec.json", "{}"}, {"spec.json", `{"name": 5}`}, {"spec.json", "null"},
-		{"state.json", ""}, {"state.json", "garbage"}, {"state.json", "null"}, {"state.json", `{"status": "happy"}`},
+		{"spec.json", ""},
+		{"spec.json", "garbage"},
+		{"spec.json", "{}"},
+		{"spec.json", `{"name": 5}`},
+		{"spec.json", "null"},
+		{"state.json", ""},
+		{"state.json", "garbage"},
+		{"state.json", "null"},
+		{"state.json", `{"status": "happy"}`},
 	} {
 		t.Run(tt.file+" "+tt.content, func(t *testing.T) {
 			store := &state.Store{Dir: t.TempDir()}
