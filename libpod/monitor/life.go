@@ -50,11 +50,13 @@ func (m *monitor) create(ctx context.Context, bundle runtime.Encoded) (*life, er
 		streams.closeOurs()
 		return nil, errors.Join(err, l.abandon())
 	}
+	var first *pump
 	if streams.stdout != nil {
-		l.pumps = append(l.pumps, m.out.pump(streams.stdout, logs.Stdout))
+		first = m.out.pump(streams.stdout, logs.Stdout, nil)
+		l.pumps = append(l.pumps, first)
 	}
 	if streams.stderr != nil {
-		l.pumps = append(l.pumps, m.out.pump(streams.stderr, logs.Stderr))
+		l.pumps = append(l.pumps, m.out.pump(streams.stderr, logs.Stderr, first))
 	}
 	m.in.set(streams.stdin)
 	return l, nil

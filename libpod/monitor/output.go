@@ -30,12 +30,15 @@ type pump struct {
 	out    *output
 	file   *os.File
 	stream logs.Stream
+	// before, when not nil, is read first: nobody can tell which of two streams was written to first, but most
+	// programs say what they did before they complain.
+	before *pump
 	done   chan struct{}
 }
 
 // pump copies file, which it owns, until its end or drain.
-func (o *output) pump(file *os.File, stream logs.Stream) *pump {
-	p := &pump{out: o, file: file, stream: stream, done: make(chan struct{})}
+func (o *output) pump(file *os.File, stream logs.Stream, before *pump) *pump {
+	p := &pump{out: o, file: file, stream: stream, before: before, done: make(chan struct{})}
 	go p.run()
 	return p
 }
@@ -48,6 +51,7 @@ func (p *pump) run() {
 	}
 	for end := false; !end; {
 		err := raw.Read(func(fd uintptr) bool {
+			p.before.peek()
 			n, again := p.chunk(fd)
 			end = n == 0 && !again
 			return !again
@@ -55,6 +59,16 @@ func (p *pump) run() {
 		if err != nil {
 			return
 		}
+	}
+}
+
+// peek passes on what is there already, if anything.
+func (p *pump) peek() {
+	if p == nil {
+		return
+	}
+	if raw, err := p.file.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { p.chunk(fd) }) // one that is closed has nothing
 	}
 }
 
