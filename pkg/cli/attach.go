@@ -67,6 +67,9 @@ func (o *attachOptions) open(app *App, c *spec.Container, only []string, proxy f
 	if o.sigProxy && (!c.Terminal || s.streams.In == nil) {
 		s.options.Proxy = proxy
 	}
+	if c.Terminal && !typed && s.streams.In != nil {
+		app.Warn("the standard input is not a terminal: the container's has no size and no keys such as ^C; leave out -t to pass data on as it is")
+	}
 	if !typed {
 		return s, nil
 	}
