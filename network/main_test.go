@@ -6,7 +6,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -45,7 +47,7 @@ func unprivileged() int {
 		panic(err)
 	}
 	_ = os.Chmod(dir, 0o755)
-	args := append([]string{"--map-auto", "--map-root-user", "--mount", program}, os.Args[1:]...)
+	args := append([]string{"--map-auto", "--map-root-user", "--mount", program}, flags()...)
 	return run(exec.Command("unshare", args...), true)
 }
 
@@ -55,7 +57,12 @@ func inNewMounts() int {
 	if err != nil {
 		panic(err)
 	}
-	return run(exec.Command("unshare", append([]string{"--mount", program}, os.Args[1:]...)...), false)
+	return run(exec.Command("unshare", append([]string{"--mount", program}, flags()...)...), false)
+}
+
+// flags are this program's own, but for the file of the go command that another user may not write.
+func flags() []string {
+	return slices.DeleteFunc(slices.Clone(os.Args[1:]), func(arg string) bool { return strings.HasPrefix(arg, "-test.testlogfile=") })
 }
 
 func run(cmd *exec.Cmd, asUser bool) int {
