@@ -14,10 +14,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/mosscontainers/moss/pkg/sys"
 )
 
-// nothingLeft [-all]: no process and no mount of this story is left; with -all none of this user at all,
-// but for the test itself.
+// nothingLeft [-all]: no process and no mount of this story is left; with -all none that began with this test,
+// of this user at all, but for the test itself.
 func nothingLeft(ts *testscript.TestScript, neg bool, args []string) {
 	all := slices.Equal(args, []string{"-all"})
 	if neg || (len(args) > 0 && !all) {
@@ -57,7 +59,7 @@ func processes(dir string, all bool) ([]string, error) {
 		if err != nil || related(pid) {
 			continue
 		}
-		if knows(pid, dir) || (all && mine(pid, ranges)) {
+		if knows(pid, dir) || (all && mine(pid, ranges) && !older(pid)) {
 			cmdline, _ := os.ReadFile("/proc/" + entry.Name() + "/cmdline")
 			left = append(left, fmt.Sprintf("process %d: %s", pid, strings.ReplaceAll(string(cmdline), "\x00", " ")))
 		}
@@ -74,6 +76,13 @@ func related(pid int) bool {
 		}
 	}
 	return parent(pid) == me
+}
+
+// older says that pid is of before this test: it is not the test's to judge.
+func older(pid int) bool {
+	self, err1 := sys.Identify(os.Getpid())
+	other, err2 := sys.Identify(pid)
+	return err1 == nil && err2 == nil && other.StartTime < self.StartTime
 }
 
 // parent is field 4 of proc_pid_stat(5), 0 when the process is gone.
@@ -227,6 +236,12 @@ func leaves(ts *testscript.TestScript, neg bool, args []string) {
 
 // cleanUp removes what a story, perhaps a failed one, left. Only moss may remove files of subordinate ids.
 func cleanUp(dir, moss string, env []string) {
+	// Podman's own holder of a user namespace, where a story has asked Podman.
+	if pid, err := os.ReadFile(dir + "/run/libpod/tmp/pause.pid"); err == nil {
+		if n, err := strconv.Atoi(strings.TrimSpace(string(pid))); err == nil && n > 1 && knows(n, dir) {
+			_ = syscall.Kill(n, syscall.SIGKILL)
+		}
+	}
 	for _, args := range [][]string{{"system", "reset", "--force"}, {"unshare", "rm", "-rf", dir + "/store"}} {
 		cmd := exec.Command(moss, args...)
 		cmd.Env = env
