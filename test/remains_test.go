@@ -18,8 +18,8 @@ import (
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
-// nothingLeft [-all]: no process and no mount of this story is left; with -all none that began with this test,
-// of this user at all, but for the test itself.
+// nothingLeft [-all]: no process and no mount of this story is left; with -all no process of this
+// user that is younger than the test.
 func nothingLeft(ts *testscript.TestScript, neg bool, args []string) {
 	all := slices.Equal(args, []string{"-all"})
 	if neg || (len(args) > 0 && !all) {
