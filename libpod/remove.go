@@ -26,21 +26,34 @@ func (e *Engine) Remove(ctx Context, ref string, opts RemoveOptions) error {
 	if err != nil {
 		return err
 	}
+	// One that another command is just starting is found out only by its lock: then it runs, and is stopped.
+	for range 3 {
+		err = e.removeOnce(ctx, c, opts)
+		if !opts.Force || !errors.Is(err, errdefs.ErrConflict) {
+			break
+		}
+		if c, err = e.Lookup(c.Spec.ID); err != nil {
+			break
+		}
+	}
+	if opts.Force && errors.Is(err, errdefs.ErrNotFound) {
+		return nil // it was to remove itself, and has
+	}
+	return err
+}
+
+func (e *Engine) removeOnce(ctx Context, c *state.Container, opts RemoveOptions) error {
 	if c.Damaged == nil && opts.Force && c.State.Active() {
 		if err := e.Stop(ctx, c.Spec.ID, StopOptions{Timeout: opts.Timeout}); err != nil {
 			return err
 		}
 	}
-	err = e.Store.Transact(ctx, c.Spec.ID, state.OpRemove, func(_ context.Context, l *state.Locked) error {
+	return e.Store.Transact(ctx, c.Spec.ID, state.OpRemove, func(_ context.Context, l *state.Locked) error {
 		if opts.If != nil && !opts.If(l.Container) {
 			return nil
 		}
 		return e.remove(l, opts.Volumes)
 	})
-	if opts.Force && errors.Is(err, errdefs.ErrNotFound) {
-		return nil // it was to remove itself, and has
-	}
-	return err
 }
 
 func (e *Engine) remove(l *state.Locked, volumes bool) error {

@@ -135,7 +135,9 @@ func (s *launch) spawn(ctx Context, opts StartOptions) (*monitor.Handle, error) 
 		return nil, err
 	}
 	s.close = append(s.close, release)
-	return monitor.Spawn(ctx, exe, s.c.ID, monitor.Files{Attach: opts.Attach, UsersLock: rootless.UsersLock()})
+	return monitor.Spawn(ctx, exe, s.c.ID, monitor.Files{
+		Attach: opts.Attach, UsersLock: rootless.UsersLock(), RecordLock: s.l.Lock(),
+	})
 }
 
 // run tells the monitor what to do and waits until the container's command has been executed.

@@ -41,6 +41,7 @@ type monitor struct {
 	request  *os.File // the memory file
 	control  *os.File // nil once the container runs
 	users    *os.File // only held
+	record   *os.File // only held, until the container runs; nil then
 	netns    *os.File
 	extra    []*os.File
 	self     sys.Process
@@ -74,8 +75,8 @@ func Main(hooks Hooks) int {
 		return errdefs.ExitEngine
 	}
 	m.answer(reply{Started: Started{l.pids, m.chosen}})
-	closeAll(m.control)
-	m.control = nil
+	closeAll(m.control, m.record)
+	m.control, m.record = nil, nil
 	lean := time.AfterFunc(time.Second, m.trim)
 	defer lean.Stop()
 	m.keep(ctx, l)
@@ -126,6 +127,7 @@ func (m *monitor) take(e *envelope, control *os.File) (attached *os.File, err er
 	}
 	attached = inherited(e.Attach, fdAttach, "attach", true)
 	m.users = inherited(e.UsersLock, fdUsersLock, "users.lock", false)
+	m.record = inherited(e.RecordLock, fdRecordLock, "lock", false)
 	if e.NetNS {
 		m.netns = received()
 	}

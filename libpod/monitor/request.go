@@ -67,6 +67,9 @@ type Files struct {
 	Attach *os.File
 	// UsersLock is only held: as long as it is open the user namespace is kept.
 	UsersLock *os.File
+	// RecordLock is the lock of the container's record, which the caller holds. It is held until the container runs and
+	// RUNDIR/pid says so: if the caller is killed meanwhile, nobody takes the container for one that does not run.
+	RecordLock *os.File
 }
 
 // envelope is what travels: the request and which descriptors come with it. In the memory file its length comes before it,
@@ -75,14 +78,17 @@ type envelope struct {
 	Request   *Request `json:"request"`
 	Attach    bool     `json:"attach,omitempty"`
 	UsersLock bool     `json:"usersLock,omitempty"`
-	NetNS     bool     `json:"netns,omitempty"`
-	Extra     int      `json:"extra,omitempty"`
+	// RecordLock and what follows are described at Files and Send.
+	RecordLock bool `json:"recordLock,omitempty"`
+	NetNS      bool `json:"netns,omitempty"`
+	Extra      int  `json:"extra,omitempty"`
 }
 
 // The monitor's descriptors.
 const (
-	fdControl   = 3 + iota // stream socket to whoever called Spawn: wire.go
-	fdAttach               // Files
-	fdUsersLock            // Files
+	fdControl    = 3 + iota // stream socket to whoever called Spawn: wire.go
+	fdAttach                // Files
+	fdUsersLock             // Files
+	fdRecordLock            // Files
 	fdFirstFree
 )

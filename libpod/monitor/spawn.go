@@ -42,7 +42,7 @@ func Spawn(ctx context.Context, exe, id string, files Files) (*Handle, error) {
 	}
 	defer null.Close()
 	process, err := sys.Spawn(exe, []string{"moss-monitor", id}, "/", environment(),
-		[]*os.File{null, null, null, theirs, files.Attach, files.UsersLock}, &syscall.SysProcAttr{Setsid: true})
+		[]*os.File{null, null, null, theirs, files.Attach, files.UsersLock, files.RecordLock}, &syscall.SysProcAttr{Setsid: true})
 	if err != nil {
 		return nil, fmt.Errorf("cannot start the monitor of container %s: %w", id, errors.Join(err, mine.Close()))
 	}
@@ -55,7 +55,8 @@ func Spawn(ctx context.Context, exe, id string, files Files) (*Handle, error) {
 func (h *Handle) Send(req *Request, netns *os.File, extra ...*os.File) error {
 	h.begins = req.Start
 	request, err := encode(envelope{
-		Request: req, Attach: h.files.Attach != nil, UsersLock: h.files.UsersLock != nil, NetNS: netns != nil, Extra: len(extra),
+		Request: req, Attach: h.files.Attach != nil, UsersLock: h.files.UsersLock != nil, RecordLock: h.files.RecordLock != nil,
+		NetNS: netns != nil, Extra: len(extra),
 	})
 	if err != nil {
 		return err

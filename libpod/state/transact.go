@@ -51,6 +51,7 @@ var transitions = map[Op]transition{
 type Locked struct {
 	*Container
 	store   *Store
+	lock    *sys.Lock
 	removed bool
 }
 
@@ -67,7 +68,7 @@ func (s *Store) Transact(ctx context.Context, id string, op Op, act func(context
 	if err != nil {
 		return err
 	}
-	l := &Locked{Container: c, store: s}
+	l := &Locked{Container: c, store: s, lock: lock}
 	if c.Damaged != nil && op != OpRemove {
 		return c.Damaged
 	}
@@ -106,6 +107,9 @@ func (l *Locked) apply(ctx context.Context, t transition, act func(context.Conte
 	l.State.Intent = None
 	return l.write(t.to == Exited)
 }
+
+// Lock is the file that is locked. A child that inherits it holds the lock too, also when this process is killed.
+func (l *Locked) Lock() *os.File { return l.lock.File() }
 
 // lock takes the container's lock. The directory may have been removed and its lock with it while we waited.
 func (s *Store) lock(id string) (*sys.Lock, error) {
