@@ -47,10 +47,12 @@ func (im *Images) newImage(doc Document, layers []store.Layer, names []string) (
 	if err != nil {
 		return "", err
 	}
-	id = configDigest.Encoded()
-	_, err = im.library().CreateImage(id, nil, top, "{}", imageOptions(doc, config, raw))
-	if err != nil && !errors.Is(err, lib.ErrDuplicateID) {
-		return "", explain(err, "record", "the image")
+	var created time.Time
+	if doc.Created != nil {
+		created = *doc.Created
+	}
+	if id, err = im.record(config, raw, created, top); err != nil {
+		return "", err
 	}
 	if err := im.library().AddNames(id, names); err != nil {
 		return "", explain(err, "name", storage.ShortID(id))
@@ -58,21 +60,28 @@ func (im *Images) newImage(doc Document, layers []store.Layer, names []string) (
 	return id, nil
 }
 
+// record makes the image of a configuration and a manifest, unless it is there; top is its topmost layer.
+func (im *Images) record(config, manifest []byte, created time.Time, top string) (id string, err error) {
+	id = digest.FromBytes(config).Encoded()
+	_, err = im.library().CreateImage(id, nil, top, "{}", imageOptions(config, manifest, created))
+	if err != nil && !errors.Is(err, lib.ErrDuplicateID) {
+		return "", explain(err, "record", "the image")
+	}
+	return id, nil
+}
+
 // imageOptions are what containers/image's storage transport records for an image, key by key.
-func imageOptions(doc Document, config, manifest []byte) *lib.ImageOptions {
+func imageOptions(config, manifest []byte, created time.Time) *lib.ImageOptions {
 	manifestDigest, configDigest := digest.FromBytes(manifest), digest.FromBytes(config)
-	options := &lib.ImageOptions{
-		Digest: manifestDigest,
+	return &lib.ImageOptions{
+		CreationDate: created,
+		Digest:       manifestDigest,
 		BigData: []lib.ImageBigDataOption{
 			{Key: configDigest.String(), Data: config, Digest: configDigest},
 			{Key: lib.ImageDigestManifestBigDataNamePrefix + "-" + manifestDigest.String(), Data: manifest, Digest: manifestDigest},
 			{Key: lib.ImageDigestBigDataKey, Data: manifest, Digest: manifestDigest},
 		},
 	}
-	if doc.Created != nil {
-		options.CreationDate = *doc.Created
-	}
-	return options
 }
 
 // layersOf are an image's layers, lowest first.

@@ -3,12 +3,17 @@ package image_test
 import (
 	"archive/tar"
 	"bytes"
+	"compress/gzip"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/opencontainers/go-digest"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/storage/image"
@@ -41,6 +46,89 @@ func TestHostileDockerArchivesReadNothingOutside(t *testing.T) {
 			nothingLeft(t, cfg)
 		})
 	}
+}
+
+// The layers of a docker-archive may be compressed, and so may be the whole; what they hold must be what
+// the configuration says.
+func TestDockerArchivesAreWhatTheyClaim(t *testing.T) {
+	lower, upper := archive(t, file("a", "1")), archive(t, file("b", "2"))
+	right := []digest.Digest{digest.FromBytes(lower), digest.FromBytes(upper)}
+	for _, c := range []struct {
+		what    string
+		diffIDs []digest.Digest
+		layers  [][]byte
+		whole   func([]byte) []byte
+		problem string // "" for none
+	}{
+		{"plain layers", right, [][]byte{lower, upper}, bytes.Clone, ""},
+		{"one compressed layer", right, [][]byte{lower, gzipped(upper)}, bytes.Clone, ""},
+		{"all of it compressed", right, [][]byte{gzipped(lower), upper}, gzipped, ""},
+		{"the same layer twice", []digest.Digest{right[0], right[0]}, [][]byte{lower, lower}, bytes.Clone, ""},
+		{"another layer", right, [][]byte{lower, lower}, bytes.Clone, "digest"},
+		{"more behind the end of a layer", right, [][]byte{lower, append(bytes.Clone(upper), 1)}, bytes.Clone, "digest"},
+		{"a layer compressed twice", right, [][]byte{lower, gzipped(gzipped(upper))}, bytes.Clone, "digest"},
+		{"compressed inside of what is summed", []digest.Digest{right[0], digest.FromBytes(gzipped(upper))}, [][]byte{lower, gzipped(gzipped(upper))}, bytes.Clone, "digest"},
+		{"half a layer", right, [][]byte{lower, gzipped(upper)[:40]}, bytes.Clone, "EOF"},
+		{"a layer too few", right, [][]byte{lower}, bytes.Clone, "lists 1 layers"},
+		{"no digest", []digest.Digest{"sha256:../x", right[1]}, [][]byte{lower, upper}, bytes.Clone, "no sha256 digest"},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			cfg, im := newStore(t)
+			whole := c.whole(dockerArchive(t, c.diffIDs, c.layers))
+			loaded, err := im.LoadStream(t.Context(), bytes.NewReader(whole), nil)
+			if c.problem != "" {
+				if err == nil || !strings.Contains(err.Error(), c.problem) || strings.Contains(err.Error(), "\n") {
+					t.Errorf("want one line with %q, got %v", c.problem, err)
+				}
+				nothingLeft(t, cfg)
+				return
+			}
+			if err != nil || len(loaded) != 1 || len(resolve(t, cfg, "x:1").Lower) != len(c.layers) {
+				t.Errorf("%+v, %v", loaded, err)
+			}
+		})
+	}
+}
+
+func TestPolicyMayRefuseArchives(t *testing.T) {
+	cfg, im := newStore(t)
+	writeFile(t, os.Getenv("CONTAINERS_POLICY_JSON"), `{"default":[{"type":"insecureAcceptAnything"}],"transports":{"docker-archive":{"":[{"type":"reject"}]}}}`)
+	layer := archive(t, file("a", "1"))
+	whole := dockerArchive(t, []digest.Digest{digest.FromBytes(layer)}, [][]byte{layer})
+	if _, err := im.LoadStream(t.Context(), bytes.NewReader(whole), nil); !errors.Is(err, errdefs.ErrDenied) {
+		t.Errorf("loaded: %v", err)
+	}
+	nothingLeft(t, cfg)
+}
+
+// dockerArchive is an archive of the image x:1.
+func dockerArchive(t *testing.T, diffIDs []digest.Digest, layers [][]byte) []byte {
+	t.Helper()
+	rootfs, err := json.Marshal(diffIDs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var entries []entry
+	var names []string
+	for i, layer := range layers {
+		names = append(names, fmt.Sprintf("%d.tar", i))
+		entries = append(entries, file(names[i], string(layer)))
+	}
+	list, err := json.Marshal(names)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return archive(t, append(entries,
+		file("config.json", `{"architecture":"amd64","os":"linux","config":{},"rootfs":{"type":"layers","diff_ids":`+string(rootfs)+`}}`),
+		file("manifest.json", `[{"Config":"config.json","RepoTags":["x:1"],"Layers":`+string(list)+`}]`))...)
+}
+
+func gzipped(data []byte) []byte {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, _ = w.Write(data) // into memory
+	_ = w.Close()
+	return b.Bytes()
 }
 
 // What a layer says of one entry is refused as a whole, in one line that is no panic, and nothing remains.

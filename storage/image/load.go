@@ -13,7 +13,6 @@ import (
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"go.podman.io/image/v5/directory"
-	"go.podman.io/image/v5/docker/archive"
 	"go.podman.io/image/v5/docker/reference"
 	ociarchive "go.podman.io/image/v5/oci/archive"
 	"go.podman.io/image/v5/oci/layout"
@@ -97,15 +96,15 @@ func wholeFile(stream io.Reader) (path string, ok bool) {
 }
 
 // loadArchive loads file, which errors call name.
-func (im *Images) loadArchive(ctx context.Context, file, name string, progress io.Writer) ([]Loaded, error) {
-	sys, err := im.plain()
+func (im *Images) loadArchive(ctx context.Context, file, name string, progress io.Writer) (loaded []Loaded, err error) {
+	plain, err := im.openPlain(ctx, file)
 	if err != nil {
 		return nil, err
 	}
-	reader, dockerErr := archive.NewReader(sys, file)
+	defer closing(&err, plain)
+	docker, dockerErr := readDockerArchive(plain)
 	if dockerErr == nil {
-		loaded, err := im.loadDocker(ctx, reader, progress)
-		return loaded, errors.Join(err, reader.Close())
+		return im.loadDocker(ctx, docker, progress)
 	}
 	index, err := readIndex(file)
 	if err != nil {
@@ -116,26 +115,26 @@ func (im *Images) loadArchive(ctx context.Context, file, name string, progress i
 	})
 }
 
-func (im *Images) loadDocker(ctx context.Context, reader *archive.Reader, progress io.Writer) ([]Loaded, error) {
-	groups, err := reader.List()
+// openPlain opens an archive without its compression: a file that has none is read where it is.
+func (im *Images) openPlain(ctx context.Context, file string) (plain *os.File, err error) {
+	f, err := os.Open(file)
 	if err != nil {
 		return nil, err
 	}
-	var all []Loaded
-	for _, refs := range groups {
-		var names []reference.Named
-		for _, ref := range refs {
-			if named := ref.DockerReference(); named != nil {
-				names = append(names, named)
-			}
-		}
-		one, err := im.loadOne(ctx, refs[0], names, progress)
-		if err != nil {
-			return all, err
-		}
-		all = append(all, one)
+	stream, compressed, err := compression.AutoDecompress(f)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
-	return all, nil
+	info, err := f.Stat()
+	if err == nil && !compressed && info.Mode().IsRegular() { // not a pipe, as <(xz -d …) is
+		return f, stream.Close()
+	}
+	defer closing(&err, f)
+	defer closing(&err, stream)
+	if err != nil {
+		return nil, err
+	}
+	return im.store.Spool(ctx, stream)
 }
 
 func (im *Images) loadDirectory(ctx context.Context, dir string, progress io.Writer) ([]Loaded, error) {
@@ -188,26 +187,35 @@ func (im *Images) loadOCI(ctx context.Context, index *v1.Index, progress io.Writ
 	return all, nil
 }
 
+// loadOne copies an image out of an archive or a directory.
 func (im *Images) loadOne(ctx context.Context, src types.ImageReference, names []reference.Named, progress io.Writer) (Loaded, error) {
+	var first reference.Named
+	if len(names) > 0 {
+		first = names[0]
+	}
+	return im.takeNames(names, func() (id string, err error) {
+		sys, err := im.plain()
+		if err != nil {
+			return "", err
+		}
+		pulled, err := im.copyIn(ctx, src, sys, first, Copying{Progress: progress})
+		return pulled.ID, err
+	})
+}
+
+// takeNames gives an image that bring brings the names that its archive claims.
+func (im *Images) takeNames(names []reference.Named, bring func() (id string, err error)) (Loaded, error) {
 	loaded := Loaded{Replaced: map[string]string{}}
 	for _, named := range names {
 		if old, err := im.library().Image(named.String()); err == nil {
 			loaded.Replaced[named.String()] = old.ID
 		}
 	}
-	var first reference.Named
-	if len(names) > 0 {
-		first = names[0]
-	}
-	sys, err := im.plain()
+	id, err := bring()
 	if err != nil {
 		return loaded, err
 	}
-	pulled, err := im.copyIn(ctx, src, sys, first, Copying{Progress: progress})
-	if err != nil {
-		return loaded, err
-	}
-	loaded.ID = pulled.ID
+	loaded.ID = id
 	for _, named := range names {
 		loaded.Names = append(loaded.Names, named.String())
 		if loaded.Replaced[named.String()] == loaded.ID {

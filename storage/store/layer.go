@@ -31,22 +31,67 @@ func (s *Store) PutLayer(ctx context.Context, parent string, tar io.ReadSeeker) 
 	if err != nil {
 		return nil, layerError(ctx, err)
 	}
-	id := layerID(parent, diffID)
 	if _, err := tar.Seek(0, io.SeekStart); err != nil {
 		return nil, layerError(ctx, err)
 	}
-	l, _, err := s.store.PutLayer(id, parent, nil, "", false, nil, &contextReader{ctx, tar})
-	if errors.Is(err, lib.ErrDuplicateID) {
+	return s.PutKnownLayer(ctx, parent, diffID, tar)
+}
+
+// PutKnownLayer is PutLayer of an archive whose uncompressed digest must be diffID. It is read once, or
+// not at all where the layer is there.
+func (s *Store) PutKnownLayer(ctx context.Context, parent string, diffID digest.Digest, tar io.Reader) (*Layer, error) {
+	id := layerID(parent, diffID)
+	l, err := s.store.Layer(id)
+	if errors.Is(err, lib.ErrLayerUnknown) {
+		l, err = s.unpack(ctx, id, parent, diffID, tar)
+	}
+	if errors.Is(err, lib.ErrDuplicateID) { // another process was faster
 		l, err = s.store.Layer(id)
 	}
 	if err != nil {
 		return nil, layerError(ctx, err)
 	}
-	if l.UncompressedDigest != diffID {
-		err := errdefs.Errorf(errdefs.ErrInvalid, "cannot write a layer: its archive changed while it was read")
-		return nil, errors.Join(err, s.DeleteLayer(l.ID))
+	return &Layer{ID: l.ID, Parent: l.Parent, DiffID: diffID, Size: l.UncompressedSize}, nil
+}
+
+// unpack writes a layer. The library is told the digest, so that it need not sum what is summed here: a
+// stream with another one ends in an error instead of its end, and is never recorded.
+func (s *Store) unpack(ctx context.Context, id, parent string, diffID digest.Digest, tar io.Reader) (l *lib.Layer, err error) {
+	plain, err := archive.DecompressStream(&contextReader{ctx, tar})
+	if err != nil {
+		return nil, err
 	}
-	return &Layer{ID: l.ID, Parent: l.Parent, DiffID: l.UncompressedDigest, Size: l.UncompressedSize}, nil
+	defer func() { err = errors.Join(err, plain.Close()) }()
+	verified := &verifyingReader{r: plain, sum: diffID.Verifier()}
+	l, _, err = s.store.PutLayer(id, parent, nil, "", false, &lib.LayerOptions{OriginalDigest: diffID}, verified)
+	if err != nil {
+		return nil, err
+	}
+	if !verified.done || l.UncompressedDigest != diffID { // such as a gzip stream in a gzip stream
+		return nil, errors.Join(errOtherDigest, s.DeleteLayer(id))
+	}
+	return l, nil
+}
+
+var errOtherDigest = errors.New("its archive has another digest than it should")
+
+// verifyingReader ends with an error if what was read is not what it should be.
+type verifyingReader struct {
+	r    io.Reader
+	sum  digest.Verifier
+	done bool // it was read to the end, and right
+}
+
+func (v *verifyingReader) Read(p []byte) (n int, err error) {
+	n, err = v.r.Read(p)
+	_, _ = v.sum.Write(p[:n]) // a hash does not fail
+	if errors.Is(err, io.EOF) {
+		if !v.sum.Verified() {
+			return n, errOtherDigest
+		}
+		v.done = true
+	}
+	return n, err
 }
 
 // layerID is the id that go.podman.io/image gives the layer (layerID in its storage/storage_dest.go).

@@ -1,0 +1,110 @@
+package image
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/opencontainers/go-digest"
+	"go.podman.io/image/v5/docker/archive"
+	"go.podman.io/image/v5/docker/reference"
+	"go.podman.io/image/v5/image"
+	"go.podman.io/image/v5/manifest"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
+)
+
+// The library copies a docker-archive in four passes: it decompresses each layer for its size, again into
+// a temporary file, sums that, and unpacks it. Here a layer goes through all of that at once.
+
+func (im *Images) loadDocker(ctx context.Context, a *dockerArchive, progress io.Writer) ([]Loaded, error) {
+	if progress == nil {
+		progress = io.Discard
+	}
+	if err := im.allowed(ctx, a); err != nil {
+		return nil, err
+	}
+	names := make([][]reference.Named, len(a.items))
+	for i, item := range a.items { // all, before the first is loaded
+		var err error
+		if names[i], err = item.names(); err != nil {
+			return nil, err
+		}
+	}
+	var all []Loaded
+	for i, item := range a.items {
+		one, err := im.takeNames(names[i], func() (id string, err error) {
+			err = im.store.Copy(func() error {
+				id, err = im.loadDockerImage(ctx, a, item, progress)
+				return err
+			})
+			return id, err
+		})
+		if err != nil {
+			return all, err
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+// allowed asks the signature policy, which may refuse archives.
+func (im *Images) allowed(ctx context.Context, a *dockerArchive) (err error) {
+	sys, err := im.plain()
+	if err != nil {
+		return err
+	}
+	policy, err := newPolicy(sys)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, policy.Destroy()) }()
+	ref, err := archive.NewReference(fmt.Sprintf("/proc/self/fd/%d", a.file.Fd()), nil)
+	if err != nil {
+		return err
+	}
+	source, err := ref.NewImageSource(ctx, sys)
+	if err != nil {
+		return err
+	}
+	defer closing(&err, source)
+	if ok, err := policy.IsRunningImageAllowed(ctx, image.UnparsedInstance(source, nil)); !ok {
+		return errdefs.Errorf(errdefs.ErrDenied, "cannot load the archive: the signature policy rejects it: %w", err)
+	}
+	return nil
+}
+
+func (im *Images) loadDockerImage(ctx context.Context, a *dockerArchive, item dockerItem, progress io.Writer) (id string, err error) {
+	one, err := a.image(item)
+	if err != nil {
+		return "", err
+	}
+	m := manifest.Schema2{
+		SchemaVersion: 2,
+		MediaType:     manifest.DockerV2Schema2MediaType,
+		ConfigDescriptor: manifest.Schema2Descriptor{
+			MediaType: manifest.DockerV2Schema2ConfigMediaType, Size: int64(len(one.config)), Digest: digest.FromBytes(one.config),
+		},
+		LayersDescriptors: []manifest.Schema2Descriptor{},
+	}
+	top := ""
+	for _, l := range one.layers {
+		fmt.Fprintf(progress, "Copying blob %s\n", l.diffID)
+		put, err := im.store.PutKnownLayer(ctx, top, l.diffID, a.open(l.entry))
+		if err != nil {
+			return "", err
+		}
+		top = put.ID
+		m.LayersDescriptors = append(m.LayersDescriptors, manifest.Schema2Descriptor{
+			MediaType: manifest.DockerV2Schema2LayerMediaType, Size: put.Size, Digest: put.DiffID,
+		})
+	}
+	raw, err := json.Marshal(&m)
+	if err != nil {
+		return "", err
+	}
+	fmt.Fprintf(progress, "Copying config %s\n", m.ConfigDescriptor.Digest)
+	return im.record(one.config, raw, one.created, top)
+}
