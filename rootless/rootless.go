@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
@@ -92,12 +93,15 @@ func Pass(env []string) ([]string, error) {
 
 // UsersLock is the lock that keeps the namespace alive, held shared by this process; a child that
 // inherits it keeps the namespace too. Nil as real root.
-func UsersLock() *os.File {
+func UsersLock() *os.File { return usersLock() }
+
+// usersLock is made once: a file that nobody refers to any more is closed, and the lock with it.
+var usersLock = sync.OnceValue(func() *os.File {
 	if e := nsenter.Result(); e.Joined && e.LockFD >= 0 {
 		return os.NewFile(uintptr(e.LockFD), "users.lock")
 	}
 	return nil
-}
+})
 
 // Enter gets this process into the user's namespace: it makes the namespace if there is none, and
 // executes moss again, so it returns only with an error. member, when not 0, is a living process inside
@@ -135,16 +139,21 @@ func (n *Namespace) Holder() (pid int, ok bool) {
 	return pid, err == nil && p.StartTime == start
 }
 
-// MonitorProgram is the path of the sealed monitor program that the holder keeps, and whether it is
-// the one this moss carries. Containers are started from it and so can never overwrite it.
-func (n *Namespace) MonitorProgram() (path string, ok bool) {
+// MonitorProgram is the sealed monitor program that the holder keeps, if it is the one that this moss
+// carries. Containers are started from it and so can never overwrite it. It is opened, since the holder may
+// be killed at any time.
+func (n *Namespace) MonitorProgram() (program *os.File, ok bool) {
 	pid := nsenter.Result().Holder
 	if pid == 0 {
-		return "", false
+		return nil, false
 	}
-	path = holderFD(pid, nsenter.HolderProgram)
+	path := holderFD(pid, nsenter.HolderProgram)
 	link, err := os.Readlink(path)
-	return path, err == nil && strings.HasPrefix(link, "/memfd:"+n.programName())
+	if err != nil || !strings.HasPrefix(link, "/memfd:"+n.programName()) {
+		return nil, false
+	}
+	program, err = os.Open(path)
+	return program, err == nil
 }
 
 // ExitPipe is the path of a pipe that reports end of file when the holder ends.
