@@ -61,8 +61,8 @@ func (e *Engine) runDir(id string) string {
 // monitorProgram is the path of the monitor program in a sealed memory file, which nothing in a container can
 // overwrite: the one that the namespace's holder keeps, or a new one. Close release once children run.
 func (e *Engine) monitorProgram() (path string, release func() error, err error) {
-	if path, ok := e.NS.MonitorProgram(); ok {
-		return path, func() error { return nil }, nil
+	if f, ok := e.NS.MonitorProgram(); ok {
+		return fdPath(f), f.Close, nil
 	}
 	program, err := embedded.Monitor()
 	if err != nil {
