@@ -75,10 +75,11 @@ $(GOLANGCI):
 	mv $(CACHE)/bin/golangci-lint $@
 
 # One table of ratios against the peers that Debian ships: make bench N=40 RUN=exec
+bench: export MOSS := $(CURDIR)/bin/moss
 bench: build
 	@test/setup.sh bench
 	$(GO) build -o bin/moss-bench ./test/bench
-	test/as-user.sh mosstest run bin/moss-bench -moss bin/moss -n $(N) -run '$(RUN)'
+	test/as-user.sh mosstest run bin/moss-bench -n $(N) -run '$(RUN)'
 
 docs:
 	@test/setup.sh build

@@ -7,6 +7,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -19,7 +20,7 @@ import (
 )
 
 func main() {
-	moss := flag.String("moss", "bin/moss", "the program to measure")
+	moss := flag.String("moss", cmp.Or(os.Getenv("MOSS"), "bin/moss"), "the program to measure")
 	n := flag.Int("n", 20, "how often each command is run")
 	run := flag.String("run", ".", "only rows whose name matches this regular expression")
 	flag.Parse()
