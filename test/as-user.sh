@@ -11,6 +11,9 @@ set -eu
 if [ "${1-}" = inside ]; then
 	user=$2
 	shift 2
+	# One at a time: tests ask that nothing of this user's is left.
+	exec 9>"/run/moss-test-$user.lock"
+	flock 9
 	dir=$(mktemp -d "/tmp/m.XXXXXX")
 	# The user may not be able to read this tree, nor Go's build directory.
 	trap 'chmod -R u+rwx "$dir" 2>/dev/null; rm -rf "$dir"' EXIT
@@ -29,7 +32,7 @@ if [ "${1-}" = inside ]; then
 	setpriv --reuid "$user" --regid "$(id -g "$user")" --init-groups \
 		env -i PATH="$PATH" LANG=C.UTF-8 USER="$user" LOGNAME="$user" HOME="$dir/home" TMPDIR="$dir/tmp" \
 		XDG_RUNTIME_DIR="/run/user/$uid" STORIES="${STORIES-}" MOSS="${MOSS:+$dir/moss}" CI="${CI-}" \
-		"$dir/program" "$@"
+		"$dir/program" "$@" 9>&-
 	exit
 fi
 
