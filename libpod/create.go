@@ -73,8 +73,15 @@ func (e *Engine) removeGone(ctx Context, name string) bool {
 	if err != nil || !other.Gone() {
 		return errors.Is(err, errdefs.ErrNotFound)
 	}
-	return e.Remove(ctx, other.Spec.ID, RemoveOptions{If: (*state.Container).Gone}) == nil
+	if ended, err := waitProcess(ctx, other.State.Monitor, removalTime); err != nil || !ended {
+		return false // its monitor removes it just now, and does not come to an end
+	}
+	err = e.Remove(ctx, other.Spec.ID, RemoveOptions{If: (*state.Container).Gone})
+	return err == nil || errors.Is(err, errdefs.ErrNotFound)
 }
+
+// removalTime is more than a monitor needs to remove its container.
+const removalTime = 10 * time.Second
 
 // prepareLayer makes the writable layer. Its root is the container's "/": everybody in it may enter it.
 func prepareLayer(dir string) error {

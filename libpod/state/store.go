@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/mosscontainers/moss/libpod/monitor"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
 	"github.com/mosscontainers/moss/pkg/sys"
@@ -43,10 +44,18 @@ type Container struct {
 	Damaged error
 }
 
-// Gone says that the container was to vanish with its end (--rm), and has ended: only its files are left,
-// because its monitor was killed.
+// Gone says that the container was to vanish with its end (--rm), and has ended: only its files are left, because
+// its monitor was killed, or is just removing them.
 func (c *Container) Gone() bool {
-	return c.Damaged == nil && c.Spec.Remove && c.State.Observed().Status == Exited
+	if c.Damaged != nil || !c.Spec.Remove {
+		return false
+	}
+	if c.State.Observed().Status == Exited {
+		return true
+	}
+	// Its monitor tells the exit code first, and removes it then.
+	_, err := monitor.ReadExit(c.State.RunDir)
+	return err == nil && c.State.Active()
 }
 
 func (s *Store) containers() string          { return filepath.Join(s.Dir, "containers") }
