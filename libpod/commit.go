@@ -50,8 +50,8 @@ func (e *Engine) Commit(ctx Context, ref string, o CommitOptions) (id string, er
 }
 
 // committedConfig is the image's configuration with what the container was given instead.
-func (e *Engine) committedConfig(c *spec.Container) (*storage.Config, error) {
-	cfg := storage.Config{}
+func (e *Engine) committedConfig(c *spec.Container) (*spec.ImageConfig, error) {
+	cfg := spec.ImageConfig{}
 	if c.Image.ID != "" {
 		img, err := storage.Resolve(e.Config, c.Image.ID)
 		if err != nil {

@@ -28,7 +28,7 @@ func (e *Engine) Create(ctx Context, c *spec.Container, img *storage.Image) erro
 	c.Created = time.Now().Round(0)
 	if img != nil {
 		c.Image.ID = img.ID
-		c.ApplyImage(img.Config.ImageConfig)
+		c.ApplyImage(&img.Config)
 	}
 	if err := c.Validate(); err != nil {
 		return err

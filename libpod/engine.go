@@ -5,9 +5,7 @@ package libpod
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"sync"
 
@@ -15,7 +13,6 @@ import (
 	"github.com/mosscontainers/moss/libpod/state"
 	"github.com/mosscontainers/moss/pkg/config"
 	"github.com/mosscontainers/moss/pkg/host"
-	"github.com/mosscontainers/moss/pkg/sys"
 	"github.com/mosscontainers/moss/rootless"
 )
 
@@ -57,26 +54,6 @@ func (e *Engine) Facts() (host.Facts, error) { return e.facts() }
 func (e *Engine) runDir(id string) string {
 	return filepath.Join(e.Config.Storage.RunRoot, "moss", id)
 }
-
-// monitorProgram is the path of the monitor program in a sealed memory file, which nothing in a container can
-// overwrite: the one that the namespace's holder keeps, or a new one. Close release once children run.
-func (e *Engine) monitorProgram() (path string, release func() error, err error) {
-	if f, ok := e.NS.MonitorProgram(); ok {
-		return fdPath(f), f.Close, nil
-	}
-	program, err := embedded.Monitor()
-	if err != nil {
-		return "", nil, err
-	}
-	f, err := sys.SealedProgram("moss-monitor", program)
-	if err != nil {
-		return "", nil, err
-	}
-	return fdPath(f), f.Close, nil
-}
-
-// fdPath is a path by which any process of the user's reaches a file that this process has open.
-func fdPath(f *os.File) string { return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), f.Fd()) }
 
 // closing joins the error of an operation with that of closing what it used.
 func closing(err *error, c io.Closer) { *err = errors.Join(*err, c.Close()) }

@@ -37,7 +37,7 @@ func (e *Engine) Exec(ctx Context, ref string, o ExecOptions, io runtime.Stdio) 
 	if err != nil {
 		return nil, err
 	}
-	exe, release, err := e.monitorProgram()
+	exe, err := e.monitorProgram()
 	if err != nil {
 		return nil, err
 	}
@@ -55,16 +55,16 @@ func (e *Engine) Exec(ctx Context, ref string, o ExecOptions, io runtime.Stdio) 
 	}
 	if o.Privileged {
 		if process.Capabilities, err = e.allCapabilities(); err != nil {
-			return nil, errors.Join(err, release())
+			return nil, errors.Join(err, exe.Close())
 		}
 		bundle.Seccomp, process.NoNewPrivileges = "", false
 	}
-	p, err := runtime.Exec(ctx, target, process, bundle.Seccomp, io, exe)
+	p, err := runtime.Exec(ctx, target, process, bundle.Seccomp, io, exe.path())
 	if err == nil && !c.State.Init.Alive() {
 		// It ended meanwhile, and its pid may have become somebody else's: nothing may run there.
 		err = errors.Join(errEnded(c), syscall.Kill(p.Pid(), syscall.SIGKILL))
 	}
-	return p, errors.Join(err, release())
+	return p, errors.Join(err, exe.Close())
 }
 
 func errEnded(c *state.Container) error {

@@ -3,7 +3,7 @@ package libpod
 import (
 	"encoding/json"
 
-	"github.com/mosscontainers/moss/network/port"
+	"github.com/mosscontainers/moss/network/published"
 )
 
 // publication tells the monitor what to publish. It is nil for a container without an address of its own: its
@@ -13,5 +13,5 @@ func (s *launch) publication() (json.RawMessage, error) {
 	if len(s.c.Ports) == 0 || !net.Address.IsValid() {
 		return nil, nil
 	}
-	return json.Marshal(port.Publication{Address: net.Address.Addr(), Gateway: net.Gateway, Mappings: s.c.Ports})
+	return json.Marshal(published.Ports{Address: net.Address.Addr(), Gateway: net.Gateway, Mappings: s.c.Ports})
 }

@@ -130,14 +130,25 @@ func (s *launch) prepare(ctx Context) error {
 
 // spawn starts the monitor, which waits to be told what to do.
 func (s *launch) spawn(ctx Context, opts StartOptions) (*monitor.Handle, error) {
-	exe, release, err := s.monitorProgram()
+	choose := s.monitorProgram
+	if len(s.c.Ports) > 0 {
+		choose = s.portMonitorProgram
+	}
+	exe, err := choose()
 	if err != nil {
 		return nil, err
 	}
-	s.close = append(s.close, release)
-	return monitor.Spawn(ctx, exe, s.c.ID, monitor.Files{
+	s.close = append(s.close, exe.Close)
+	handle, err := monitor.Spawn(ctx, exe.path(), s.c.ID, monitor.Files{
 		Attach: opts.Attach, UsersLock: rootless.UsersLock(), RecordLock: s.l.Lock(),
 	})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.share(exe, handle.Pid()); err != nil {
+		return nil, errors.Join(err, handle.Close(), handle.Wait())
+	}
+	return handle, nil
 }
 
 // run tells the monitor what to do and waits until the container's command has been executed.

@@ -6,7 +6,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 
-	"github.com/mosscontainers/moss/network/port"
+	"github.com/mosscontainers/moss/network/published"
 )
 
 // routeAnswers makes the namespace of the calling thread deliver the answers to published connections to
@@ -21,13 +21,13 @@ func routeAnswers(h *netlink.Handle) error {
 	const toThisHost = 2 // RTN_LOCAL, rtnetlink(7)
 	err = h.RouteAdd(&netlink.Route{
 		LinkIndex: loopback,
-		Table:     port.Mark, Type: toThisHost, Scope: netlink.SCOPE_HOST,
+		Table:     published.Mark, Type: toThisHost, Scope: netlink.SCOPE_HOST,
 		Dst: &net.IPNet{IP: net.IPv4zero.To4(), Mask: net.CIDRMask(0, 32)},
 	})
 	if err != nil {
 		return err
 	}
 	rule := netlink.NewRule()
-	rule.Family, rule.Mark, rule.Table, rule.Priority = netlink.FAMILY_V4, port.Mark, port.Mark, 100
+	rule.Family, rule.Mark, rule.Table, rule.Priority = netlink.FAMILY_V4, published.Mark, published.Mark, 100
 	return h.RuleAdd(rule)
 }

@@ -13,6 +13,9 @@ import (
 // cacheVersion changes with the shape of what is cached.
 const cacheVersion = 1
 
+// registriesEnv redirects registries.conf and so belongs into the key of what is cached of it.
+const registriesEnv = "CONTAINERS_REGISTRIES_CONF"
+
 // cached is one remembered answer of Resolve: a file in GraphRoot/moss/cache, safe to delete. Errors
 // of reading and writing it are ignored, since the answer can always be had without it.
 type cached struct {

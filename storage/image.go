@@ -5,22 +5,21 @@ import (
 	"path/filepath"
 	"time"
 
-	v1 "github.com/opencontainers/image-spec/specs-go/v1"
-
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/spec"
 )
 
 // Image is a local image and what is needed to run it.
 type Image struct {
-	ID           string    `json:"id"` // 64 hexadecimal digits
-	Names        []string  `json:"names,omitempty"`
-	Digests      []string  `json:"digests,omitempty"` // of its manifests: "sha256:…"
-	Created      time.Time `json:"created"`
-	Size         int64     `json:"size"` // bytes, unpacked
-	OS           string    `json:"os,omitempty"`
-	Architecture string    `json:"architecture,omitempty"`
-	Config       Config    `json:"config"`
-	Layers       []string  `json:"layers,omitempty"` // ids of containers/storage, topmost first
+	ID           string           `json:"id"` // 64 hexadecimal digits
+	Names        []string         `json:"names,omitempty"`
+	Digests      []string         `json:"digests,omitempty"` // of its manifests: "sha256:…"
+	Created      time.Time        `json:"created"`
+	Size         int64            `json:"size"` // bytes, unpacked
+	OS           string           `json:"os,omitempty"`
+	Architecture string           `json:"architecture,omitempty"`
+	Config       spec.ImageConfig `json:"config"`
+	Layers       []string         `json:"layers,omitempty"` // ids of containers/storage, topmost first
 
 	// Home is the directory to mount(2) from: the paths of Lower are relative to it.
 	Home string `json:"home"`
@@ -29,31 +28,12 @@ type Image struct {
 	Lower []string `json:"lower,omitempty"`
 }
 
-// Config is the "config" member of an image's configuration: that of the OCI image specification and
-// what Docker's images have beside it.
-type Config struct {
-	v1.ImageConfig
-	Healthcheck *Healthcheck `json:"Healthcheck,omitempty"`
-	OnBuild     []string     `json:"OnBuild,omitempty"`
-	Shell       []string     `json:"Shell,omitempty"`
-}
-
-// Healthcheck is Docker's HEALTHCHECK. Durations are in nanoseconds; 0 means the default.
-type Healthcheck struct {
-	Test          []string      `json:"Test,omitempty"` // {"NONE"}, {"CMD", arg…} or {"CMD-SHELL", line}
-	Interval      time.Duration `json:"Interval,omitempty"`
-	Timeout       time.Duration `json:"Timeout,omitempty"`
-	StartPeriod   time.Duration `json:"StartPeriod,omitempty"`
-	StartInterval time.Duration `json:"StartInterval,omitempty"`
-	Retries       int           `json:"Retries,omitempty"`
-}
-
 // configFile is an image's configuration without history and rootfs.
 type configFile struct {
-	Created      *time.Time `json:"created"`
-	OS           string     `json:"os"`
-	Architecture string     `json:"architecture"`
-	Config       Config     `json:"config"`
+	Created      *time.Time       `json:"created"`
+	OS           string           `json:"os"`
+	Architecture string           `json:"architecture"`
+	Config       spec.ImageConfig `json:"config"`
 }
 
 // complete makes an Image of a record that was found in list[at].

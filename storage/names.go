@@ -1,3 +1,5 @@
+//go:build !moss_front
+
 package storage
 
 import (
@@ -6,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"syscall"
 
 	"go.podman.io/image/v5/docker/reference"
@@ -106,21 +107,9 @@ func withoutTagBesideDigest(ref reference.Named) reference.Named {
 	return canonical
 }
 
-func withoutTransport(name string) string {
-	for _, prefix := range []string{"docker://", "containers-storage:"} {
-		if rest, ok := strings.CutPrefix(name, prefix); ok {
-			return rest
-		}
-	}
-	return name
-}
-
 func unwritable(err error) bool {
 	return errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.ENOSPC)
 }
-
-// registriesEnv redirects registries.conf and so belongs into the key of what is cached of it.
-const registriesEnv = "CONTAINERS_REGISTRIES_CONF"
 
 // nameSources are the files that the meaning of a short name depends on.
 func nameSources(cfg *config.Config) []source {

@@ -7,11 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
+	"slices"
 	"strings"
 	"time"
-
-	"github.com/opencontainers/go-digest"
 
 	"github.com/mosscontainers/moss/pkg/config"
 	"github.com/mosscontainers/moss/pkg/errdefs"
@@ -20,24 +18,24 @@ import (
 // imageRecord is the part of an entry of overlay-images/images.json that readers need. The format is
 // that of storage.Image in go.podman.io/storage.
 type imageRecord struct {
-	ID             string                   `json:"id"`
-	Digest         digest.Digest            `json:"digest"`
-	Names          []string                 `json:"names"`
-	TopLayer       string                   `json:"layer"`
-	MappedLayers   []string                 `json:"mapped-layers"`
-	BigDataNames   []string                 `json:"big-data-names"`
-	BigDataSizes   map[string]int64         `json:"big-data-sizes"`
-	BigDataDigests map[string]digest.Digest `json:"big-data-digests"`
-	Created        time.Time                `json:"created"`
+	ID             string            `json:"id"`
+	Digest         string            `json:"digest"`
+	Names          []string          `json:"names"`
+	TopLayer       string            `json:"layer"`
+	MappedLayers   []string          `json:"mapped-layers"`
+	BigDataNames   []string          `json:"big-data-names"`
+	BigDataSizes   map[string]int64  `json:"big-data-sizes"`
+	BigDataDigests map[string]string `json:"big-data-digests"`
+	Created        time.Time         `json:"created"`
 }
 
 // layerRecord is the same of overlay-layers/layers.json.
 type layerRecord struct {
-	ID                 string        `json:"id"`
-	Parent             string        `json:"parent"`
-	CompressedDigest   digest.Digest `json:"compressed-diff-digest"`
-	UncompressedDigest digest.Digest `json:"diff-digest"`
-	UncompressedSize   int64         `json:"diff-size"`
+	ID                 string `json:"id"`
+	Parent             string `json:"parent"`
+	CompressedDigest   string `json:"compressed-diff-digest"`
+	UncompressedDigest string `json:"diff-digest"`
+	UncompressedSize   int64  `json:"diff-size"`
 	Flags              struct {
 		Incomplete bool `json:"incomplete"`
 	} `json:"flags"`
@@ -123,16 +121,10 @@ func readJSON(path string, into any) error {
 // digests are the digests of the image's manifests: the ones that a reference NAME@DIGEST may give.
 func (r *imageRecord) digests() []string {
 	var list []string
-	add := func(d digest.Digest) {
-		if d.Validate() != nil {
-			return
+	add := func(d string) {
+		if newHash(d) != nil && !slices.Contains(list, d) {
+			list = append(list, d)
 		}
-		for _, have := range list {
-			if have == string(d) {
-				return
-			}
-		}
-		list = append(list, string(d))
 	}
 	add(r.Digest)
 	for _, name := range r.BigDataNames {
@@ -150,7 +142,7 @@ func (h *home) config(r *imageRecord) ([]byte, error) {
 		if _, wanted := r.BigDataDigests[key]; wanted {
 			break
 		}
-		if digest.Digest(name).Validate() == nil { // images pulled in parts have ids of their own
+		if newHash(name) != nil { // images pulled in parts have ids of their own
 			key = name
 		}
 	}
@@ -159,17 +151,15 @@ func (h *home) config(r *imageRecord) ([]byte, error) {
 	if err != nil {
 		return nil, errdefs.Errorf(errdefs.ErrDamaged, "cannot read the configuration of image %s: %w; remove the image and pull it again", r.ID[:12], err)
 	}
-	if d := digest.Digest(key); d.Validate() != nil || d.Algorithm().FromBytes(data) != d {
+	if !hasDigest(data, key) {
 		return nil, errdefs.Errorf(errdefs.ErrDamaged, "cannot use image %s: its configuration %s does not have the digest %s; remove the image and pull it again", r.ID[:12], path, key)
 	}
 	return data, nil
 }
 
-// plainKey matches the names that containers/storage uses for files as they are; it encodes others.
-var plainKey = regexp.MustCompile(`^[a-z0-9.]+$`)
-
+// bigDataFile is the name of a file of containers/storage, which encodes keys that are not plain.
 func bigDataFile(key string) string {
-	if plainKey.MatchString(key) {
+	if strings.Trim(key, "abcdefghijklmnopqrstuvwxyz0123456789.") == "" && key != "" {
 		return key
 	}
 	return "=" + base64.StdEncoding.EncodeToString([]byte(key))

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"go.podman.io/image/v5/docker/reference"
-
 	"github.com/mosscontainers/moss/pkg/config"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 )
@@ -15,6 +13,8 @@ import (
 // is needed to mount it. It only reads files: it opens no store, takes no lock, and works where
 // nothing can be written. What it found is remembered in GraphRoot/moss/cache for as long as no file
 // that it depends on changes.
+//
+// The front program knows no names but those that it finds remembered: for others it returns ErrNeedsFull.
 //
 // Kinds of error: ErrNotFound, ErrConflict (an id prefix of two images), ErrInvalid (not a name),
 // ErrUnavailable (a driver other than overlay), ErrDamaged.
@@ -38,6 +38,9 @@ func Resolve(cfg *config.Config, name string) (*Image, error) {
 	return img, nil
 }
 
+// ErrNeedsFull is what the front program gets for a name that is not remembered: the full program knows more.
+var ErrNeedsFull = errors.New("cannot look the image's name up here")
+
 // runnable says what keeps containers from being run on this store.
 func runnable(s config.Storage) error {
 	if s.Driver != "overlay" {
@@ -49,14 +52,13 @@ func runnable(s config.Storage) error {
 
 func resolve(cfg *config.Config, name string) (*Image, []source, error) {
 	list := homes(cfg.Storage)
-	var sources []source
+	sources := nameSources(cfg)
 	for _, h := range list {
 		if err := h.load(); err != nil {
 			return nil, nil, err
 		}
 		sources = append(sources, h.sources...)
 	}
-	sources = append(sources, nameSources(cfg)...)
 	at, record, err := find(cfg, list, name)
 	if err != nil {
 		return nil, nil, err
@@ -73,6 +75,9 @@ func find(cfg *config.Config, list []*home, name string) (int, *imageRecord, err
 	}
 	id := strings.TrimPrefix(plain, "sha256:")
 	candidates, err := Candidates(cfg, plain)
+	if errors.Is(err, ErrNeedsFull) {
+		return 0, nil, err
+	}
 	for _, candidate := range candidates {
 		at, record, err := findName(list, candidate)
 		if record != nil || err != nil {
@@ -105,20 +110,12 @@ func findName(list []*home, name string) (int, *imageRecord, error) {
 	for at, h := range list {
 		for i := range h.images {
 			r := &h.images[i]
-			if slices.Contains(r.digests(), digest) && slices.ContainsFunc(r.Names, func(n string) bool { return repositoryOf(n) == repository }) {
+			if slices.Contains(r.digests(), digest) && slices.ContainsFunc(r.Names, func(n string) bool { return Repository(n) == repository }) {
 				return at, r, nil
 			}
 		}
 	}
 	return 0, nil, nil
-}
-
-func repositoryOf(name string) string {
-	ref, err := reference.ParseNamed(name)
-	if err != nil {
-		return ""
-	}
-	return ref.Name()
 }
 
 // only finds the one image that matches; the same image in two stores counts once.
@@ -139,6 +136,15 @@ func only(list []*home, name string, match func(*imageRecord) bool) (at int, fou
 		return 0, nil, notFound(name)
 	}
 	return at, found, nil
+}
+
+func withoutTransport(name string) string {
+	for _, prefix := range []string{"docker://", "containers-storage:"} {
+		if rest, ok := strings.CutPrefix(name, prefix); ok {
+			return rest
+		}
+	}
+	return name
 }
 
 func notFound(name string) error {

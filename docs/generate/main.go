@@ -19,7 +19,7 @@ func main() {
 	man := flag.String("man", "man", "directory for the man pages")
 	completions := flag.String("completions", "completions", "directory for the shell completions")
 	flag.Parse()
-	root := cli.NewRoot(&cli.App{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})
+	root := cli.NewRoot(&cli.App{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}, nil)
 	if err := errors.Join(writeManPages(root, *man), writeCompletions(root, *completions)); err != nil {
 		fmt.Fprintln(os.Stderr, "generate:", err)
 		os.Exit(1)

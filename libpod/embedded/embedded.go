@@ -9,7 +9,7 @@ import (
 	"github.com/mosscontainers/moss/pkg/errdefs"
 )
 
-// MonitorID identifies the monitor program; the Makefile sets it to a digest of the file.
+// MonitorID identifies both monitor programs; the Makefile sets it to a digest of the files.
 var MonitorID = "unknown"
 
 //go:embed all:bin
@@ -17,6 +17,9 @@ var files embed.FS
 
 // Monitor is the moss-monitor program: a static ELF file of a few megabytes.
 func Monitor() ([]byte, error) { return program("moss-monitor") }
+
+// PortMonitor is the moss-monitor program that can publish ports.
+func PortMonitor() ([]byte, error) { return program("moss-monitor-ports") }
 
 // Hello is the program of the image localhost/hello: a static ELF file.
 func Hello() ([]byte, error) { return program("moss-hello") }

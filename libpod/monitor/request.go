@@ -28,7 +28,7 @@ type Request struct {
 	Trees []string `json:"trees,omitempty"`
 	// Cleanup are files to unlink once the container has ended for good.
 	Cleanup []string `json:"cleanup,omitempty"`
-	// Ports is for the Ports hook, which binds them before the process starts: a port.Publication. Nil has none.
+	// Ports is for the Ports hook, which binds them before the process starts: published.Ports. Nil has none.
 	Ports json.RawMessage `json:"ports,omitempty"`
 	// Start goes on from created to started without being told: one round trip less.
 	Start bool `json:"start,omitempty"`

@@ -15,6 +15,7 @@ import (
 	"github.com/rootless-containers/rootlesskit/v3/pkg/lowlevelmsgutil"
 	"github.com/rootless-containers/rootlesskit/v3/pkg/port/builtin/msg"
 
+	"github.com/mosscontainers/moss/network/published"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
@@ -126,6 +127,6 @@ func (c *child) source(req *msg.Request) *net.TCPAddr {
 
 func transparent(_, _ string, raw syscall.RawConn) error {
 	var set error
-	err := raw.Control(func(fd uintptr) { set = sys.SetTransparent(fd, Mark) })
+	err := raw.Control(func(fd uintptr) { set = sys.SetTransparent(fd, published.Mark) })
 	return errors.Join(err, set)
 }

@@ -27,10 +27,6 @@ import (
 	"github.com/mosscontainers/moss/pkg/spec"
 )
 
-// Mark is the mark of the packets of published connections inside a container's network namespace, and the number
-// of the routing table for the answers.
-const Mark = 0x6d6f
-
 // Options say what to publish.
 type Options struct {
 	NetNS    *os.File           // the container's network namespace; it is used until Close

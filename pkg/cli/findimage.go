@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/mosscontainers/moss/pkg/config"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/storage"
 	"github.com/mosscontainers/moss/storage/image"
@@ -47,6 +48,11 @@ func (a *App) findImage(ctx context.Context, name string, o imageChoice, _ bool)
 		return nil, err
 	}
 	return storage.Resolve(cfg, pulled[0].ID)
+}
+
+// resolve finds a local image.
+func (a *App) resolve(cfg *config.Config, name string) (*storage.Image, error) {
+	return storage.Resolve(cfg, name)
 }
 
 // pullRetries is how often a transfer that failed for a passing reason is tried again: Podman's number.

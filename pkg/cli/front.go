@@ -8,11 +8,13 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"github.com/mosscontainers/moss/libpod/embedded"
+	"github.com/mosscontainers/moss/pkg/config"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/sys"
 	"github.com/mosscontainers/moss/rootless"
@@ -23,20 +25,50 @@ import (
 // nothing that writes images or talks to registries: their packages' initialisation alone would take as long as
 // starting a container. It carries the full program, and becomes it for everything else.
 
-// commands are the quick ones.
-func commands(app *App) []*cobra.Command {
-	return []*cobra.Command{
-		newAttachCommand(app), newCreateCommand(app), newExecCommand(app), newImagesCommand(app, "images"), newInfoCommand(app), newInspectCommand(app),
-		newKillCommand(app), newLogsCommand(app), newPortCommand(app), newPsCommand(app), newRenameCommand(app), newRestartCommand(app),
-		newRmCommand(app), newRunCommand(app), newStartCommand(app), newStopCommand(app), newVersionCommand(app), newWaitCommand(app),
+// commands are the quick ones. Only the one that args name is made, unless other words come first.
+func commands(app *App, args []string) []*cobra.Command {
+	quick := []struct {
+		name string
+		make func(*App) *cobra.Command
+	}{
+		{"attach", newAttachCommand},
+		{"create", newCreateCommand},
+		{"exec", newExecCommand},
+		{"images", func(app *App) *cobra.Command { return newImagesCommand(app, "images") }},
+		{"info", newInfoCommand},
+		{"inspect", newInspectCommand},
+		{"kill", newKillCommand},
+		{"logs", newLogsCommand},
+		{"port", newPortCommand},
+		{"ps", newPsCommand},
+		{"rename", newRenameCommand},
+		{"restart", newRestartCommand},
+		{"rm", newRmCommand},
+		{"run", newRunCommand},
+		{"start", newStartCommand},
+		{"stop", newStopCommand},
+		{"version", newVersionCommand},
+		{"wait", newWaitCommand},
 	}
+	var made []*cobra.Command
+	if slices.Equal(args, versionFlag) {
+		return nil
+	}
+	for _, c := range quick {
+		if len(args) == 0 || strings.HasPrefix(args[0], "-") || args[0] == c.name {
+			made = append(made, c.make(app))
+		}
+	}
+	return made
 }
 
 func begin() bool { return false }
 
+var versionFlag = []string{"--version"}
+
 // knows says whether the front has the command that args name.
 func knows(root *cobra.Command, args []string) bool {
-	if slices.Equal(args, []string{"--version"}) {
+	if slices.Equal(args, versionFlag) {
 		return true
 	}
 	cmd, _, err := root.Find(args)
@@ -71,12 +103,21 @@ func (a *App) findImage(_ context.Context, name string, o imageChoice, durable b
 	if o.pull != "missing" && o.pull != "never" {
 		return nil, a.handOver()
 	}
-	img, err := storage.Resolve(cfg, name)
+	img, err := a.resolve(cfg, name)
 	if errors.Is(err, errdefs.ErrNotFound) && o.pull == "missing" {
 		return nil, a.handOver()
 	}
 	if err == nil && durable && !storage.Pinned(cfg.Storage, img.ID) {
 		return nil, a.handOver()
+	}
+	return img, err
+}
+
+// resolve finds a local image.
+func (a *App) resolve(cfg *config.Config, name string) (*storage.Image, error) {
+	img, err := storage.Resolve(cfg, name)
+	if errors.Is(err, storage.ErrNeedsFull) {
+		err = a.handOver()
 	}
 	return img, err
 }

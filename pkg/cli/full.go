@@ -11,7 +11,7 @@ import (
 )
 
 // commands are all commands below moss.
-func commands(app *App) []*cobra.Command {
+func commands(app *App, _ []string) []*cobra.Command {
 	all := slices.Concat(containerCommands(app), imageCommands(app), systemCommands(app))
 	return append(all, newContainerCommand(app), newVolumeCommand(app))
 }

@@ -61,7 +61,7 @@ func (o *imagesOptions) rows(app *App, cfg *config.Config, args []string) ([]ima
 	if err != nil {
 		return nil, err
 	}
-	match, err := imageFilters(cfg, all).Compile(o.filters)
+	match, err := imageFilters(app, cfg).Compile(o.filters)
 	if err != nil {
 		return nil, err
 	}
@@ -178,10 +178,10 @@ func imageJSON(cfg *config.Config, r imageRow) any {
 	}
 }
 
-func imageFilters(cfg *config.Config, all []storage.Summary) filter.Set[storage.Summary] {
+func imageFilters(app *App, cfg *config.Config) filter.Set[storage.Summary] {
 	type img = storage.Summary
 	when := func(name string) (time.Time, error) {
-		found, err := storage.Resolve(cfg, name)
+		found, err := app.resolve(cfg, name)
 		if err != nil {
 			return time.Time{}, err
 		}

@@ -38,7 +38,7 @@ func Main(args []string) int {
 	defer stop()
 	context.AfterFunc(ctx, stop)
 
-	root := NewRoot(app)
+	root := NewRoot(app, args[1:])
 	if !knows(root, args[1:]) {
 		return app.fail(app.handOver(), false)
 	}
@@ -79,8 +79,8 @@ func (a *App) readerGone(err error) bool {
 	return errors.As(err, &path) && path.Path == a.Out.Name() && errors.Is(path.Err, syscall.EPIPE)
 }
 
-// NewRoot is the moss command with all its commands. Documentation is generated from it.
-func NewRoot(app *App) *cobra.Command {
+// NewRoot is the moss command with the commands that args may ask for: all without args. Documentation is generated from it.
+func NewRoot(app *App, args []string) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "moss",
 		Short:         "Run containers without root and without a daemon",
@@ -111,7 +111,7 @@ func NewRoot(app *App) *cobra.Command {
 	fs.StringArrayVar(&app.over.StorageOpts, "storage-opt", nil, "option of the storage driver, KEY=VALUE")
 	fs.StringVar(&app.logLevel, "log-level", "warn", "how much to say: debug, info, warn, error")
 	fs.StringVar(&app.runtime, "runtime", "", "OCI runtime to use instead of our own launcher: a name or a path")
-	root.AddCommand(commands(app)...)
+	root.AddCommand(commands(app, args)...)
 	return root
 }
 

@@ -22,7 +22,7 @@ var readers = map[string]bool{
 // The constructor in rootless/nsenter decides by names of its own, before Go runs: they must be those of the
 // commands.
 func TestConstructorKnowsTheCommands(t *testing.T) {
-	root := NewRoot(newApp(os.Stdin, os.Stdout, os.Stderr))
+	root := NewRoot(newApp(os.Stdin, os.Stdout, os.Stderr), nil)
 	var walk func(cmd *cobra.Command, path []string)
 	walk = func(cmd *cobra.Command, path []string) {
 		for _, sub := range cmd.Commands() {
@@ -46,7 +46,7 @@ func TestConstructorKnowsTheCommands(t *testing.T) {
 
 // A global flag's value must not be taken for the command.
 func TestConstructorSkipsValuesOfGlobalFlags(t *testing.T) {
-	root := NewRoot(newApp(os.Stdin, os.Stdout, os.Stderr))
+	root := NewRoot(newApp(os.Stdin, os.Stdout, os.Stderr), nil)
 	root.PersistentFlags().VisitAll(func(f *pflag.Flag) {
 		if f.Value.Type() == "bool" {
 			return

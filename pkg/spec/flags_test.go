@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	ociv1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
@@ -131,7 +130,7 @@ func TestVariables(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := parse(t, "-e", "BOTH=flag", "-e", "MOSS_TEST_*", "-e", "EMPTY=", "--env-file", file)
-	c.ApplyImage(ociv1.ImageConfig{Env: []string{"PATH=/image", "BOTH=image", "malformed"}})
+	c.ApplyImage(&spec.ImageConfig{Env: []string{"PATH=/image", "BOTH=image", "malformed"}})
 	want := []string{"PATH=/image", "BOTH=flag", "FROM_FILE=1", `INDENTED=a b "c"`, "MOSS_TEST_A=here", "MOSS_TEST_B=", "EMPTY="}
 	if diff := cmp.Diff(want, c.Env); diff != "" {
 		t.Error(diff)
@@ -139,7 +138,7 @@ func TestVariables(t *testing.T) {
 }
 
 func TestImageFillsWhatTheUserLeftOpen(t *testing.T) {
-	img := ociv1.ImageConfig{
+	img := &spec.ImageConfig{
 		Entrypoint: []string{"/entry"}, Cmd: []string{"default"}, User: "www", WorkingDir: "/srv", StopSignal: "SIGQUIT",
 		Labels:  map[string]string{"a": "image", "b": "image"},
 		Volumes: map[string]struct{}{"/data": {}, "/mine/": {}}, ExposedPorts: map[string]struct{}{"80/tcp": {}, "53/udp": {}, "9/sctp": {}},
@@ -180,7 +179,7 @@ func TestImageFillsWhatTheUserLeftOpen(t *testing.T) {
 }
 
 func TestHostileImage(t *testing.T) {
-	for name, img := range map[string]ociv1.ImageConfig{
+	for name, img := range map[string]*spec.ImageConfig{
 		"user beyond the highest": {User: "4294967296"},
 		"user that is a path":     {User: "../../etc"},
 		"volume on the root":      {Volumes: map[string]struct{}{"/a/../..": {}}},
@@ -193,7 +192,7 @@ func TestHostileImage(t *testing.T) {
 		}
 	}
 	c := parse(t, "sh")
-	c.ApplyImage(ociv1.ImageConfig{WorkingDir: "../../../etc"})
+	c.ApplyImage(&spec.ImageConfig{WorkingDir: "../../../etc"})
 	if c.WorkDir != "/etc" {
 		t.Errorf("working directory is %s", c.WorkDir)
 	}

@@ -5,13 +5,40 @@ import (
 	"path"
 	"slices"
 	"strings"
-
-	ociv1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"time"
 )
+
+// ImageConfig is the "config" member of an image's configuration: that of the OCI image specification (v1.ImageConfig
+// of image-spec, whose package takes longer to initialise than a command may) and what Docker's images have beside it.
+type ImageConfig struct {
+	User         string              `json:"User,omitempty"`
+	ExposedPorts map[string]struct{} `json:"ExposedPorts,omitempty"` // "80/tcp"
+	Env          []string            `json:"Env,omitempty"`          // "KEY=VALUE"
+	Entrypoint   []string            `json:"Entrypoint,omitempty"`
+	Cmd          []string            `json:"Cmd,omitempty"`
+	Volumes      map[string]struct{} `json:"Volumes,omitempty"` // paths
+	WorkingDir   string              `json:"WorkingDir,omitempty"`
+	Labels       map[string]string   `json:"Labels,omitempty"`
+	StopSignal   string              `json:"StopSignal,omitempty"`
+	ArgsEscaped  bool                `json:"ArgsEscaped,omitempty"` // of Windows
+	Healthcheck  *Healthcheck        `json:"Healthcheck,omitempty"`
+	OnBuild      []string            `json:"OnBuild,omitempty"`
+	Shell        []string            `json:"Shell,omitempty"`
+}
+
+// Healthcheck is Docker's HEALTHCHECK. Durations are in nanoseconds; 0 means the default.
+type Healthcheck struct {
+	Test          []string      `json:"Test,omitempty"` // {"NONE"}, {"CMD", arg…} or {"CMD-SHELL", line}
+	Interval      time.Duration `json:"Interval,omitempty"`
+	Timeout       time.Duration `json:"Timeout,omitempty"`
+	StartPeriod   time.Duration `json:"StartPeriod,omitempty"`
+	StartInterval time.Duration `json:"StartInterval,omitempty"`
+	Retries       int           `json:"Retries,omitempty"`
+}
 
 // ApplyImage fills what the user left open from the image's configuration, as Docker and Podman do. It is
 // called once, when the container is created; Validate comes after it, because an image can be wrong too.
-func (c *Container) ApplyImage(img ociv1.ImageConfig) {
+func (c *Container) ApplyImage(img *ImageConfig) {
 	if c.Entrypoint == nil {
 		c.Entrypoint = img.Entrypoint
 		if len(c.Command) == 0 {

@@ -7,13 +7,13 @@ import (
 	"strings"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
-	"github.com/mosscontainers/moss/storage"
+	"github.com/mosscontainers/moss/pkg/spec"
 )
 
 // Apply changes a configuration by instructions of a Dockerfile, as import and commit take them with
 // --change: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR. Both
 // "CMD args" and "CMD=args" will do.
-func Apply(c *storage.Config, changes []string) error {
+func Apply(c *spec.ImageConfig, changes []string) error {
 	for _, change := range changes {
 		if err := apply(c, strings.TrimSpace(change)); err != nil {
 			return errdefs.Errorf(errdefs.ErrInvalid, "cannot apply the change %q: %w", change, err)
@@ -22,7 +22,7 @@ func Apply(c *storage.Config, changes []string) error {
 	return nil
 }
 
-func apply(c *storage.Config, change string) error {
+func apply(c *spec.ImageConfig, change string) error {
 	at := strings.IndexAny(change, " \t=")
 	if at < 0 {
 		return fmt.Errorf("it has no value")
@@ -121,7 +121,7 @@ func unquote(s string) string {
 	return strings.NewReplacer(`\ `, " ", `\"`, `"`, `\\`, `\`).Replace(s)
 }
 
-func setEnv(c *storage.Config, key, value string) {
+func setEnv(c *spec.ImageConfig, key, value string) {
 	c.Env = slices.DeleteFunc(c.Env, func(e string) bool { return strings.HasPrefix(e, key+"=") })
 	c.Env = append(c.Env, key+"="+value)
 }

@@ -9,6 +9,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/spec"
 	"github.com/mosscontainers/moss/storage"
 	"github.com/mosscontainers/moss/storage/store"
 )
@@ -18,7 +19,7 @@ type CommitOptions struct {
 	ImageID string      // the container's image; "" for one without
 	Upper   store.Upper // its writable layer
 	// Config replaces the image's; nil keeps it. The caller puts in what the container was started with.
-	Config    *storage.Config
+	Config    *spec.ImageConfig
 	Changes   []string // instructions of a Dockerfile, applied last
 	Names     []string // may be empty
 	Author    string

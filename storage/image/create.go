@@ -11,6 +11,7 @@ import (
 	lib "go.podman.io/storage"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/spec"
 	"github.com/mosscontainers/moss/storage"
 	"github.com/mosscontainers/moss/storage/store"
 )
@@ -21,9 +22,9 @@ type Document struct {
 	Created *time.Time `json:"created,omitempty"`
 	Author  string     `json:"author,omitempty"`
 	v1.Platform
-	Config  storage.Config `json:"config"`
-	RootFS  v1.RootFS      `json:"rootfs"`
-	History []v1.History   `json:"history,omitempty"`
+	Config  spec.ImageConfig `json:"config"`
+	RootFS  v1.RootFS        `json:"rootfs"`
+	History []v1.History     `json:"history,omitempty"`
 }
 
 // newImage records an image whose layers are in the store. layers go from the lowest to the topmost.
@@ -95,7 +96,7 @@ func (im *Images) layersOf(img *storage.Image) ([]store.Layer, error) {
 		if l.UncompressedDigest == "" {
 			return nil, errdefs.Errorf(errdefs.ErrUnavailable, "cannot build on image %s: the digest of its layer %s is not known, since it was pulled in parts; pull it again with enable_partial_images = \"false\" in storage.conf", img.ID[:12], storage.ShortID(l.ID))
 		}
-		layers = append(layers, store.Layer{ID: l.ID, Parent: l.Parent, DiffID: l.UncompressedDigest, Size: l.UncompressedSize})
+		layers = append(layers, store.Layer{ID: l.ID, Parent: l.Parent, DiffID: digest.Digest(l.UncompressedDigest), Size: l.UncompressedSize})
 	}
 	return layers, nil
 }

@@ -10,7 +10,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/mosscontainers/moss/libpod/embedded"
-	"github.com/mosscontainers/moss/storage"
+	"github.com/mosscontainers/moss/pkg/spec"
 	"github.com/mosscontainers/moss/storage/store"
 )
 
@@ -41,7 +41,7 @@ func (im *Images) EnsureHello(ctx context.Context) (id string, err error) {
 	doc := Document{
 		Created:  &created,
 		Platform: v1.Platform{OS: runtime.GOOS, Architecture: runtime.GOARCH},
-		Config:   storage.Config{ImageConfig: v1.ImageConfig{Entrypoint: []string{"/hello"}}},
+		Config:   spec.ImageConfig{Entrypoint: []string{"/hello"}},
 		History:  []v1.History{{Created: &created, CreatedBy: "moss", Comment: "carried by moss itself"}},
 	}
 	id, err = im.newImage(doc, []store.Layer{*layer}, []string{helloName})

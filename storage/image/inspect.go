@@ -9,31 +9,32 @@ import (
 
 	"github.com/mosscontainers/moss/pkg/config"
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/spec"
 	"github.com/mosscontainers/moss/storage"
 )
 
 // Inspected is what `image inspect` shows, with Podman's names.
 type Inspected struct {
-	ID           string               `json:"Id"`
-	Digest       string               `json:"Digest"`
-	RepoTags     []string             `json:"RepoTags"`
-	RepoDigests  []string             `json:"RepoDigests"`
-	Parent       string               `json:"Parent"`
-	Comment      string               `json:"Comment"`
-	Created      *time.Time           `json:"Created"`
-	Config       storage.Config       `json:"Config"`
-	Version      string               `json:"Version"`
-	Author       string               `json:"Author"`
-	Architecture string               `json:"Architecture"`
-	Os           string               `json:"Os"`
-	Size         int64                `json:"Size"`
-	VirtualSize  int64                `json:"VirtualSize"`
-	GraphDriver  GraphDriver          `json:"GraphDriver"`
-	RootFS       RootFS               `json:"RootFS"`
-	Labels       map[string]string    `json:"Labels"`
-	User         string               `json:"User"`
-	History      []v1.History         `json:"History"`
-	HealthCheck  *storage.Healthcheck `json:"Healthcheck,omitempty"`
+	ID           string            `json:"Id"`
+	Digest       string            `json:"Digest"`
+	RepoTags     []string          `json:"RepoTags"`
+	RepoDigests  []string          `json:"RepoDigests"`
+	Parent       string            `json:"Parent"`
+	Comment      string            `json:"Comment"`
+	Created      *time.Time        `json:"Created"`
+	Config       spec.ImageConfig  `json:"Config"`
+	Version      string            `json:"Version"`
+	Author       string            `json:"Author"`
+	Architecture string            `json:"Architecture"`
+	Os           string            `json:"Os"`
+	Size         int64             `json:"Size"`
+	VirtualSize  int64             `json:"VirtualSize"`
+	GraphDriver  GraphDriver       `json:"GraphDriver"`
+	RootFS       RootFS            `json:"RootFS"`
+	Labels       map[string]string `json:"Labels"`
+	User         string            `json:"User"`
+	History      []v1.History      `json:"History"`
+	HealthCheck  *spec.Healthcheck `json:"Healthcheck,omitempty"`
 }
 
 // GraphDriver says where the layers are.

@@ -1,0 +1,99 @@
+package libpod
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/mosscontainers/moss/libpod/embedded"
+	"github.com/mosscontainers/moss/pkg/sys"
+)
+
+// program is a program of ours in a sealed memory file, which nothing in a container can overwrite.
+type program struct {
+	file *os.File
+	name string // of the memory file
+	// made says that this command made the file; else it is somebody's who runs.
+	made bool
+}
+
+// path is a path by which any process of the user's reaches the program while this process has it open.
+func (p program) path() string { return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), p.file.Fd()) }
+
+func (p program) Close() error { return p.file.Close() }
+
+// monitorProgram is the monitor, which is also the stages of containers: the file that the namespace's holder keeps, or
+// that of a running monitor, or a new one.
+func (e *Engine) monitorProgram() (program, error) {
+	if f, ok := e.NS.MonitorProgram(); ok {
+		return program{file: f}, nil
+	}
+	return e.program("moss-monitor-"+embedded.MonitorID, embedded.Monitor)
+}
+
+// portMonitorProgram is a monitor that can publish ports.
+func (e *Engine) portMonitorProgram() (program, error) {
+	return e.program("moss-ports-"+embedded.MonitorID, embedded.PortMonitor)
+}
+
+func (e *Engine) program(name string, content func() ([]byte, error)) (program, error) {
+	if f, ok := e.runningProgram(name); ok {
+		return program{file: f, name: name}, nil
+	}
+	data, err := content()
+	if err != nil {
+		return program{}, err
+	}
+	f, err := sys.SealedProgram(name, data)
+	return program{file: f, name: name, made: true}, err
+}
+
+// runningProgram is the program of the process that was recorded to run it, if that lives: all who run the same file
+// share its pages.
+func (e *Engine) runningProgram(name string) (*os.File, bool) {
+	text, err := os.ReadFile(e.programRecord(name))
+	if err != nil {
+		return nil, false
+	}
+	var p sys.Process
+	if _, err := fmt.Sscanf(string(text), "%d %d", &p.Pid, &p.StartTime); err != nil {
+		return nil, false
+	}
+	exe := fmt.Sprintf("/proc/%d/exe", p.Pid)
+	f, err := os.Open(exe)
+	if err != nil {
+		return nil, false
+	}
+	link, err := os.Readlink(exe)
+	now, identifyErr := sys.Identify(p.Pid)
+	if err != nil || identifyErr != nil || now.StartTime != p.StartTime || !strings.HasPrefix(link, "/memfd:"+name) {
+		f.Close()
+		return nil, false
+	}
+	return f, true
+}
+
+// share records that the process pid runs a program which this command made.
+func (e *Engine) share(p program, pid int) error {
+	if !p.made {
+		return nil
+	}
+	self, err := sys.Identify(pid)
+	if err != nil {
+		return nil // it has ended: whoever waits for it tells
+	}
+	record := e.programRecord(p.name)
+	temp := fmt.Sprintf("%s.%d", record, os.Getpid())
+	err = errors.Join(os.MkdirAll(e.NS.Dir, 0o700), os.WriteFile(temp, fmt.Appendf(nil, "%d %d\n", self.Pid, self.StartTime), 0o600))
+	if err == nil {
+		err = os.Rename(temp, record)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot record who runs the monitor program: %w", err)
+	}
+	return nil
+}
+
+func (e *Engine) programRecord(name string) string { return filepath.Join(e.NS.Dir, name) }

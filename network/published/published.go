@@ -1,0 +1,20 @@
+// Package published is what those who prepare published ports and those who serve them (package port) agree on. It is apart
+// from both, because serving them takes libraries that a quick command does not load.
+package published
+
+import (
+	"net/netip"
+
+	"github.com/mosscontainers/moss/pkg/spec"
+)
+
+// Mark is the mark of the packets of published connections inside a container's network namespace, and the number
+// of the routing table for the answers.
+const Mark = 0x6d6f
+
+// Ports is what a container's monitor is told of its ports, as JSON.
+type Ports struct {
+	Address  netip.Addr         `json:"address"` // see port.Options
+	Gateway  netip.Addr         `json:"gateway"`
+	Mappings []spec.PortMapping `json:"mappings"`
+}
