@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"sync"
 	"syscall"
 
@@ -173,28 +172,5 @@ func (c *client) copyOutput(streams Streams) (int, error) {
 		if _, err := w.Write(payload); err != nil {
 			return 0, err
 		}
-	}
-}
-
-// ProxySignals hands over every signal that can be caught, but those that are about this process.
-func ProxySignals(proxy func(syscall.Signal)) (stop func()) {
-	signals := make(chan os.Signal, 64)
-	done := make(chan struct{})
-	signal.Notify(signals)
-	go func() {
-		defer close(done)
-		for s := range signals {
-			switch s {
-			case syscall.SIGCHLD, syscall.SIGWINCH, syscall.SIGURG, syscall.SIGPIPE:
-			case syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU, syscall.SIGCONT:
-			default:
-				proxy(s.(syscall.Signal))
-			}
-		}
-	}()
-	return func() {
-		signal.Stop(signals)
-		close(signals)
-		<-done
 	}
 }

@@ -61,12 +61,13 @@ type monitor struct {
 // Main is the whole life of the monitor process that Spawn started; it returns the process's exit
 // code. What goes wrong before the container runs is told to whoever called Spawn.
 func Main(hooks Hooks) int {
-	m, attached, err := inherit(hooks)
+	// From the answer on, whoever asked may send signals. (Asking for them takes time, which there is before the request comes.)
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGCHLD)
+	m, attached, err := inherit(hooks, signals)
 	if err != nil {
 		return errdefs.ExitEngine // nobody is there to be told
 	}
-	// From the answer on, whoever asked may send signals.
-	signal.Notify(m.signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGCHLD)
 	ctx := context.Background()
 	l, err := m.begin(ctx, attached)
 	if err != nil {
@@ -84,11 +85,11 @@ func Main(hooks Hooks) int {
 }
 
 // inherit takes over what Spawn left open, and waits for what Send tells.
-func inherit(hooks Hooks) (m *monitor, attached *os.File, err error) {
+func inherit(hooks Hooks, signals chan os.Signal) (m *monitor, attached *os.File, err error) {
 	goruntime.LockOSThread() // a container dies with the thread that made it
 	syscall.Umask(0)
 	_ = sys.SetCommandName("moss-monitor") // it would be the number of the program's descriptor
-	m = &monitor{hooks: hooks, wake: make(chan struct{}, 1), signals: make(chan os.Signal, 16)}
+	m = &monitor{hooks: hooks, wake: make(chan struct{}, 1), signals: signals}
 	control, err := sys.Inherit(fdControl, "control", false)
 	if err != nil {
 		return nil, nil, err
