@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
@@ -180,8 +181,12 @@ func (s *launch) overlay() (*runtime.Overlay, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot start container %s: %w", s.c.Name, err)
 	}
+	places, err := s.mountPoints()
+	if err != nil {
+		return nil, err
+	}
 	return &runtime.Overlay{
-		Home: img.Home, Lower: img.Lower,
+		Home: img.Home, Lower: append(slices.Clone(img.Lower), places),
 		Upper: filepath.Join(s.l.Dir, upperDir), Work: filepath.Join(s.l.Dir, workDir),
 		UserXattr: s.facts.OverlayUserXattr(), Volatile: s.c.Remove, ReadOnly: false,
 	}, nil

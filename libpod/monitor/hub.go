@@ -3,6 +3,8 @@ package monitor
 import (
 	"os"
 	"sync"
+
+	"github.com/mosscontainers/moss/pkg/sys"
 )
 
 // highWater is how much output may wait for a client before the container has to.
@@ -22,6 +24,7 @@ type hub struct {
 type member struct {
 	conn    *os.File
 	pending []byte // frames to be written
+	writing bool   // serve is at it
 	closing bool   // nothing will be added
 }
 
@@ -89,8 +92,11 @@ func (h *hub) finish(frame []byte) {
 	defer h.mu.Unlock()
 	h.last = frame
 	for m := range h.members {
-		m.pending = append(m.pending, frame...)
 		m.closing = true
+		// At once where that is possible: somebody waits, and waking serve takes longer than all the rest.
+		if m.writing || len(m.pending) > 0 || !sys.WriteNow(m.conn, frame) {
+			m.pending = append(m.pending, frame...)
+		}
 	}
 	h.moved.Broadcast()
 }
@@ -111,12 +117,15 @@ func (h *hub) serve(m *member) {
 			h.mu.Unlock()
 			break
 		}
-		batch, m.pending = m.pending, batch[:0]
+		batch, m.pending, m.writing = m.pending, batch[:0], true
 		h.moved.Broadcast()
 		h.mu.Unlock()
 		if _, err := m.conn.Write(batch); err != nil {
 			break
 		}
+		h.mu.Lock()
+		m.writing = false
+		h.mu.Unlock()
 	}
 	h.drop(m)
 }

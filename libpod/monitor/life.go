@@ -3,6 +3,7 @@ package monitor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"syscall"
 	"time"
@@ -17,6 +18,9 @@ type life struct {
 	process runtime.Process
 	pids    Pids
 	pumps   []*pump
+	// mounts keeps the container's mount namespace until the exit code is out: unmounting it takes the kernel as long as
+	// a short command runs, and would come first.
+	mounts *os.File
 	// slave is the container's side of its terminal: as long as it is open here, a process that closes
 	// the terminal and opens it again does not look like the end.
 	slave *os.File
@@ -44,10 +48,14 @@ func (m *monitor) create(ctx context.Context, bundle runtime.Encoded) (*life, er
 		l.pids.Container, err = sys.Identify(process.Pid())
 	}
 	if err == nil {
+		if m.req.Remove { // one that stays may be started again at once, and a layer is mounted but once
+			l.mounts, _ = os.Open(fmt.Sprintf("/proc/%d/ns/mnt", process.Pid())) // without it, the end only takes longer
+		}
 		err = writeJSON(m.req.RunDir, "pid", l.pids)
 	}
 	if err != nil {
 		streams.closeOurs()
+		closeAll(l.mounts)
 		return nil, errors.Join(err, l.abandon())
 	}
 	var first *pump
@@ -62,7 +70,7 @@ func (m *monitor) create(ctx context.Context, bundle runtime.Encoded) (*life, er
 	return l, nil
 }
 
-// abandon ends a life that has not started.
+// abandon ends a life that has not started. release follows.
 func (l *life) abandon() error {
 	err := syscall.Kill(l.process.Pid(), syscall.SIGKILL)
 	if err == nil {
@@ -79,10 +87,15 @@ func (l *life) finish(m *monitor) error {
 	for _, p := range l.pumps {
 		errs = errors.Join(errs, p.drain())
 	}
-	if l.slave != nil {
-		errs = errors.Join(errs, l.slave.Close())
-	}
 	return errs
+}
+
+// release gives back what a life that is finished had: that can wait until its end is known.
+func (l *life) release() {
+	for _, p := range l.pumps {
+		p.close()
+	}
+	closeAll(l.slave, l.mounts)
 }
 
 // streams are both sides of what a container's process reads and writes.

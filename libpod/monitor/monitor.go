@@ -189,6 +189,7 @@ func (m *monitor) begin(ctx context.Context, attached *os.File) (*life, error) {
 		m.answer(reply{Started: Started{l.pids, m.chosen}})
 		var released [1]byte
 		if _, err := io.ReadFull(m.control, released[:]); err != nil {
+			defer l.release()
 			return nil, errors.Join(errors.New("the container was given up before its start"), l.abandon(), l.finish(m))
 		}
 	}
@@ -255,6 +256,7 @@ func (m *monitor) start(l *life) error {
 	l.began = time.Now()
 	if err := l.process.Start(); err != nil {
 		m.present.Store(nil)
+		defer l.release()
 		return errors.Join(err, l.process.Delete(), l.finish(m))
 	}
 	return nil
@@ -293,6 +295,9 @@ func (m *monitor) keep(ctx context.Context, l *life) {
 		l, exit.Restarts = next, exit.Restarts+1
 	}
 	m.out.hub.finish(exitFrame(exit.Code))
+	if l != nil {
+		l.release()
+	}
 	signal.Stop(m.signals)
 	close(m.signals)
 	<-handled
@@ -326,6 +331,7 @@ func (m *monitor) wait(l *life, restarts int) Exit {
 
 // restart begins another life.
 func (m *monitor) restart(ctx context.Context, ended *life, last Exit) (*life, error) {
+	ended.release()
 	if err := errors.Join(ended.process.Delete(), remove(m.req.RunDir+"/exit")); err != nil {
 		return nil, err
 	}

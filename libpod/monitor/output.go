@@ -1,7 +1,6 @@
 package monitor
 
 import (
-	"errors"
 	"os"
 	"sync"
 	"time"
@@ -110,18 +109,13 @@ func (o *output) trim() {
 	}
 }
 
-// drain passes on all that was written before the container ended and closes the stream. The hub must
-// have been told of the end.
+// drain passes on all that was written before the container ended. The hub must have been told of the end.
 func (p *pump) drain() error {
-	if err := p.file.SetReadDeadline(time.Unix(1, 0)); err != nil && !errors.Is(err, os.ErrNoDeadline) {
-		return err
-	}
-	<-p.done
 	raw, err := p.file.SyscallConn()
 	if err != nil {
 		return err
 	}
-	err = raw.Control(func(fd uintptr) {
+	return raw.Control(func(fd uintptr) {
 		for total := 0; total < drainLimit; {
 			n, _ := p.chunk(fd)
 			if n == 0 {
@@ -130,5 +124,10 @@ func (p *pump) drain() error {
 			total += n
 		}
 	})
-	return errors.Join(err, p.file.Close())
+}
+
+// close ends the stream.
+func (p *pump) close() {
+	p.file.Close() // a pipe or a terminal: nothing is buffered
+	<-p.done
 }

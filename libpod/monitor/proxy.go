@@ -9,7 +9,7 @@ import (
 
 // ProxySignals hands over every signal that can be caught, but those that are about this process. In the first second
 // only those are caught that people send: the Go runtime takes longer to ask for all sixty than a short command takes
-// to run.
+// to run. After stop they are lost: the command ends.
 func ProxySignals(proxy func(syscall.Signal)) (stop func()) {
 	signals := make(chan os.Signal, 64)
 	quit, done := make(chan struct{}), make(chan struct{})
@@ -34,7 +34,6 @@ func ProxySignals(proxy func(syscall.Signal)) (stop func()) {
 	return func() {
 		close(quit)
 		<-done
-		signal.Stop(signals)
 	}
 }
 

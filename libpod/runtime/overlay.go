@@ -51,7 +51,11 @@ func (o *Overlay) forgetVolatile() error {
 
 // options are those of overlay(5); see Documentation/filesystems/overlayfs.rst.
 func (o *Overlay) options() (string, error) {
-	list := []string{"lowerdir=" + strings.Join(o.Lower, ":")}
+	var lower []string
+	for _, dir := range o.Lower {
+		lower = append(lower, escapeOption(dir))
+	}
+	list := []string{"lowerdir=" + strings.Join(lower, ":")}
 	if o.Upper != "" {
 		upper, err := filepath.Rel(o.Home, o.Upper)
 		if err != nil {

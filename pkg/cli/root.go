@@ -35,7 +35,6 @@ func Main(args []string) int {
 	}
 	// The first ^C cancels what is under way, which cleans up after itself; the second one ends us.
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
 	context.AfterFunc(ctx, stop)
 
 	root := NewRoot(app, args[1:])

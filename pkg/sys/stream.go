@@ -114,6 +114,19 @@ func ReadNow(fd uintptr, p []byte) (n int, again bool, err error) {
 	}
 }
 
+// WriteNow writes a few bytes to a socket that Go waits for, and says whether that was possible at once.
+func WriteNow(conn *os.File, p []byte) (done bool) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return false
+	}
+	err = raw.Control(func(fd uintptr) {
+		n, err := unix.SendmsgN(int(fd), p, nil, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+		done = err == nil && n == len(p)
+	})
+	return done && err == nil
+}
+
 // unixSocket makes a stream socket and lets use bind or connect it to dir/name.
 func unixSocket(dir, name string, use func(fd int, addr *unix.SockaddrUnix) error) (*os.File, error) {
 	d, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
