@@ -24,7 +24,9 @@ const (
 // Create adds a container made from an image (nil with Image.Rootfs): it completes c, which is then what is
 // stored.
 func (e *Engine) Create(ctx Context, c *spec.Container, img *storage.Image) error {
-	c.ID = randomHex()
+	if c.ID == "" { // else its monitor has it already
+		c.ID = randomHex()
+	}
 	c.Created = time.Now().Round(0)
 	if img != nil {
 		c.Image.ID = img.ID

@@ -17,7 +17,6 @@ import (
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/host"
 	"github.com/mosscontainers/moss/pkg/spec"
-	"github.com/mosscontainers/moss/rootless"
 	"github.com/mosscontainers/moss/storage"
 )
 
@@ -29,15 +28,22 @@ const bundleFile = "bundle.json"
 type StartOptions struct {
 	// Attach is a connection's other end (monitor.Pair): nil without.
 	Attach *os.File
+	// Monitor was started by Spawn for this container, with Attach; nil when there is none. Start uses it up.
+	Monitor *Monitor
 }
 
 // Start runs a container that was created or has ended, and returns once its command has been executed. Warnings
 // are about limits that cannot be applied.
 func (e *Engine) Start(ctx Context, id string, opts StartOptions) (warnings []string, err error) {
+	begun := false
 	err = e.Store.Transact(ctx, id, state.OpStart, func(ctx Context, l *state.Locked) error {
+		begun = true
 		warnings, err = e.start(ctx, l, opts)
 		return err
 	})
+	if !begun {
+		err = errors.Join(err, opts.Monitor.Close())
+	}
 	return warnings, err
 }
 
@@ -62,28 +68,29 @@ func (e *Engine) start(ctx Context, l *state.Locked, opts StartOptions) (warning
 			err = errors.Join(err, release())
 		}
 	}()
-	if s.facts, err = e.Facts(); err != nil {
-		return nil, err
-	}
-	if err := os.MkdirAll(s.runDir, 0o700); err != nil {
-		return nil, fmt.Errorf("cannot make the run directory of container %s: %w", s.c.Name, err)
-	}
-	// The monitor starts up while the rest is put together.
-	handle, err := s.spawn(ctx, opts)
-	if err != nil {
-		return nil, errors.Join(err, s.undo())
+	m := opts.Monitor
+	if m == nil {
+		if m, err = e.Spawn(ctx, s.c, opts.Attach); err != nil {
+			return nil, err
+		}
 	}
 	if err = s.prepare(ctx); err == nil {
-		err = s.run(ctx, handle)
+		err = s.run(ctx, m.handle)
 	}
 	if err != nil {
-		return nil, errors.Join(err, handle.Close(), handle.Wait(), s.undo())
+		return nil, errors.Join(err, m.Close(), s.undo())
 	}
-	return s.warnings, handle.Close()
+	return s.warnings, m.release()
 }
 
 // prepare puts the request together: what the container sees, where it runs, and what becomes of it.
-func (s *launch) prepare(ctx Context) error {
+func (s *launch) prepare(ctx Context) (err error) {
+	if s.facts, err = s.Facts(); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(s.runDir, 0o700); err != nil {
+		return fmt.Errorf("cannot make the run directory of container %s: %w", s.c.Name, err)
+	}
 	inputs, err := s.inputs(ctx)
 	if err != nil {
 		return err
@@ -129,32 +136,9 @@ func (s *launch) prepare(ctx Context) error {
 	return os.WriteFile(filepath.Join(s.runDir, bundleFile), s.req.Bundle, 0o600)
 }
 
-// spawn starts the monitor, which waits to be told what to do.
-func (s *launch) spawn(ctx Context, opts StartOptions) (*monitor.Handle, error) {
-	choose := s.monitorProgram
-	if len(s.c.Ports) > 0 {
-		choose = s.portMonitorProgram
-	}
-	exe, err := choose()
-	if err != nil {
-		return nil, err
-	}
-	s.close = append(s.close, exe.Close)
-	handle, err := monitor.Spawn(ctx, exe.path(), s.c.ID, monitor.Files{
-		Attach: opts.Attach, UsersLock: rootless.UsersLock(), RecordLock: s.l.Lock(),
-	})
-	if err != nil {
-		return nil, err
-	}
-	if err := s.share(exe, handle.Pid()); err != nil {
-		return nil, errors.Join(err, handle.Close(), handle.Wait())
-	}
-	return handle, nil
-}
-
 // run tells the monitor what to do and waits until the container's command has been executed.
 func (s *launch) run(ctx Context, handle *monitor.Handle) error {
-	if err := handle.Send(&s.req, s.netns, s.keep...); err != nil {
+	if err := handle.Send(&s.req, monitor.Passed{RecordLock: s.l.Lock(), NetNS: s.netns, Extra: s.keep}); err != nil {
 		return err
 	}
 	started, err := handle.Start(ctx)
@@ -228,10 +212,10 @@ func (s *launch) logPath() string {
 
 // runtimePath is the OCI runtime that the user chose, "" for our own launcher.
 func (s *launch) runtimePath() (string, error) {
-	name := s.c.Runtime
-	if name == "" || name == "moss" {
+	if usesOwnLauncher(s.c) {
 		return "", nil
 	}
+	name := s.c.Runtime
 	for _, path := range append(s.Config.Containers.Runtimes[name], name) {
 		if path, err := exec.LookPath(path); err == nil {
 			return path, nil

@@ -196,15 +196,6 @@ func configure(addr netip.Prefix, published bool) error {
 	return nil
 }
 
-func loopbackUp() error {
-	h, err := netlink.NewHandle(syscall.NETLINK_ROUTE)
-	if err != nil {
-		return err
-	}
-	defer h.Close()
-	return raiseLoopback(h)
-}
-
 // raiseLoopback brings lo up in the handle's namespace.
 func raiseLoopback(h *netlink.Handle) error {
 	return h.LinkSetUp(&netlink.GenericLink{LinkAttrs: netlink.LinkAttrs{Index: loopback}})

@@ -15,7 +15,6 @@ import (
 	"path/filepath"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
-	"github.com/mosscontainers/moss/pkg/sys"
 )
 
 // The modes that Attach knows. The others (container:ID) share a namespace, and there is nothing to make.
@@ -47,7 +46,7 @@ type Request struct {
 
 // Attachment is what a container got. Closing the files is all the clean-up there is.
 type Attachment struct {
-	NetNS     *os.File     // nil for ModeHost
+	NetNS     *os.File     // nil for ModeHost and ModeNone
 	Address   netip.Prefix // the zero Prefix for ModeNone and ModeHost
 	Gateway   netip.Addr
 	MAC       net.HardwareAddr
@@ -74,8 +73,7 @@ func Attach(ctx context.Context, r Request) (*Attachment, error) {
 	var err error
 	switch r.Mode {
 	case ModeHost:
-	case ModeNone:
-		a.NetNS, err = isolated()
+	case ModeNone: // whoever makes the container gives it a namespace with nothing but a loopback interface
 	case "", ModeSlirp:
 		err = a.join(ctx, &r)
 	default:
@@ -90,19 +88,6 @@ func Attach(ctx context.Context, r Request) (*Attachment, error) {
 		return nil, err
 	}
 	return a, nil
-}
-
-// isolated is a network namespace with nothing but a loopback interface.
-func isolated() (*os.File, error) {
-	var ns *os.File
-	err := sys.OnThread(func() (err error) {
-		ns, err = sys.UnshareNet()
-		if err != nil {
-			return err
-		}
-		return loopbackUp()
-	})
-	return ns, err
 }
 
 // join connects a new namespace to the bridge of the user's.

@@ -12,15 +12,14 @@ import (
 
 func main() {
 	runtime.Stage()
-	os.Exit(monitor.Main(monitor.Hooks{Launcher: launcher, Recorder: recorder, Ports: ports}))
-}
-
-// launcher makes containers with this program itself, unless another runtime was asked for.
-func launcher(req *monitor.Request) (runtime.Launcher, error) {
-	if req.Runtime != "" {
-		return runtime.NewOCI(req.Runtime), nil
+	own := runtime.New("/proc/self/exe") // containers are made with this program itself, unless another runtime is asked for
+	launcher := func(req *monitor.Request) (runtime.Launcher, error) {
+		if req.Runtime != "" {
+			return runtime.NewOCI(req.Runtime), nil
+		}
+		return own, nil
 	}
-	return runtime.New("/proc/self/exe"), nil
+	os.Exit(monitor.Main(monitor.Hooks{Launcher: launcher, Prepare: own.Prepare, Recorder: recorder, Ports: ports}))
 }
 
 func recorder(req *monitor.Request) (monitor.Recorder, error) {

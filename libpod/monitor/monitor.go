@@ -26,6 +26,8 @@ import (
 type Hooks struct {
 	// Launcher is how the container is made.
 	Launcher func(*Request) (runtime.Launcher, error)
+	// Prepare, when not nil, is told what Spawn knew of the container, as soon as there is a process.
+	Prepare func(fresh string)
 	// Recorder opens the container's record.
 	Recorder func(*Request) (Recorder, error)
 	// Ports binds req.Ports and serves them in netns until closed. It is called, when there are ports,
@@ -61,6 +63,10 @@ type monitor struct {
 // Main is the whole life of the monitor process that Spawn started; it returns the process's exit
 // code. What goes wrong before the container runs is told to whoever called Spawn.
 func Main(hooks Hooks) int {
+	goruntime.LockOSThread() // a container dies with the thread that made it
+	if fresh := os.Getenv(envFresh); fresh != "" && hooks.Prepare != nil {
+		hooks.Prepare(fresh)
+	}
 	// From the answer on, whoever asked may send signals. (Asking for them takes time, which there is before the request comes.)
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGCHLD)
@@ -86,7 +92,6 @@ func Main(hooks Hooks) int {
 
 // inherit takes over what Spawn left open, and waits for what Send tells.
 func inherit(hooks Hooks, signals chan os.Signal) (m *monitor, attached *os.File, err error) {
-	goruntime.LockOSThread() // a container dies with the thread that made it
 	syscall.Umask(0)
 	_ = sys.SetCommandName("moss-monitor") // it would be the number of the program's descriptor
 	m = &monitor{hooks: hooks, wake: make(chan struct{}, 1), signals: signals}
@@ -95,15 +100,17 @@ func inherit(hooks Hooks, signals chan os.Signal) (m *monitor, attached *os.File
 		return nil, nil, err
 	}
 	defer control.Close()
-	if m.request, err = receiveFile(control); err != nil {
+	files, err := receiveFiles(control)
+	if err != nil {
 		return nil, nil, err
 	}
+	m.request = files[0]
 	e, err := m.readEnvelope()
 	if err != nil {
 		return nil, nil, err
 	}
 	m.req = e.Request
-	if attached, err = m.take(&e, control); err != nil {
+	if attached, err = m.take(&e, files[1:]); err != nil {
 		return nil, nil, err
 	}
 	if m.control, err = sys.Pollable(control); err != nil {
@@ -112,40 +119,39 @@ func inherit(hooks Hooks, signals chan os.Signal) (m *monitor, attached *os.File
 	return m, attached, sys.CloseForeign(fdFirstFree)
 }
 
-// take takes over the descriptors that an envelope speaks of.
-func (m *monitor) take(e *envelope, control *os.File) (attached *os.File, err error) {
+// take takes over the descriptors that an envelope speaks of: those that were inherited, and those that were passed.
+func (m *monitor) take(e *envelope, passed []*os.File) (attached *os.File, err error) {
 	inherited := func(there bool, fd int, name string, stream bool) (f *os.File) {
 		if there && err == nil {
 			f, err = sys.Inherit(fd, name, stream)
 		}
 		return f
 	}
-	received := func() (f *os.File) {
-		if err == nil {
-			f, err = receiveFile(control)
+	next := func(there bool) (f *os.File) {
+		if there && len(passed) > 0 {
+			f, passed = passed[0], passed[1:]
 		}
 		return f
 	}
 	attached = inherited(e.Attach, fdAttach, "attach", true)
 	m.users = inherited(e.UsersLock, fdUsersLock, "users.lock", false)
-	m.record = inherited(e.RecordLock, fdRecordLock, "lock", false)
-	if e.NetNS {
-		m.netns = received()
-	}
-	for range e.Extra {
-		m.extra = append(m.extra, received())
+	m.record = next(e.RecordLock)
+	m.netns = next(e.NetNS)
+	m.extra = passed
+	if len(passed) != e.Extra {
+		err = errors.Join(err, errors.New("cannot read the request: descriptors are missing"))
 	}
 	return attached, err
 }
 
-// receiveFile takes the next descriptor of Send.
-func receiveFile(control *os.File) (*os.File, error) {
+// receiveFiles takes the descriptors of Send: at least one.
+func receiveFiles(control *os.File) ([]*os.File, error) {
 	var word [1]byte
-	n, f, err := sys.ReceiveFile(control, word[:])
-	if err == nil && (n == 0 || f == nil) {
+	n, files, err := sys.ReceiveFiles(control, word[:])
+	if err == nil && (n == 0 || len(files) == 0) {
 		err = errors.New("the container was given up before its start")
 	}
-	return f, err
+	return files, err
 }
 
 // readEnvelope reads the request from its memory file.

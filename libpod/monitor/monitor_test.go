@@ -175,9 +175,9 @@ func (b *box) spawn(attach bool) error {
 	var err error
 	b.req.Bundle, err = (&runtime.Bundle{ID: "test", Spec: &specs.Spec{Process: b.process}}).Encode()
 	b.must(err)
-	h, err := Spawn(b.Context(), "/proc/self/exe", b.req.ContainerID, files)
+	h, err := Spawn(b.Context(), "/proc/self/exe", b.req.ContainerID, "", files)
 	if err == nil {
-		err = h.Send(b.req, nil)
+		err = h.Send(b.req, Passed{})
 	}
 	b.must(err)
 	b.handle, b.exited = h, make(chan struct{})

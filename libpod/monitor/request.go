@@ -67,9 +67,17 @@ type Files struct {
 	Attach *os.File
 	// UsersLock is only held: as long as it is open the user namespace is kept.
 	UsersLock *os.File
+}
+
+// Passed are the descriptors that come with a request. The caller keeps and closes its own.
+type Passed struct {
 	// RecordLock is the lock of the container's record, which the caller holds. It is held until the container runs and
 	// RUNDIR/pid says so: if the caller is killed meanwhile, nobody takes the container for one that does not run.
 	RecordLock *os.File
+	// NetNS is the container's network namespace, nil when the bundle says all.
+	NetNS *os.File
+	// Extra are for the Ports hook, in order.
+	Extra []*os.File
 }
 
 // envelope is what travels: the request and which descriptors come with it. In the memory file its length comes before it,
@@ -78,17 +86,19 @@ type envelope struct {
 	Request   *Request `json:"request"`
 	Attach    bool     `json:"attach,omitempty"`
 	UsersLock bool     `json:"usersLock,omitempty"`
-	// RecordLock and what follows are described at Files and Send.
+	// RecordLock and what follows are described at Passed.
 	RecordLock bool `json:"recordLock,omitempty"`
 	NetNS      bool `json:"netns,omitempty"`
 	Extra      int  `json:"extra,omitempty"`
 }
 
+// envFresh is the environment variable by which Spawn tells what is for Hooks.Prepare.
+const envFresh = "_MOSS_FRESH"
+
 // The monitor's descriptors.
 const (
-	fdControl    = 3 + iota // stream socket to whoever called Spawn: wire.go
-	fdAttach                // Files
-	fdUsersLock             // Files
-	fdRecordLock            // Files
+	fdControl   = 3 + iota // stream socket to whoever called Spawn: wire.go
+	fdAttach               // Files
+	fdUsersLock            // Files
 	fdFirstFree
 )

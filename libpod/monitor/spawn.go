@@ -27,7 +27,9 @@ type Handle struct {
 // Spawn starts the monitor program exe for one container, in a session of its own and with nothing of
 // the caller's but files. It returns at once: the program starts up while the caller puts together what
 // Send tells it; WaitCreated and Start tell how it went. Every Handle is to be closed.
-func Spawn(ctx context.Context, exe, id string, files Files) (*Handle, error) {
+//
+// fresh is for the Prepare hook: what is known of the container already; "" is nothing.
+func Spawn(ctx context.Context, exe, id, fresh string, files Files) (*Handle, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -41,36 +43,34 @@ func Spawn(ctx context.Context, exe, id string, files Files) (*Handle, error) {
 		return nil, errors.Join(err, mine.Close())
 	}
 	defer null.Close()
-	process, err := sys.Spawn(exe, []string{"moss-monitor", id}, "/", environment(),
-		[]*os.File{null, null, null, theirs, files.Attach, files.UsersLock, files.RecordLock}, &syscall.SysProcAttr{Setsid: true})
+	process, err := sys.Spawn(exe, []string{"moss-monitor", id}, "/", environment(fresh),
+		[]*os.File{null, null, null, theirs, files.Attach, files.UsersLock}, &syscall.SysProcAttr{Setsid: true})
 	if err != nil {
 		return nil, fmt.Errorf("cannot start the monitor of container %s: %w", id, errors.Join(err, mine.Close()))
 	}
 	return &Handle{id: id, process: process, control: mine, files: files}, nil
 }
 
-// Send tells the monitor what to do. netns is the container's network namespace, nil when the bundle says all;
-// extra are for the Ports hook, in order. The caller keeps and closes its own. A monitor that has ended meanwhile is
-// for Start to tell of.
-func (h *Handle) Send(req *Request, netns *os.File, extra ...*os.File) error {
+// Send tells the monitor what to do. A monitor that has ended meanwhile is for Start to tell of.
+func (h *Handle) Send(req *Request, passed Passed) error {
 	h.begins = req.Start
 	request, err := encode(envelope{
-		Request: req, Attach: h.files.Attach != nil, UsersLock: h.files.UsersLock != nil, RecordLock: h.files.RecordLock != nil,
-		NetNS: netns != nil, Extra: len(extra),
+		Request: req, Attach: h.files.Attach != nil, UsersLock: h.files.UsersLock != nil, RecordLock: passed.RecordLock != nil,
+		NetNS: passed.NetNS != nil, Extra: len(passed.Extra),
 	})
 	if err != nil {
 		return err
 	}
 	defer request.Close()
 	send := []*os.File{request}
-	if netns != nil {
-		send = append(send, netns)
-	}
-	for _, f := range append(send, extra...) {
-		err := sys.SendFile(h.control, []byte{wordFile}, f)
-		if err != nil && !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
-			return fmt.Errorf("cannot tell the monitor of container %s what to do: %w", h.id, err)
+	for _, f := range []*os.File{passed.RecordLock, passed.NetNS} {
+		if f != nil {
+			send = append(send, f)
 		}
+	}
+	err = sys.SendFiles(h.control, []byte{wordFiles}, append(send, passed.Extra...)...)
+	if err != nil && !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
+		return fmt.Errorf("cannot tell the monitor of container %s what to do: %w", h.id, err)
 	}
 	told := h.control
 	if h.control, err = sys.Pollable(told); err == nil {
@@ -81,8 +81,8 @@ func (h *Handle) Send(req *Request, netns *os.File, extra ...*os.File) error {
 
 // environment keeps what libraries need to know of the user namespace. One P is enough for copying
 // output and keeps the Go runtime small.
-func environment() []string {
-	env := []string{"GOMAXPROCS=1", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+func environment(fresh string) []string {
+	env := []string{"GOMAXPROCS=1", envFresh + "=" + fresh, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 	for _, name := range []string{"_CONTAINERS_USERNS_CONFIGURED", "_CONTAINERS_ROOTLESS_UID", "_CONTAINERS_ROOTLESS_GID", "XDG_RUNTIME_DIR"} {
 		if value, ok := os.LookupEnv(name); ok {
 			env = append(env, name+"="+value)

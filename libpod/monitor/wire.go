@@ -8,11 +8,11 @@ import (
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
-// The control socket carries to the monitor a wordFile with each descriptor of Send, the request's memory file first,
+// The control socket carries to the monitor wordFiles with the descriptors of Send, the request's memory file first,
 // and wordStart when the container is to run (unless Request.Start); closing it before that gives the container up.
 // Back come JSON values: one reply for created (unless Request.Start), one for started.
 const (
-	wordFile  = 'f'
+	wordFiles = 'f'
 	wordStart = 's'
 )
 

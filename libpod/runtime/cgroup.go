@@ -72,9 +72,9 @@ func (g *cgroup) openDir() error {
 	return err
 }
 
-// add puts a process into the group, unless it was born there.
+// add puts a process into the group.
 func (g *cgroup) add(pid int) error {
-	if g.manager == nil || g.dir != nil {
+	if g.manager == nil {
 		return nil
 	}
 	if err := g.manager.Apply(pid); err != nil {

@@ -98,7 +98,8 @@ func differing(pid int) (int, error) {
 }
 
 // enter joins a running container. What is read of it for us is read from outside first.
-func (s *stage) enter(c *command) error {
+func (s *stage) enter(o *order) error {
+	c := o.Command
 	s.proc = c.Process
 	if err := s.readFilter(c.Seccomp); err != nil {
 		return err
@@ -117,7 +118,7 @@ func (s *stage) enter(c *command) error {
 	if err := s.setLimits(); err != nil {
 		return err
 	}
-	if err := sys.Setns(os.NewFile(firstNamespace, "container"), c.Namespaces); err != nil {
+	if err := sys.Setns(o.namespaces[0], c.Namespaces); err != nil {
 		return err
 	}
 	if s.proc.Terminal {

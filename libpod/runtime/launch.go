@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	goruntime "runtime"
+	"slices"
 	"syscall"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
@@ -23,10 +24,30 @@ type launch struct {
 	group  *cgroup
 	stdio  Stdio
 	order  order
+	ready  *process // a stage that was started before, nil when there is none
+	placed bool     // the stage was born in its cgroup
 }
 
 // startStage starts the program as a stage and waits until it has set everything up.
 func startStage(ctx context.Context, l *launch) (*process, error) {
+	p := l.ready
+	if p == nil {
+		var err error
+		if p, err = l.start(); err != nil {
+			return nil, err
+		}
+	}
+	stop := context.AfterFunc(ctx, func() { _ = p.child.Kill() })
+	defer stop()
+	if err := l.prepare(p); err != nil {
+		p.abandon()
+		return nil, err
+	}
+	return p, nil
+}
+
+// start starts the program as a stage, which waits for its order.
+func (l *launch) start() (*process, error) {
 	ours, theirs, err := sys.SocketPair()
 	if err != nil {
 		return nil, err
@@ -38,21 +59,17 @@ func startStage(ctx context.Context, l *launch) (*process, error) {
 		return nil, fmt.Errorf("cannot start the container's first process: %w", err)
 	}
 	p.pid = p.child.Pid
-	stop := context.AfterFunc(ctx, func() { _ = p.child.Kill() })
-	defer stop()
-	if err := l.prepare(p); err != nil {
-		p.abandon()
-		return nil, err
-	}
 	return p, nil
 }
 
 // prepare puts the stage into its cgroup, tells it what to do and waits until that is done.
 func (l *launch) prepare(p *process) error {
-	if err := l.group.add(p.pid); err != nil {
-		return err
+	if !l.placed {
+		if err := l.group.add(p.pid); err != nil {
+			return err
+		}
 	}
-	if err := sendOrder(p.socket, &l.order); err != nil && !errors.Is(err, syscall.EPIPE) {
+	if err := l.sendOrder(p.socket); err != nil && !errors.Is(err, syscall.EPIPE) {
 		return fmt.Errorf("cannot tell the container's first process what to do: %w", err)
 	}
 	console, err := receiveFrame(p.socket)
@@ -61,6 +78,27 @@ func (l *launch) prepare(p *process) error {
 	}
 	p.console = console
 	return err
+}
+
+// sendOrder completes the order with the descriptors that belong to it.
+func (l *launch) sendOrder(socket *os.File) error {
+	l.order.streams = []*os.File{l.stdio.Stdin, l.stdio.Stdout, l.stdio.Stderr}
+	if slices.Contains(l.order.streams, nil) {
+		null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+		if err != nil {
+			return err
+		}
+		defer null.Close()
+		for i := range l.order.streams {
+			if l.order.streams[i] == nil {
+				l.order.streams[i] = null
+			}
+		}
+	}
+	for _, n := range l.spaces.join {
+		l.order.namespaces = append(l.order.namespaces, n.file)
+	}
+	return sendOrder(socket, &l.order)
 }
 
 // fork clones the stage. Joining a PID namespace changes the calling thread for good, so a thread of its own does it. It
@@ -91,25 +129,11 @@ func (l *launch) clone(control *os.File) (*sys.Child, error) {
 		return nil, err
 	}
 	defer program.Close()
-	files := []*os.File{l.stdio.Stdin, l.stdio.Stdout, l.stdio.Stderr, control, program}
-	if files[0] == nil || files[1] == nil || files[2] == nil {
-		null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
-		if err != nil {
-			return nil, err
-		}
-		defer null.Close()
-		for i := range files {
-			if files[i] == nil {
-				files[i] = null
-			}
-		}
-	}
-	for _, n := range l.spaces.join {
-		files = append(files, n.file)
-	}
+	files := []*os.File{os.Stdin, os.Stdout, os.Stderr, control, program} // the container's streams come with the order
 	attr := &syscall.SysProcAttr{Cloneflags: l.spaces.cloned(), Setsid: true}
 	if dir := l.group.dir; dir != nil {
 		attr.UseCgroupFD, attr.CgroupFD = true, int(dir.Fd())
+		l.placed = true
 	}
 	return sys.Spawn(l.exe, []string{l.name}, "", []string{"GOMAXPROCS=1"}, files, attr)
 }

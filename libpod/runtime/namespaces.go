@@ -70,7 +70,7 @@ func (s *namespaces) add(kind int, f *os.File) {
 	s.join = append(s.join, namespace{kind, f})
 }
 
-// joined are the kinds of the namespaces whose descriptors the stage inherits, in their order.
+// joined are the kinds of the namespaces whose descriptors the stage gets, in their order.
 func (s *namespaces) joined() []int {
 	var list []int
 	for _, n := range s.join {

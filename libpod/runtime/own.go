@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
@@ -21,9 +22,48 @@ import (
 //
 // A container dies with the thread that called Create: the caller stays on its own (runtime.LockOSThread) for as long
 // as the container is to live.
-func New(exe string) Launcher { return &own{exe: exe} }
+func New(exe string) *Own { return &Own{exe: exe} }
 
-type own struct{ exe string }
+// Own is Moss's own launcher.
+type Own struct {
+	exe string
+	// ready is a stage that waits for its order in these new namespaces, nil when there is none.
+	ready  *process
+	spaces *namespaces
+}
+
+// Fresh encodes, for Prepare, the namespaces that a container is going to get for itself.
+func Fresh(list []specs.LinuxNamespaceType) string {
+	flags := sys.CloneMount
+	for _, kind := range list {
+		flags |= kinds[kind]
+	}
+	return strconv.Itoa(flags)
+}
+
+// Prepare starts the stage of the container that the first Create makes, while it is not yet known what that will be: a
+// program takes as long to start as to set most containers up. fresh is from Fresh; a container that turns out to need
+// others only takes longer. The caller is as for Create.
+func (l *Own) Prepare(fresh string) {
+	flags, err := strconv.Atoi(fresh)
+	if err != nil {
+		return
+	}
+	l.spaces = &namespaces{fresh: flags}
+	start := launch{exe: l.exe, name: stageInit, spaces: l.spaces, group: &cgroup{}}
+	l.ready, _ = start.start() // Create tells what is wrong
+}
+
+// take is the stage that is ready, if it fits.
+func (l *Own) take(spaces *namespaces) *process {
+	p := l.ready
+	l.ready = nil
+	if p != nil && (spaces.pid != nil || spaces.cloned() != l.spaces.cloned()) {
+		p.abandon()
+		p = nil
+	}
+	return p
+}
 
 // outline is what the parent of a stage needs to know of a Bundle.
 type outline struct {
@@ -37,7 +77,7 @@ type outline struct {
 	} `json:"spec"`
 }
 
-func (l *own) Create(ctx context.Context, b Encoded, io Stdio, netns *os.File) (Process, error) {
+func (l *Own) Create(ctx context.Context, b Encoded, io Stdio, netns *os.File) (Process, error) {
 	var o outline
 	if err := json.Unmarshal(b, &o); err != nil {
 		return nil, fmt.Errorf("cannot read the container's configuration: %w", err)
@@ -55,9 +95,11 @@ func (l *own) Create(ctx context.Context, b Encoded, io Stdio, netns *os.File) (
 	if err != nil {
 		return nil, err
 	}
-	p, err := startStage(ctx, &launch{
-		exe: l.exe, name: stageInit, spaces: spaces, group: group, stdio: io, order: order{Bundle: b, Kinds: spaces.joined()},
-	})
+	start := &launch{
+		exe: l.exe, name: stageInit, spaces: spaces, group: group, stdio: io,
+		ready: l.take(spaces), order: order{Bundle: b, Kinds: spaces.joined(), Loopback: spaces.fresh&sys.CloneNet != 0},
+	}
+	p, err := startStage(ctx, start)
 	if err != nil {
 		return nil, joinErrors(err, group.destroy())
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
@@ -15,7 +16,8 @@ import (
 )
 
 // The stage talks with its parent over one socket. The parent sends an order: the lengths of its two parts, four bytes
-// each, little endian; the order's own JSON; and that of the Bundle, which may be empty. The stage sets everything up and
+// each, little endian, and with them descriptors: the three standard streams and the namespaces to join; the order's own
+// JSON; and that of the Bundle, which may be empty. The stage sets everything up and
 // sends one frame: frameReady, with the terminal's master as a descriptor where there is one, or frameError. The parent
 // sends one byte to go on. Then the socket either closes, because execve(2) has succeeded, or brings a frameError.
 const (
@@ -27,7 +29,11 @@ const (
 type order struct {
 	Bundle  Encoded  `json:"-"`
 	Command *command `json:"command,omitempty"`
-	Kinds   []int    `json:"kinds,omitempty"` // of the namespaces on the descriptors from firstNamespace on
+	Kinds   []int    `json:"kinds,omitempty"` // of the namespaces to join
+	// Loopback is to be brought up: the network namespace is new.
+	Loopback bool `json:"loopback,omitempty"`
+
+	streams, namespaces []*os.File
 }
 
 // command is a process to run in a container.
@@ -43,34 +49,41 @@ type command struct {
 
 // Descriptors of a stage.
 const (
-	controlFD      = 3
-	programFD      = 4 // the stage's own program
-	firstNamespace = 5
+	controlFD = 3
+	programFD = 4 // the stage's own program
 )
 
-func sendOrder(socket io.Writer, o *order) error {
+func sendOrder(socket *os.File, o *order) error {
 	own, err := json.Marshal(o)
 	if err != nil {
 		return fmt.Errorf("cannot encode what the container's first process is to do: %w", err)
 	}
-	b := make([]byte, 0, 8+len(own)+len(o.Bundle))
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(own)))
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(o.Bundle)))
-	_, err = socket.Write(append(append(b, own...), o.Bundle...))
+	head := binary.LittleEndian.AppendUint32(make([]byte, 0, 8), uint32(len(own)))
+	head = binary.LittleEndian.AppendUint32(head, uint32(len(o.Bundle)))
+	if err := sys.SendFiles(socket, head, slices.Concat(o.streams, o.namespaces)...); err != nil {
+		return err
+	}
+	_, err = socket.Write(append(own, o.Bundle...))
 	return err
 }
 
-func receiveOrder(socket io.Reader) (*order, error) {
+func receiveOrder(socket *os.File) (*order, error) {
 	var head [8]byte
-	if _, err := io.ReadFull(socket, head[:]); err != nil {
+	n, files, err := sys.ReceiveFiles(socket, head[:])
+	switch {
+	case err != nil:
 		return nil, err
+	case n == 0:
+		return nil, io.EOF
+	case n < len(head) || len(files) < 3:
+		return nil, errors.New("cannot understand what the container's first process is to do")
 	}
 	own := binary.LittleEndian.Uint32(head[:])
 	b := make([]byte, own+binary.LittleEndian.Uint32(head[4:]))
 	if _, err := io.ReadFull(socket, b); err != nil {
 		return nil, err
 	}
-	o := &order{Bundle: b[own:]}
+	o := &order{Bundle: b[own:], streams: files[:3], namespaces: files[3:]}
 	return o, json.Unmarshal(b[:own], o)
 }
 

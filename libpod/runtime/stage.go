@@ -81,8 +81,11 @@ func (s *stage) run() error {
 		return err
 	}
 	syscall.Umask(0) // modes of what we make are exact
+	if err := takeStreams(o.streams); err != nil {
+		return err
+	}
 	if o.Command != nil {
-		err = s.enter(o.Command)
+		err = s.enter(o)
 	} else {
 		err = s.build(o)
 	}
@@ -99,14 +102,30 @@ func (s *stage) run() error {
 	return s.become()
 }
 
-// joinNamespaces enters the namespaces whose descriptors were inherited.
-func joinNamespaces(kinds []int) error {
-	for i, kind := range kinds {
-		f := os.NewFile(uintptr(firstNamespace+i), "namespace")
-		if err := sys.Setns(f, kind); err != nil {
+// takeStreams makes what came with the order the standard streams.
+func takeStreams(streams []*os.File) error {
+	for fd, f := range streams {
+		if err := sys.Replace(fd, f); err != nil {
 			return err
 		}
 		f.Close()
+	}
+	return nil
+}
+
+// joinNamespaces enters other namespaces, and sets up one of the network that is new.
+func joinNamespaces(o *order) error {
+	for i, f := range o.namespaces {
+		if err := sys.Setns(f, o.Kinds[i]); err != nil {
+			return err
+		}
+		f.Close()
+	}
+	if !o.Loopback {
+		return nil
+	}
+	if err := sys.LoopbackUp(); err != nil {
+		return fmt.Errorf("cannot bring up the loopback interface: %w", err)
 	}
 	return nil
 }
@@ -121,7 +140,7 @@ func (s *stage) build(o *order) error {
 		return err
 	}
 	s.proc, s.reaper, s.dies = b.Spec.Process, b.Init, true
-	if err := joinNamespaces(o.Kinds); err != nil {
+	if err := joinNamespaces(o); err != nil {
 		return err
 	}
 	if hasFresh(b.Spec, specs.CgroupNamespace) {

@@ -93,22 +93,19 @@ func (s *session) run(ctx context.Context, conn *os.File) error {
 	return err
 }
 
-// startAttached starts a container with our streams joined to it from its first byte on.
-func (a *App) startAttached(ctx context.Context, c *spec.Container, o attachOptions, only []string) error {
+// startAttached starts a container with our streams joined to it from its first byte on. conn and start.Attach are from
+// monitor.Pair.
+func (a *App) startAttached(ctx context.Context, c *spec.Container, o attachOptions, only []string, conn *os.File, start libpod.StartOptions) error {
 	engine, err := a.Engine()
-	if err != nil {
-		return err
-	}
-	conn, theirs, err := monitor.Pair()
 	if err != nil {
 		return err
 	}
 	s, err := o.open(a, c, only, a.proxyTo(engine, c.ID))
 	if err != nil {
-		return errors.Join(err, conn.Close(), theirs.Close())
+		return errors.Join(err, conn.Close(), start.Monitor.Close())
 	}
-	warnings, err := engine.Start(ctx, c.ID, libpod.StartOptions{Attach: theirs})
-	err = errors.Join(err, theirs.Close())
+	warnings, err := engine.Start(ctx, c.ID, start)
+	err = errors.Join(err, start.Attach.Close())
 	if err != nil {
 		return errors.Join(err, s.restore(), conn.Close())
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/mosscontainers/moss/libpod"
+	"github.com/mosscontainers/moss/libpod/monitor"
 	"github.com/mosscontainers/moss/libpod/state"
 	"github.com/mosscontainers/moss/pkg/cli/filter"
 	"github.com/mosscontainers/moss/pkg/errdefs"
@@ -324,7 +325,11 @@ func (o *startOptions) startAttached(ctx context.Context, app *App, ref string) 
 	if c.State.Active() {
 		return o.join(ctx, app, c, streams)
 	}
-	return app.startAttached(ctx, c.Spec, o.attachOptions, streams)
+	conn, theirs, err := monitor.Pair()
+	if err != nil {
+		return err
+	}
+	return app.startAttached(ctx, c.Spec, o.attachOptions, streams, conn, libpod.StartOptions{Attach: theirs})
 }
 
 type pruneOptions struct {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/mosscontainers/moss/libpod"
+	"github.com/mosscontainers/moss/libpod/monitor"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
 	"github.com/mosscontainers/moss/storage"
@@ -35,10 +36,15 @@ func (o *createOptions) addFlags(fs *pflag.FlagSet) {
 
 // create makes the container that flags and arguments describe, and returns its id.
 func (o *createOptions) create(ctx context.Context, app *App, args []string) (*spec.Container, error) {
-	engine, err := app.Engine()
+	c, img, err := o.describe(ctx, app, args)
 	if err != nil {
 		return nil, err
 	}
+	return c, o.store(ctx, app, img)
+}
+
+// describe completes the description by flags and arguments, and finds the image.
+func (o *createOptions) describe(ctx context.Context, app *App, args []string) (*spec.Container, *storage.Image, error) {
 	c := &o.Container
 	c.CreateCommand = os.Args
 	c.Command = args[1:]
@@ -46,20 +52,26 @@ func (o *createOptions) create(ctx context.Context, app *App, args []string) (*s
 		c.Runtime = app.runtime
 	}
 	if err := c.Validate(); err != nil { // before anything is pulled
-		return nil, err
+		return nil, nil, err
 	}
 	img, err := o.image(ctx, app, args[0])
+	return c, img, err
+}
+
+// store creates the container that was described.
+func (o *createOptions) store(ctx context.Context, app *App, img *storage.Image) error {
+	engine, err := app.Engine()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	cidfile, err := o.openCIDFile()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := o.add(ctx, engine, img); err != nil {
-		return nil, errors.Join(err, cidfile.abandon())
+		return errors.Join(err, cidfile.abandon())
 	}
-	return c, cidfile.write(c.ID)
+	return cidfile.write(o.ID)
 }
 
 // image finds the image, nil for a directory.
@@ -171,24 +183,43 @@ func (o *runOptions) run(ctx context.Context, app *App, args []string) error {
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --attach with --detach: choose one")
 	}
 	o.Container.DetachKeys = o.keys
-	c, err := o.create(ctx, app, args)
+	c, img, err := o.describe(ctx, app, args)
 	if err != nil {
 		return err
 	}
-	if o.detach {
-		err = o.start(ctx, app, c)
-	} else {
-		err = app.startAttached(ctx, c, o.attachOptions, o.streams)
-	}
-	return o.undo(ctx, app, c, err)
-}
-
-func (o *runOptions) start(ctx context.Context, app *App, c *spec.Container) error {
 	engine, err := app.Engine()
 	if err != nil {
 		return err
 	}
-	warnings, err := engine.Start(ctx, c.ID, libpod.StartOptions{})
+	var conn, theirs *os.File
+	if !o.detach {
+		if conn, theirs, err = monitor.Pair(); err != nil {
+			return err
+		}
+	}
+	// The monitor starts up while the container is created.
+	m, err := engine.Spawn(ctx, c, theirs)
+	if err != nil {
+		return err
+	}
+	if err := o.store(ctx, app, img); err != nil {
+		return errors.Join(err, m.Close())
+	}
+	start := libpod.StartOptions{Attach: theirs, Monitor: m}
+	if o.detach {
+		err = o.start(ctx, app, c, start)
+	} else {
+		err = app.startAttached(ctx, c, o.attachOptions, o.streams, conn, start)
+	}
+	return o.undo(ctx, app, c, err)
+}
+
+func (o *runOptions) start(ctx context.Context, app *App, c *spec.Container, start libpod.StartOptions) error {
+	engine, err := app.Engine()
+	if err != nil {
+		return err
+	}
+	warnings, err := engine.Start(ctx, c.ID, start)
 	app.Warn(warnings...)
 	if err != nil {
 		return err

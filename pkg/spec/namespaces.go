@@ -80,6 +80,28 @@ func (n *Namespaces) Apply(s *specs.Spec, _ host.Facts, in Inputs) ([]string, er
 	return nil, nil
 }
 
+// Fresh are the kinds of namespaces that the container surely gets for itself alone: more may turn out to be.
+func (c *Container) Fresh() []specs.LinuxNamespaceType {
+	list := []specs.LinuxNamespaceType{specs.MountNamespace}
+	for _, ns := range []struct {
+		kind specs.LinuxNamespaceType
+		mode string
+	}{
+		{specs.PIDNamespace, c.PID},
+		{specs.IPCNamespace, c.IPC},
+		{specs.UTSNamespace, c.UTS},
+		{specs.CgroupNamespace, c.Cgroup},
+	} {
+		if word, _, _ := strings.Cut(ns.mode, ":"); word != "host" && word != "ns" && word != "container" {
+			list = append(list, ns.kind)
+		}
+	}
+	if c.Network.Network == NetworkNone {
+		list = append(list, specs.NetworkNamespace)
+	}
+	return list
+}
+
 func addNamespace(s *specs.Spec, kind specs.LinuxNamespaceType, mode string, in Inputs) error {
 	word, arg, _ := strings.Cut(mode, ":")
 	ns := specs.LinuxNamespace{Type: kind, Path: in.Namespaces[kind]}

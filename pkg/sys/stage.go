@@ -45,16 +45,40 @@ func OpenPidfd(pid int) (*os.File, error) {
 
 // SendFile sends data, at least one byte, and a descriptor over a unix socket.
 func SendFile(socket *os.File, data []byte, f *os.File) error {
+	if f == nil {
+		return SendFiles(socket, data)
+	}
+	return SendFiles(socket, data, f)
+}
+
+// SendFiles sends data, at least one byte, and descriptors over a unix socket.
+func SendFiles(socket *os.File, data []byte, files ...*os.File) error {
 	var rights []byte
-	if f != nil {
-		rights = unix.UnixRights(int(f.Fd()))
+	if len(files) > 0 {
+		fds := make([]int, len(files))
+		for i, f := range files {
+			fds[i] = int(f.Fd())
+		}
+		rights = unix.UnixRights(fds...)
 	}
 	return os.NewSyscallError("sendmsg", unix.Sendmsg(dirfd(socket), data, rights, nil, unix.MSG_NOSIGNAL))
 }
 
 // ReceiveFile reads data and, where one came with it, a descriptor from a unix socket. No data is io.EOF's n == 0.
 func ReceiveFile(socket *os.File, data []byte) (n int, f *os.File, err error) {
-	oob := make([]byte, unix.CmsgSpace(4))
+	n, files, err := ReceiveFiles(socket, data)
+	if len(files) > 0 {
+		f = files[0]
+	}
+	return n, f, err
+}
+
+// maxRights is more descriptors than anybody here sends at once.
+const maxRights = 16
+
+// ReceiveFiles reads data and the descriptors that came with it from a unix socket. No data is io.EOF's n == 0.
+func ReceiveFiles(socket *os.File, data []byte) (n int, files []*os.File, err error) {
+	oob := make([]byte, unix.CmsgSpace(4*maxRights))
 	for {
 		var oobn int
 		n, oobn, _, _, err = unix.Recvmsg(dirfd(socket), data, oob, unix.MSG_CMSG_CLOEXEC)
@@ -64,6 +88,7 @@ func ReceiveFile(socket *os.File, data []byte) (n int, f *os.File, err error) {
 		if err != nil || oobn == 0 {
 			return n, nil, os.NewSyscallError("recvmsg", err)
 		}
+		oob = oob[:oobn]
 		break
 	}
 	msgs, err := unix.ParseSocketControlMessage(oob)
@@ -71,10 +96,10 @@ func ReceiveFile(socket *os.File, data []byte) (n int, f *os.File, err error) {
 		return n, nil, os.NewSyscallError("recvmsg", err)
 	}
 	fds, err := unix.ParseUnixRights(&msgs[0])
-	if err != nil || len(fds) == 0 {
-		return n, nil, os.NewSyscallError("recvmsg", err)
+	for _, fd := range fds {
+		files = append(files, os.NewFile(uintptr(fd), "received"))
 	}
-	return n, os.NewFile(uintptr(fds[0]), "received"), nil
+	return n, files, os.NewSyscallError("recvmsg", err)
 }
 
 // SetNonDumpable keeps other processes of the same user from tracing this one and from opening its
@@ -181,4 +206,19 @@ func SetHostname(name string) error {
 // SetDomainname sets the NIS domain of the caller's UTS namespace.
 func SetDomainname(name string) error {
 	return os.NewSyscallError("setdomainname", unix.Setdomainname([]byte(name)))
+}
+
+// LoopbackUp brings up the loopback interface of the calling thread's network namespace (netdevice(7)).
+func LoopbackUp() error {
+	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return os.NewSyscallError("socket", err)
+	}
+	defer unix.Close(socket)
+	lo, err := unix.NewIfreq("lo")
+	if err != nil {
+		return err
+	}
+	lo.SetUint16(unix.IFF_UP)
+	return os.NewSyscallError("ioctl(SIOCSIFFLAGS)", unix.IoctlIfreq(socket, unix.SIOCSIFFLAGS, lo))
 }

@@ -1,0 +1,57 @@
+package libpod
+
+import (
+	"errors"
+	"os"
+
+	"github.com/mosscontainers/moss/libpod/monitor"
+	"github.com/mosscontainers/moss/libpod/runtime"
+	"github.com/mosscontainers/moss/pkg/spec"
+	"github.com/mosscontainers/moss/rootless"
+)
+
+// Monitor is the process that is going to keep a container: it starts up while the rest is put together.
+type Monitor struct {
+	handle *monitor.Handle
+	exe    program
+}
+
+// Spawn starts the monitor of a container that is described, but need not have been created. attach is as in StartOptions.
+// Give it to Start, or close it.
+func (e *Engine) Spawn(ctx Context, c *spec.Container, attach *os.File) (_ *Monitor, err error) {
+	if c.ID == "" {
+		c.ID = randomHex()
+	}
+	choose, fresh := e.monitorProgram, ""
+	if len(c.Ports) > 0 || c.PublishAll {
+		choose = e.portMonitorProgram
+	}
+	if usesOwnLauncher(c) {
+		fresh = runtime.Fresh(c.Fresh())
+	}
+	m := &Monitor{}
+	if m.exe, err = choose(); err != nil {
+		return nil, err
+	}
+	m.handle, err = monitor.Spawn(ctx, m.exe.path(), c.ID, fresh, monitor.Files{Attach: attach, UsersLock: rootless.UsersLock()})
+	if err != nil {
+		return nil, errors.Join(err, m.exe.Close())
+	}
+	if err := e.share(m.exe, m.handle.Pid()); err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
+	return m, nil
+}
+
+// Close gives up a container that does not run: its monitor cleans up and ends. It is nothing on nil.
+func (m *Monitor) Close() error {
+	if m == nil {
+		return nil
+	}
+	return errors.Join(m.release(), m.handle.Wait())
+}
+
+// release lets go of the monitor of a container that runs.
+func (m *Monitor) release() error { return errors.Join(m.handle.Close(), m.exe.Close()) }
+
+func usesOwnLauncher(c *spec.Container) bool { return c.Runtime == "" || c.Runtime == "moss" }
