@@ -97,8 +97,8 @@ func (e *Engine) running(ref, verb string) (*state.Container, error) {
 }
 
 // bundle is what the container was started with.
-func (e *Engine) bundle(c *state.Container) (*runtime.Bundle, error) {
-	var b runtime.Bundle
+func (e *Engine) bundle(c *state.Container) (*runtime.Running, error) {
+	var b runtime.Running
 	data, err := os.ReadFile(filepath.Join(e.runDir(c.Spec.ID), bundleFile))
 	if err == nil {
 		err = json.Unmarshal(data, &b)

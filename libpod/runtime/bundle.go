@@ -5,8 +5,6 @@ package runtime
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"os"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -39,24 +37,6 @@ type Bundle struct {
 // Encoded is a Bundle as JSON. It is made once and travels as it is, through the monitor to the stage, which alone reads
 // all of it: reading a whole OCI configuration takes a process longer than to start.
 type Encoded []byte
-
-// Encode writes the bundle as JSON.
-func (b *Bundle) Encode() (Encoded, error) {
-	data, err := json.Marshal(b)
-	if err != nil {
-		return nil, fmt.Errorf("cannot encode the configuration of container %s: %w", b.ID, err)
-	}
-	return data, nil
-}
-
-// Decode reads all of a bundle.
-func (e Encoded) Decode() (*Bundle, error) {
-	b := &Bundle{}
-	if err := json.Unmarshal(e, b); err != nil {
-		return nil, fmt.Errorf("cannot read the container's configuration: %w", err)
-	}
-	return b, nil
-}
 
 // Overlay is a root file system made of image layers and one writable layer.
 type Overlay struct {

@@ -65,18 +65,6 @@ func (l *Own) take(spaces *namespaces) *process {
 	return p
 }
 
-// outline is what the parent of a stage needs to know of a Bundle.
-type outline struct {
-	RunDir string `json:"runDir"`
-	Spec   struct {
-		Linux struct {
-			Namespaces  []specs.LinuxNamespace `json:"namespaces"`
-			CgroupsPath string                 `json:"cgroupsPath"`
-			Resources   *specs.LinuxResources  `json:"resources"`
-		} `json:"linux"`
-	} `json:"spec"`
-}
-
 func (l *Own) Create(ctx context.Context, b Encoded, io Stdio, netns *os.File) (Process, error) {
 	var o outline
 	if err := json.Unmarshal(b, &o); err != nil {
@@ -86,12 +74,20 @@ func (l *Own) Create(ctx context.Context, b Encoded, io Stdio, netns *os.File) (
 		return nil, fmt.Errorf("cannot make a place for the root file system: %w", err)
 	}
 	linux := &o.Spec.Linux
+	limits, err := o.resources()
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the container's limits: %w", err)
+	}
+	if slices.Contains(o.Spec.Process.Capabilities.Bounding, "CAP_MKNOD") && limitsDevices(limits) {
+		return nil, errdefs.Errorf(errdefs.ErrUnavailable,
+			"cannot give container %s the capability MKNOD: only OCI runtimes enforce which devices it may use then; use --runtime crun, or --privileged", o.ID)
+	}
 	spaces, err := openNamespaces(linux.Namespaces, netns)
 	if err != nil {
 		return nil, err
 	}
 	defer spaces.close()
-	group, err := createCgroup(linux.CgroupsPath, linux.Resources)
+	group, err := createCgroup(linux.CgroupsPath, limits)
 	if err != nil {
 		return nil, err
 	}
@@ -121,9 +117,6 @@ func checkBundle(b *Bundle) error {
 		return fmt.Errorf("cannot start container %s: this launcher cannot set security labels; use --runtime", b.ID)
 	case len(s.Linux.UIDMappings) > 0 || hasNamespace(s, specs.UserNamespace):
 		return fmt.Errorf("cannot start container %s: this launcher makes no user namespace; use --runtime", b.ID)
-	case mayMakeDevices(s.Process.Capabilities) && limitsDevices(s.Linux.Resources):
-		return errdefs.Errorf(errdefs.ErrUnavailable,
-			"cannot give container %s the capability MKNOD: only OCI runtimes enforce which devices it may use then; use --runtime crun, or --privileged", b.ID)
 	}
 	return nil
 }
@@ -135,10 +128,6 @@ func hasNamespace(s *specs.Spec, kind specs.LinuxNamespaceType) bool {
 		}
 	}
 	return false
-}
-
-func mayMakeDevices(c *specs.LinuxCapabilities) bool {
-	return c != nil && slices.Contains(c.Bounding, "CAP_MKNOD")
 }
 
 // limitsDevices says whether there is a device that the rules keep from the container. In a user namespace there are none.

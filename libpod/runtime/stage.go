@@ -132,7 +132,7 @@ func joinNamespaces(o *order) error {
 
 // build makes the container around its first process.
 func (s *stage) build(o *order) error {
-	b, err := o.Bundle.Decode()
+	b, err := o.Bundle.decodeOwn()
 	if err != nil {
 		return err
 	}
