@@ -249,16 +249,3 @@ func TestOneUplinkServesAll(t *testing.T) {
 		t.Error("a second uplink was started")
 	}
 }
-
-func TestNoneHasOnlyALoopback(t *testing.T) {
-	u := newUser(t)
-	r := u.request("aaaa")
-	r.Mode = network.ModeNone
-	a := u.attachWith(r)
-	here, _ := listen(t, a.NetNS, "127.0.0.1:0")
-	conn, err := dial(a, "tcp4", here.String())
-	expectHello(t, conn, err)
-	if _, err := dial(a, "tcp4", "10.0.2.3:53"); err == nil {
-		t.Error("it reaches the outside")
-	}
-}

@@ -17,17 +17,15 @@ import (
 type life struct {
 	process runtime.Process
 	pids    Pids
+	streams *streams
 	pumps   []*pump
 	// mounts keeps the container's mount namespace until the exit code is out: unmounting it takes the kernel as long as
 	// a short command runs, and would come first.
 	mounts *os.File
-	// slave is the container's side of its terminal: as long as it is open here, a process that closes
-	// the terminal and opens it again does not look like the end.
-	slave *os.File
-	began time.Time
+	began  time.Time
 }
 
-// create makes a life ready to start: the container is set up and its output is being read.
+// create begins a life: the container is being set up from here on. settle follows, or abandon and release.
 func (m *monitor) create(ctx context.Context, bundle runtime.Encoded) (*life, error) {
 	streams, err := m.openStreams()
 	if err != nil {
@@ -39,39 +37,53 @@ func (m *monitor) create(ctx context.Context, bundle runtime.Encoded) (*life, er
 		streams.closeOurs()
 		return nil, err
 	}
-	l := &life{process: process, pids: Pids{Monitor: m.self}}
-	if console := process.Console(); console != nil {
-		err = streams.openConsole(console)
-		l.slave = streams.slave
+	return &life{process: process, streams: streams, pids: Pids{Monitor: m.self}}, nil
+}
+
+// settle waits until a life is ready to start: the container is set up and its output is being read. After an error
+// nothing of it is left.
+func (m *monitor) settle(ctx context.Context, l *life) error {
+	if err := l.process.Ready(ctx); err != nil {
+		l.streams.closeOurs()
+		return err
+	}
+	var err error
+	if console := l.process.Console(); console != nil {
+		err = l.streams.openConsole(console)
 	}
 	if err == nil {
-		l.pids.Container, err = sys.Identify(process.Pid())
+		l.pids.Container, err = sys.Identify(l.process.Pid())
 	}
 	if err == nil {
 		if m.req.Remove { // one that stays may be started again at once, and a layer is mounted but once
-			l.mounts, _ = os.Open(fmt.Sprintf("/proc/%d/ns/mnt", process.Pid())) // without it, the end only takes longer
+			l.mounts, _ = os.Open(fmt.Sprintf("/proc/%d/ns/mnt", l.process.Pid())) // without it, the end only takes longer
 		}
 		err = writeJSON(m.req.RunDir, "pid", l.pids)
 	}
 	if err != nil {
-		streams.closeOurs()
-		closeAll(l.mounts)
-		return nil, errors.Join(err, l.abandon())
+		return errors.Join(err, l.abandon())
 	}
 	var first *pump
-	if streams.stdout != nil {
-		first = m.out.pump(streams.stdout, logs.Stdout, nil)
+	if l.streams.stdout != nil {
+		first = m.out.pump(l.streams.stdout, logs.Stdout, nil)
 		l.pumps = append(l.pumps, first)
 	}
-	if streams.stderr != nil {
-		l.pumps = append(l.pumps, m.out.pump(streams.stderr, logs.Stderr, first))
+	if l.streams.stderr != nil {
+		l.pumps = append(l.pumps, m.out.pump(l.streams.stderr, logs.Stderr, first))
 	}
-	m.in.set(streams.stdin)
-	return l, nil
+	m.in.set(l.streams.stdin)
+	return nil
 }
 
-// abandon ends a life that has not started. release follows.
+// abandon ends a life that has not begun to read and write.
 func (l *life) abandon() error {
+	l.streams.closeOurs()
+	closeAll(l.mounts)
+	return l.kill()
+}
+
+// kill ends a life that has not started.
+func (l *life) kill() error {
 	err := syscall.Kill(l.process.Pid(), syscall.SIGKILL)
 	if err == nil {
 		_, err = l.process.Wait()
@@ -95,14 +107,16 @@ func (l *life) release() {
 	for _, p := range l.pumps {
 		p.close()
 	}
-	closeAll(l.slave, l.mounts)
+	closeAll(l.streams.slave, l.mounts)
 }
 
 // streams are both sides of what a container's process reads and writes.
 type streams struct {
 	theirs                runtime.Stdio
 	stdin, stdout, stderr *os.File
-	slave                 *os.File
+	// slave is the container's side of its terminal: as long as it is open here, a process that closes
+	// the terminal and opens it again does not look like the end.
+	slave *os.File
 }
 
 // openStreams makes pipes; with a terminal the launcher makes that instead.

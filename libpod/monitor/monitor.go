@@ -100,6 +100,13 @@ func inherit(hooks Hooks, signals chan os.Signal) (m *monitor, attached *os.File
 		return nil, nil, err
 	}
 	defer control.Close()
+	// What needs no request is done before it comes.
+	if err := errors.Join(sys.AdoptOrphans(), sys.CloseForeign(fdFirstFree)); err != nil {
+		return nil, nil, err
+	}
+	if m.self, err = sys.Identify(os.Getpid()); err != nil {
+		return nil, nil, err
+	}
 	files, err := receiveFiles(control)
 	if err != nil {
 		return nil, nil, err
@@ -116,7 +123,7 @@ func inherit(hooks Hooks, signals chan os.Signal) (m *monitor, attached *os.File
 	if m.control, err = sys.Pollable(control); err != nil {
 		return nil, nil, err
 	}
-	return m, attached, sys.CloseForeign(fdFirstFree)
+	return m, attached, nil
 }
 
 // take takes over the descriptors that an envelope speaks of: those that were inherited, and those that were passed.
@@ -184,11 +191,19 @@ func (m *monitor) readRequest() (data []byte, bundle runtime.Encoded, err error)
 
 // begin does everything up to the container's running for the first time.
 func (m *monitor) begin(ctx context.Context, attached *os.File) (*life, error) {
-	if err := m.prepare(ctx, attached); err != nil {
+	var err error
+	if m.launcher, err = m.hooks.Launcher(m.req); err != nil {
 		return nil, err
 	}
 	l, err := m.createLife(ctx)
 	if err != nil {
+		return nil, err
+	}
+	// While the container is set up by its own first process.
+	if err := m.prepare(ctx, attached); err != nil {
+		return nil, errors.Join(err, l.abandon())
+	}
+	if err := m.settle(ctx, l); err != nil {
 		return nil, err
 	}
 	if !m.req.Start {
@@ -196,7 +211,7 @@ func (m *monitor) begin(ctx context.Context, attached *os.File) (*life, error) {
 		var released [1]byte
 		if _, err := io.ReadFull(m.control, released[:]); err != nil {
 			defer l.release()
-			return nil, errors.Join(errors.New("the container was given up before its start"), l.abandon(), l.finish(m))
+			return nil, errors.Join(errors.New("the container was given up before its start"), l.kill(), l.finish(m))
 		}
 	}
 	if err := m.start(l); err != nil {
@@ -214,12 +229,6 @@ func (m *monitor) prepare(ctx context.Context, attached *os.File) (err error) {
 	if attached != nil {
 		m.server.serve(attached, m.req.OpenStdin)
 	}
-	if m.self, err = sys.Identify(os.Getpid()); err != nil {
-		return err
-	}
-	if err = sys.AdoptOrphans(); err != nil {
-		return err
-	}
 	if err = remove(m.req.RunDir + "/exit"); err != nil {
 		return err
 	}
@@ -227,9 +236,6 @@ func (m *monitor) prepare(ctx context.Context, attached *os.File) (err error) {
 		if m.out.log, err = logs.Create(m.req.Log.Path, m.req.Log.MaxSize); err != nil {
 			return fmt.Errorf("cannot open the container's log: %w", err)
 		}
-	}
-	if m.launcher, err = m.hooks.Launcher(m.req); err != nil {
-		return err
 	}
 	if m.recorder, err = m.hooks.Recorder(m.req); err != nil {
 		return err
@@ -342,10 +348,13 @@ func (m *monitor) restart(ctx context.Context, ended *life, last Exit) (*life, e
 		return nil, err
 	}
 	l, err := m.createLife(ctx)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = m.settle(ctx, l)
 	}
-	if err := m.start(l); err != nil {
+	if err == nil {
+		err = m.start(l)
+	}
+	if err != nil {
 		return nil, err
 	}
 	// The container runs, whether or not that can be written down: the pid file says so too.

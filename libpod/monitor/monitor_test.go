@@ -79,7 +79,9 @@ func (hostLauncher) Create(_ context.Context, e runtime.Encoded, stdio runtime.S
 	return p, p.cmd.Start()
 }
 
-func (p *hostProcess) Pid() int          { return p.cmd.Process.Pid }
+func (p *hostProcess) Pid() int                    { return p.cmd.Process.Pid }
+func (p *hostProcess) Ready(context.Context) error { return nil }
+
 func (p *hostProcess) Console() *os.File { return p.console }
 func (p *hostProcess) Delete() error     { return nil }
 func (p *hostProcess) Start() error {

@@ -63,8 +63,8 @@ type Stdio struct {
 
 // Launcher makes containers.
 type Launcher interface {
-	// Create sets the container up to the point where its command could be executed. netns, when not
-	// nil, is the network namespace to join.
+	// Create begins to set the container up; Process.Ready waits for that. netns, when not nil, is the network namespace to
+	// join. io may be closed as soon as it returns.
 	Create(ctx context.Context, b Encoded, io Stdio, netns *os.File) (Process, error)
 }
 
@@ -72,7 +72,10 @@ type Launcher interface {
 type Process interface {
 	// Pid is its process id in the namespace of the caller.
 	Pid() int
-	// Console is the master side of the terminal, nil without one.
+	// Ready waits until the container is set up to the point where its command could be executed. After an error nothing is
+	// left of it.
+	Ready(ctx context.Context) error
+	// Console is the master side of the terminal, nil without one. It is known when the container is ready.
 	Console() *os.File
 	// Start executes the command and returns once execve has succeeded. Errors are errdefs.ErrNoCommand,
 	// errdefs.ErrNotExecutable, or others for what failed before.

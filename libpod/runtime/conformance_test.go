@@ -37,6 +37,7 @@ var rules = []rule{
 	{name: "first process is PID 1", script: "echo $$", want: "1"},
 	{name: "environment", script: "echo $A $HOME", want: "b /root"},
 	{name: "host name", script: "hostname", want: "moss"},
+	{name: "nothing but a loopback interface, which is up", script: "for i in /sys/class/net/*; do basename $i; cat $i/flags; done", want: "lo\n0x9"},
 	{name: "umask", script: "umask", want: "0022"},
 	{
 		name: "working directory is made", script: "pwd", want: "/a/b",
@@ -179,7 +180,7 @@ func TestTerminal(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := bundle(t, "read x; stty size; test -c /dev/console && echo console; readlink /proc/self/fd/0; exit 3")
 			b.Spec.Process.Terminal = true
-			p, err := l.Create(context.Background(), encode(t, b), runtime.Stdio{}, nil)
+			p, err := create(l, encode(t, b), runtime.Stdio{}, nil)
 			must(t, err)
 			must(t, sys.SetWinsize(p.Console(), 33, 77))
 			must(t, p.Start())
@@ -203,7 +204,7 @@ func TestExecSharesTheContainersNamespacesAndRestrictions(t *testing.T) {
 	exe := program(t)
 	for name, l := range launchers(t) {
 		t.Run(name, func(t *testing.T) {
-			p, err := l.Create(context.Background(), encode(t, bundle(t, "touch /tmp/ready; sleep 1000")), runtime.Stdio{}, nil)
+			p, err := create(l, encode(t, bundle(t, "touch /tmp/ready; sleep 1000")), runtime.Stdio{}, nil)
 			must(t, err)
 			must(t, p.Start())
 			defer func() {
@@ -249,7 +250,7 @@ func TestOwnInitForwardsSignalsAndReaps(t *testing.T) {
 	b.Init = true
 	r, w, err := os.Pipe()
 	must(t, err)
-	p, err := l.Create(context.Background(), encode(t, b), runtime.Stdio{Stdout: w, Stderr: w}, nil)
+	p, err := create(l, encode(t, b), runtime.Stdio{Stdout: w, Stderr: w}, nil)
 	w.Close()
 	must(t, err)
 	must(t, p.Start())
@@ -327,7 +328,7 @@ func TestContainersJoinAGivenNetwork(t *testing.T) {
 			defer netns.Close()
 			r, w, err := os.Pipe()
 			must(t, err)
-			p, err := l.Create(context.Background(), encode(t, bundle(t, "readlink /proc/self/ns/net")), runtime.Stdio{Stdout: w}, netns)
+			p, err := create(l, encode(t, bundle(t, "readlink /proc/self/ns/net")), runtime.Stdio{Stdout: w}, netns)
 			w.Close()
 			must(t, err)
 			must(t, p.Start())

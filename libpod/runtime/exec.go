@@ -51,17 +51,18 @@ func Exec(ctx context.Context, target Target, proc *specs.Process, seccomp strin
 		spaces.pid = init
 	}
 	copied := *proc
-	p, err := startStage(ctx, &launch{
+	start := &launch{
 		exe: exe, name: stageExec, spaces: spaces, group: group, stdio: io,
 		order: order{Command: &command{
 			Process: &copied, Seccomp: seccomp, User: target.User, Groups: target.Groups, Namespaces: kinds &^ sys.ClonePID, Pid: target.Pid,
 		}},
-	})
+	}
+	p, err := start.begin()
 	if err != nil {
 		return nil, err
 	}
 	p.extra, p.group = true, group
-	return p, nil
+	return p, p.Ready(ctx)
 }
 
 // differing are the kinds of namespaces that a process does not share with the caller.

@@ -1,10 +1,8 @@
 package runtime
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	goruntime "runtime"
 	"slices"
@@ -28,8 +26,8 @@ type launch struct {
 	placed bool     // the stage was born in its cgroup
 }
 
-// startStage starts the program as a stage and waits until it has set everything up.
-func startStage(ctx context.Context, l *launch) (*process, error) {
+// begin starts the program as a stage, unless one is ready, puts it into its cgroup and tells it what to do.
+func (l *launch) begin() (*process, error) {
 	p := l.ready
 	if p == nil {
 		var err error
@@ -37,9 +35,7 @@ func startStage(ctx context.Context, l *launch) (*process, error) {
 			return nil, err
 		}
 	}
-	stop := context.AfterFunc(ctx, func() { _ = p.child.Kill() })
-	defer stop()
-	if err := l.prepare(p); err != nil {
+	if err := l.instruct(p); err != nil {
 		p.abandon()
 		return nil, err
 	}
@@ -62,8 +58,7 @@ func (l *launch) start() (*process, error) {
 	return p, nil
 }
 
-// prepare puts the stage into its cgroup, tells it what to do and waits until that is done.
-func (l *launch) prepare(p *process) error {
+func (l *launch) instruct(p *process) error {
 	if !l.placed {
 		if err := l.group.add(p.pid); err != nil {
 			return err
@@ -72,12 +67,7 @@ func (l *launch) prepare(p *process) error {
 	if err := l.sendOrder(p.socket); err != nil && !errors.Is(err, syscall.EPIPE) {
 		return fmt.Errorf("cannot tell the container's first process what to do: %w", err)
 	}
-	console, err := receiveFrame(p.socket)
-	if errors.Is(err, io.EOF) {
-		return errors.New("cannot set the container up: its first process was killed; is there enough memory?")
-	}
-	p.console = console
-	return err
+	return nil
 }
 
 // sendOrder completes the order with the descriptors that belong to it.

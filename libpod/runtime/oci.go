@@ -67,6 +67,9 @@ func (l *oci) Create(ctx context.Context, e Encoded, io Stdio, netns *os.File) (
 	return p, p.create(ctx, io, spec.Process.Terminal)
 }
 
+// Ready has nothing to wait for: create(8) of a runtime returns when everything is set up.
+func (p *ociProcess) Ready(context.Context) error { return nil }
+
 // mountRoot mounts the root directory and fills the volumes, which a runtime does not.
 func (p *ociProcess) mountRoot(spec *specs.Spec) error {
 	target := mountPoint(p.bundle.RunDir)

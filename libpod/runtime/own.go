@@ -65,7 +65,7 @@ func (l *Own) take(spaces *namespaces) *process {
 	return p
 }
 
-func (l *Own) Create(ctx context.Context, b Encoded, io Stdio, netns *os.File) (Process, error) {
+func (l *Own) Create(_ context.Context, b Encoded, io Stdio, netns *os.File) (Process, error) {
 	var o outline
 	if err := json.Unmarshal(b, &o); err != nil {
 		return nil, fmt.Errorf("cannot read the container's configuration: %w", err)
@@ -95,7 +95,7 @@ func (l *Own) Create(ctx context.Context, b Encoded, io Stdio, netns *os.File) (
 		exe: l.exe, name: stageInit, spaces: spaces, group: group, stdio: io,
 		ready: l.take(spaces), order: order{Bundle: b, Kinds: spaces.joined(), Loopback: spaces.fresh&sys.CloneNet != 0},
 	}
-	p, err := startStage(ctx, start)
+	p, err := start.begin()
 	if err != nil {
 		return nil, joinErrors(err, group.destroy())
 	}

@@ -2,7 +2,6 @@ package runtime_test
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -70,7 +69,7 @@ func sleeper(t *testing.T, l runtime.Launcher, pids string) int {
 	t.Helper()
 	b := bundle(t, "exec sleep 1000")
 	b.Spec.Linux.Namespaces[0].Path = pids
-	p, err := l.Create(context.Background(), encode(t, b), runtime.Stdio{}, nil)
+	p, err := create(l, encode(t, b), runtime.Stdio{}, nil)
 	must(t, err)
 	must(t, p.Start())
 	return p.Pid()

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -27,6 +28,21 @@ type process struct {
 func (p *process) Pid() int { return p.pid }
 
 func (p *process) Console() *os.File { return p.console }
+
+func (p *process) Ready(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() { _ = p.child.Kill() })
+	defer stop()
+	console, err := receiveFrame(p.socket)
+	if errors.Is(err, io.EOF) {
+		err = errors.New("cannot set the container up: its first process was killed; is there enough memory?")
+	}
+	p.console = console
+	if err != nil {
+		p.abandon()
+		err = joinErrors(err, p.Delete())
+	}
+	return err
+}
 
 func (p *process) Start() error {
 	if p.socket == nil {

@@ -108,6 +108,15 @@ func bundle(t *testing.T, script string) *runtime.Bundle {
 	}
 }
 
+// create sets a container up.
+func create(l runtime.Launcher, b runtime.Encoded, io runtime.Stdio, netns *os.File) (runtime.Process, error) {
+	p, err := l.Create(context.Background(), b, io, netns)
+	if err == nil {
+		err = p.Ready(context.Background())
+	}
+	return p, err
+}
+
 // result is what a finished container left.
 type result struct {
 	code int
@@ -120,7 +129,7 @@ func run(t *testing.T, l runtime.Launcher, b *runtime.Bundle) (result, error) {
 	r, w, err := os.Pipe()
 	must(t, err)
 	defer r.Close()
-	p, err := l.Create(context.Background(), encode(t, b), runtime.Stdio{Stdout: w, Stderr: w}, nil)
+	p, err := create(l, encode(t, b), runtime.Stdio{Stdout: w, Stderr: w}, nil)
 	w.Close()
 	if err != nil {
 		return result{}, err
