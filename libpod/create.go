@@ -24,6 +24,27 @@ const (
 // Create adds a container made from an image (nil with Image.Rootfs): it completes c, which is then what is
 // stored.
 func (e *Engine) Create(ctx Context, c *spec.Container, img *storage.Image) error {
+	return e.create(ctx, c, img, nil)
+}
+
+// Run is Create and Start in one. After a state.StartError the container is there, but does not run.
+func (e *Engine) Run(ctx Context, c *spec.Container, img *storage.Image, opts StartOptions) (warnings []string, err error) {
+	begun := false
+	err = e.create(ctx, c, img, func(ctx Context, l *state.Locked) error {
+		begun = true
+		warnings, err = e.start(ctx, l, opts)
+		return err
+	})
+	if !begun {
+		err = errors.Join(err, opts.Monitor.Close())
+	}
+	return warnings, err
+}
+
+// starter starts a container that was just created; nil leaves it.
+type starter func(Context, *state.Locked) error
+
+func (e *Engine) create(ctx Context, c *spec.Container, img *storage.Image, start starter) error {
 	if c.ID == "" { // else its monitor has it already
 		c.ID = randomHex()
 	}
@@ -46,11 +67,11 @@ func (e *Engine) Create(ctx Context, c *spec.Container, img *storage.Image) erro
 	if err := e.useVolumes(c); err != nil {
 		return err
 	}
-	return e.add(ctx, c)
+	return e.add(ctx, c, start)
 }
 
 // add stores the container under its name; without one, under a random one that is free.
-func (e *Engine) add(ctx Context, c *spec.Container) error {
+func (e *Engine) add(ctx Context, c *spec.Container, start starter) error {
 	random := c.Name == ""
 	for range 10 {
 		if random {
@@ -58,8 +79,9 @@ func (e *Engine) add(ctx Context, c *spec.Container) error {
 		} else if err := names.Validate(c.Name); err != nil {
 			return err
 		}
-		err := e.Store.Create(c, state.Record{Status: state.Created, RunDir: e.runDir(c.ID)}, prepareLayer)
-		if !errors.Is(err, errdefs.ErrConflict) {
+		err := e.Store.Create(ctx, c, state.Record{Status: state.Created, RunDir: e.runDir(c.ID)}, prepareLayer, start)
+		var created *state.StartError
+		if !errors.Is(err, errdefs.ErrConflict) || errors.As(err, &created) {
 			return err
 		}
 		if !random && !e.removeGone(ctx, c.Name) {

@@ -130,6 +130,9 @@ func (s *launch) prepare(ctx Context) (err error) {
 	if s.req.Ports, err = s.publication(); err != nil {
 		return err
 	}
+	if s.req.Record, err = s.l.Running(); err != nil {
+		return err
+	}
 	if s.req.Bundle, err = bundle.Encode(); err != nil {
 		return err
 	}
@@ -141,14 +144,8 @@ func (s *launch) run(ctx Context, handle *monitor.Handle) error {
 	if err := handle.Send(&s.req, monitor.Passed{RecordLock: s.l.Lock(), NetNS: s.netns, Extra: s.keep}); err != nil {
 		return err
 	}
-	started, err := handle.Start(ctx)
-	if err != nil {
-		return err
-	}
-	s.l.Begin(started.Pids)
-	s.l.State.RestartCount = 0
-	s.l.State.Network.Ports = started.Ports
-	return nil
+	_, err := handle.Start(ctx)
+	return err
 }
 
 // undo takes back what a start that failed has made outside of the record.

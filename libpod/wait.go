@@ -86,9 +86,9 @@ func (e *Engine) Member() int {
 		return 0
 	}
 	for _, entry := range entries {
-		pids, err := monitor.ReadPids(e.runDir(entry.Name()))
-		if err == nil && pids.Monitor.Alive() {
-			return pids.Monitor.Pid
+		life, err := monitor.ReadLife(e.runDir(entry.Name()))
+		if err == nil && life.Monitor.Alive() {
+			return life.Monitor.Pid
 		}
 	}
 	return 0

@@ -58,7 +58,8 @@ func (m *monitor) settle(ctx context.Context, l *life) error {
 		if m.req.Remove { // one that stays may be started again at once, and a layer is mounted but once
 			l.mounts, _ = os.Open(fmt.Sprintf("/proc/%d/ns/mnt", l.process.Pid())) // without it, the end only takes longer
 		}
-		err = writeJSON(m.req.RunDir, "pid", l.pids)
+		l.began = time.Now()
+		err = writeJSON(m.req.RunDir, lifeFile, Life{Pids: l.pids, Began: l.began.Round(0), Ports: m.chosen, Record: m.req.Record})
 	}
 	if err != nil {
 		return errors.Join(err, l.abandon())

@@ -81,7 +81,8 @@ func Main(hooks Hooks) int {
 		m.end()
 		return errdefs.ExitEngine
 	}
-	m.answer(reply{Started: Started{l.pids, m.chosen}})
+	m.answer(reply{Started: Started{l.pids}})
+	_ = m.recorder.Began() // the run directory tells as well
 	closeAll(m.control, m.record)
 	m.control, m.record = nil, nil
 	lean := time.AfterFunc(time.Second, m.trim)
@@ -207,7 +208,7 @@ func (m *monitor) begin(ctx context.Context, attached *os.File) (*life, error) {
 		return nil, err
 	}
 	if !m.req.Start {
-		m.answer(reply{Started: Started{l.pids, m.chosen}})
+		m.answer(reply{Started: Started{l.pids}})
 		var released [1]byte
 		if _, err := io.ReadFull(m.control, released[:]); err != nil {
 			defer l.release()
@@ -265,11 +266,10 @@ func (m *monitor) createLife(ctx context.Context) (*life, error) {
 func (m *monitor) start(l *life) error {
 	m.out.hub.resume()
 	m.present.Store(l)
-	l.began = time.Now()
 	if err := l.process.Start(); err != nil {
 		m.present.Store(nil)
 		defer l.release()
-		return errors.Join(err, l.process.Delete(), l.finish(m))
+		return errors.Join(err, remove(m.req.RunDir+"/"+lifeFile), l.process.Delete(), l.finish(m))
 	}
 	return nil
 }

@@ -8,12 +8,16 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/mosscontainers/moss/pkg/spec"
 )
 
 // Recorder is the container's record as the monitor uses it; the state package implements it. The
-// monitor calls it from one goroutine. The first life is recorded as running by whoever called Spawn,
-// from the Handle's answer: it may hold the record's lock meanwhile.
+// monitor calls it from one goroutine.
 type Recorder interface {
+	// Began records that the first life runs, as the run directory tells already. The monitor holds the record's lock for
+	// whoever called Spawn.
+	Began() error
 	// Running records that the restart policy began another life after the one that ended with last.
 	Running(pids Pids, last Exit) error
 	// Exited records durably (but for volatile containers) how a life ended. It is called once per life,
@@ -42,9 +46,20 @@ type Exit struct {
 // when its monitor was killed.
 func ReadExit(runDir string) (Exit, error) { return readJSON[Exit](runDir, "exit") }
 
-// ReadPids reads who the processes of the container's present or last life are; os.ErrNotExist before
-// there was one.
-func ReadPids(runDir string) (Pids, error) { return readJSON[Pids](runDir, "pid") }
+// Life is what a monitor leaves in the run directory while the container lives.
+type Life struct {
+	Pids
+	Began time.Time `json:"began"`
+	// Ports are the published ports with the host ports that were bound.
+	Ports []spec.PortMapping `json:"ports,omitempty"`
+	// Record is Request.Record.
+	Record json.RawMessage `json:"record,omitempty"`
+}
+
+// ReadLife reads the container's present or last life; os.ErrNotExist before there was one.
+func ReadLife(runDir string) (Life, error) { return readJSON[Life](runDir, lifeFile) }
+
+const lifeFile = "life"
 
 func readJSON[T any](dir, name string) (v T, err error) {
 	path := filepath.Join(dir, name)

@@ -28,6 +28,8 @@ type Request struct {
 	Trees []string `json:"trees,omitempty"`
 	// Cleanup are files to unlink once the container has ended for good.
 	Cleanup []string `json:"cleanup,omitempty"`
+	// Record is what the container's record is going to be, for those who read Life: the monitor does not understand it.
+	Record json.RawMessage `json:"record,omitempty"`
 	// Ports is for the Ports hook, which binds them before the process starts: published.Ports. Nil has none.
 	Ports json.RawMessage `json:"ports,omitempty"`
 	// Start goes on from created to started without being told: one round trip less.
@@ -72,7 +74,7 @@ type Files struct {
 // Passed are the descriptors that come with a request. The caller keeps and closes its own.
 type Passed struct {
 	// RecordLock is the lock of the container's record, which the caller holds. It is held until the container runs and
-	// RUNDIR/pid says so: if the caller is killed meanwhile, nobody takes the container for one that does not run.
+	// its Life says so: if the caller is killed meanwhile, nobody takes the container for one that does not run.
 	RecordLock *os.File
 	// NetNS is the container's network namespace, nil when the bundle says all.
 	NetNS *os.File

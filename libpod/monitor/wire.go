@@ -4,7 +4,6 @@ import (
 	"errors"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
-	"github.com/mosscontainers/moss/pkg/spec"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
@@ -25,8 +24,6 @@ type Pids struct {
 // Started is what is known of a container once its command runs.
 type Started struct {
 	Pids
-	// Ports are the published ports with the host ports that were bound.
-	Ports []spec.PortMapping `json:"ports,omitempty"`
 }
 
 // reply is what the monitor answers: what it did, or an error with its kind.

@@ -54,7 +54,7 @@ func TestADamagedContainerIsNamedAndRemoved(t *testing.T) {
 func add(t *testing.T, store *state.Store, id, name string) {
 	t.Helper()
 	nothing := func(string) error { return nil }
-	if err := store.Create(&spec.Container{ID: id, Name: name}, state.Record{Status: state.Created}, nothing); err != nil {
+	if err := store.Create(t.Context(), &spec.Container{ID: id, Name: name}, state.Record{Status: state.Created}, nothing, nil); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"encoding/json"
 	"net/netip"
 	"time"
 
@@ -46,6 +47,8 @@ type Record struct {
 	Status Status `json:"status"`
 	Intent Intent `json:"intent,omitempty"`
 
+	// Boot is the boot in which Starting was written.
+	Boot    string      `json:"boot,omitempty"`
 	RunDir  string      `json:"runDir,omitempty"` // the container's directory on the file system that a reboot wipes
 	Init    sys.Process `json:"init,omitzero"`    // the container's first process
 	Monitor sys.Process `json:"monitor,omitzero"` // of the present or the last run
@@ -90,11 +93,20 @@ func (r Record) Observed() Record {
 	return r
 }
 
-// begun looks whether a start that nobody confirmed has succeeded: the monitor has left the processes' names then.
+// begun looks whether a start that nobody confirmed has succeeded: the monitor has told so in the run directory then, in a
+// file that the next life replaces.
 func (r *Record) begun() {
-	pids, err := monitor.ReadPids(r.RunDir)
-	if err == nil && pids.Monitor.Alive() {
-		r.Status, r.Monitor, r.Init = Running, pids.Monitor, pids.Container
+	if boot, err := sys.BootID(); err == nil && r.Boot != "" && r.Boot != boot {
+		r.Status, r.StartedAt = Running, r.FinishedAt // nobody knows whether it did
+		return
+	}
+	life, err := monitor.ReadLife(r.RunDir)
+	if err != nil || life.Began.Before(r.FinishedAt) {
+		return
+	}
+	if json.Unmarshal(life.Record, r) == nil {
+		r.begin(life.Pids, life.Began)
+		r.Network.Ports = life.Ports
 	}
 }
 

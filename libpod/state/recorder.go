@@ -2,8 +2,10 @@ package state
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
+	"time"
 
 	"github.com/mosscontainers/moss/libpod/monitor"
 	"github.com/mosscontainers/moss/pkg/errdefs"
@@ -20,10 +22,25 @@ type Recorder struct {
 
 var _ monitor.Recorder = (*Recorder)(nil)
 
+// Began is described at monitor.Recorder.
+func (r *Recorder) Began() error {
+	if r.Volatile {
+		return nil // it is gone before anybody misses it; until then the run directory tells
+	}
+	c, err := r.Store.Read(r.ID)
+	if err != nil || c.Damaged != nil {
+		return errors.Join(err, c.Damaged)
+	}
+	l := &Locked{Container: c, store: r.Store} // whoever started the container locked it for us
+	l.State = l.State.Observed()
+	l.State.Intent = None
+	return l.write(false)
+}
+
 // Running is described at monitor.Recorder.
 func (r *Recorder) Running(pids monitor.Pids, exit monitor.Exit) error {
 	return r.Store.Transact(context.Background(), r.ID, OpResume, func(_ context.Context, l *Locked) error {
-		l.Begin(pids)
+		l.State.begin(pids, now())
 		l.State.RestartCount = exit.Restarts + 1
 		return nil
 	})
@@ -74,11 +91,18 @@ func (r *Recorder) Remove() error {
 	return errors.Join(errs...)
 }
 
-// Begin notes the processes of a life that has begun.
-func (l *Locked) Begin(pids monitor.Pids) {
-	l.State.Monitor, l.State.Init = pids.Monitor, pids.Container
-	l.State.StartedAt = now()
-	l.State.ExitCode, l.State.OOMKilled, l.State.Error = 0, false, ""
+// begin notes the processes of a life that has begun.
+func (r *Record) begin(pids monitor.Pids, when time.Time) {
+	r.Status, r.Monitor, r.Init = Running, pids.Monitor, pids.Container
+	r.StartedAt = when
+	r.ExitCode, r.OOMKilled, r.Error = 0, false, ""
+}
+
+// Running is what the record is going to be once the container runs, for monitor.Request.
+func (l *Locked) Running() (json.RawMessage, error) {
+	r := l.State
+	r.Intent, r.RestartCount = None, 0
+	return json.Marshal(&r)
 }
 
 // end notes how a life ended.

@@ -4,6 +4,7 @@ package state
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -69,7 +70,15 @@ func (s *Store) ContainerDir(id string) string { return s.dir(id) }
 
 // Create adds a container whole or not at all. prepare fills its new directory (the writable layer)
 // before anybody can see it. The container's name must be set; ErrConflict says it is taken.
-func (s *Store) Create(c *spec.Container, rec Record, prepare func(dir string) error) error {
+//
+// start, when not nil, then starts it, as by Transact with OpStart. Its error is a StartError: the container is there.
+func (s *Store) Create(ctx context.Context, c *spec.Container, rec Record, prepare func(dir string) error, start func(context.Context, *Locked) error) error {
+	before := rec
+	if start != nil {
+		if err := rec.intend(Starting); err != nil {
+			return err
+		}
+	}
 	staging := s.stagingDir(c.ID)
 	err := os.Mkdir(staging, 0o700)
 	if errors.Is(err, os.ErrNotExist) {
@@ -95,11 +104,26 @@ func (s *Store) Create(c *spec.Container, rec Record, prepare func(dir string) e
 	if err := os.Rename(staging, s.dir(c.ID)); err != nil {
 		return errors.Join(fmt.Errorf("cannot add the container: %w", err), os.Remove(s.nameLink(c.Name)), os.RemoveAll(staging))
 	}
-	if c.Remove {
+	if !c.Remove {
+		if err := sys.Sync(s.containers(), s.names()); err != nil {
+			return err
+		}
+	}
+	if start == nil {
 		return nil
 	}
-	return sys.Sync(s.containers(), s.names())
+	l := &Locked{Container: &Container{Spec: c, State: rec, Dir: s.dir(c.ID)}, store: s, lock: lock}
+	if err := l.apply(ctx, transitions[OpStart], before, start); err != nil {
+		return &StartError{err}
+	}
+	return nil
 }
+
+// StartError says that a container was created, but not started.
+type StartError struct{ err error }
+
+func (e *StartError) Error() string { return e.err.Error() }
+func (e *StartError) Unwrap() error { return e.err }
 
 func (s *Store) fill(dir string, c *spec.Container, rec Record, prepare func(dir string) error) error {
 	if err := writeJSON(filepath.Join(dir, specFile), c); err != nil {

@@ -34,11 +34,13 @@ type transition struct {
 	from   []Status
 	intent Intent
 	to     Status
-	why    string // the end of "container X is STATUS: …"
+	// told says that the container's monitor writes the new status: see monitor.Recorder.
+	told bool
+	why  string // the end of "container X is STATUS: …"
 }
 
 var transitions = map[Op]transition{
-	OpStart:  {from: []Status{Created, Exited}, intent: Starting, to: Running, why: "stop it first, or use restart"},
+	OpStart:  {from: []Status{Created, Exited}, intent: Starting, to: Running, told: true, why: "stop it first, or use restart"},
 	OpStop:   {from: []Status{Running, Stopping, Restarting}, to: Stopping, why: "it does not run"},
 	OpExit:   {from: []Status{Created, Running, Stopping, Restarting, Exited}, to: Exited},
 	OpPause:  {from: []Status{Running}, to: Restarting, why: "a stop was asked for"},
@@ -79,17 +81,27 @@ func (s *Store) Transact(ctx context.Context, id string, op Op, act func(context
 	if c.Damaged == nil && !slices.Contains(t.from, c.State.Status) {
 		return errdefs.Errorf(errdefs.ErrConflict, "cannot %s container %s: it is %s; %s", op, c.Spec.Name, c.State.Status, t.why)
 	}
-	return l.apply(ctx, t, act)
-}
-
-func (l *Locked) apply(ctx context.Context, t transition, act func(context.Context, *Locked) error) error {
 	before := l.State
 	if t.intent != None {
-		l.State.Intent = t.intent
+		if err := l.State.intend(t.intent); err != nil {
+			return err
+		}
 		if err := l.write(false); err != nil {
 			return err
 		}
 	}
+	return l.apply(ctx, t, before, act)
+}
+
+// intend notes what is about to be done.
+func (r *Record) intend(i Intent) (err error) {
+	r.Intent = i
+	r.Boot, err = sys.BootID()
+	return err
+}
+
+// apply does what was written down as intended. before is the record to go back to.
+func (l *Locked) apply(ctx context.Context, t transition, before Record, act func(context.Context, *Locked) error) error {
 	err := act(ctx, l)
 	if l.removed {
 		return err
@@ -100,6 +112,9 @@ func (l *Locked) apply(ctx context.Context, t transition, act func(context.Conte
 			return err
 		}
 		return errors.Join(err, l.write(false))
+	}
+	if t.told {
+		return nil
 	}
 	if t.to != "" {
 		l.State.Status = t.to
@@ -136,8 +151,8 @@ func (l *Locked) mend() error {
 			l.State.FinishedAt = now()
 		}
 	}
-	if before.Status == l.State.Status && before.Intent == None {
-		return nil
+	if before.Status == l.State.Status && before.Intent == None || l.Spec.Remove {
+		return nil // what is seen of one that vanishes can be seen again
 	}
 	return l.write(true)
 }

@@ -93,19 +93,19 @@ func (s *session) run(ctx context.Context, conn *os.File) error {
 	return err
 }
 
-// startAttached starts a container with our streams joined to it from its first byte on. conn and start.Attach are from
-// monitor.Pair.
-func (a *App) startAttached(ctx context.Context, c *spec.Container, o attachOptions, only []string, conn *os.File, start libpod.StartOptions) error {
+// startAttached starts a container with our streams joined to it from its first byte on. conn and theirs are from
+// monitor.Pair; start gives theirs to the container.
+func (a *App) startAttached(ctx context.Context, c *spec.Container, o attachOptions, only []string, conn, theirs *os.File, start func() ([]string, error)) error {
 	engine, err := a.Engine()
 	if err != nil {
 		return err
 	}
 	s, err := o.open(a, c, only, a.proxyTo(engine, c.ID))
 	if err != nil {
-		return errors.Join(err, conn.Close(), start.Monitor.Close())
+		return errors.Join(err, conn.Close(), theirs.Close())
 	}
-	warnings, err := engine.Start(ctx, c.ID, start)
-	err = errors.Join(err, start.Attach.Close())
+	warnings, err := start()
+	err = errors.Join(err, theirs.Close())
 	if err != nil {
 		return errors.Join(err, s.restore(), conn.Close())
 	}

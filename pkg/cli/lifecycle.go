@@ -329,7 +329,9 @@ func (o *startOptions) startAttached(ctx context.Context, app *App, ref string) 
 	if err != nil {
 		return err
 	}
-	return app.startAttached(ctx, c.Spec, o.attachOptions, streams, conn, libpod.StartOptions{Attach: theirs})
+	return app.startAttached(ctx, c.Spec, o.attachOptions, streams, conn, theirs, func() ([]string, error) {
+		return engine.Start(ctx, c.Spec.ID, libpod.StartOptions{Attach: theirs})
+	})
 }
 
 type pruneOptions struct {

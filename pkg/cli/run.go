@@ -12,6 +12,7 @@ import (
 
 	"github.com/mosscontainers/moss/libpod"
 	"github.com/mosscontainers/moss/libpod/monitor"
+	"github.com/mosscontainers/moss/libpod/state"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
 	"github.com/mosscontainers/moss/storage"
@@ -40,7 +41,7 @@ func (o *createOptions) create(ctx context.Context, app *App, args []string) (*s
 	if err != nil {
 		return nil, err
 	}
-	return c, o.store(ctx, app, img)
+	return c, o.store(ctx, app, func(engine *libpod.Engine) error { return engine.Create(ctx, c, img) })
 }
 
 // describe completes the description by flags and arguments, and finds the image.
@@ -58,8 +59,8 @@ func (o *createOptions) describe(ctx context.Context, app *App, args []string) (
 	return c, img, err
 }
 
-// store creates the container that was described.
-func (o *createOptions) store(ctx context.Context, app *App, img *storage.Image) error {
+// store creates the container that was described, by add, which may start it too.
+func (o *createOptions) store(ctx context.Context, app *App, add func(*libpod.Engine) error) error {
 	engine, err := app.Engine()
 	if err != nil {
 		return err
@@ -68,10 +69,25 @@ func (o *createOptions) store(ctx context.Context, app *App, img *storage.Image)
 	if err != nil {
 		return err
 	}
-	if err := o.add(ctx, engine, img); err != nil {
+	if o.replace && o.Name != "" {
+		err = engine.Remove(ctx, o.Name, libpod.RemoveOptions{Force: true})
+		if errors.Is(err, errdefs.ErrNotFound) {
+			err = nil
+		}
+	}
+	if err == nil {
+		err = add(engine)
+	}
+	if !created(err) {
 		return errors.Join(err, cidfile.abandon())
 	}
-	return cidfile.write(o.ID)
+	return errors.Join(err, cidfile.write(o.ID))
+}
+
+// created says whether a container is there after all.
+func created(err error) bool {
+	var notStarted *state.StartError
+	return err == nil || errors.As(err, &notStarted)
 }
 
 // image finds the image, nil for a directory.
@@ -87,17 +103,6 @@ func (o *createOptions) image(ctx context.Context, app *App, name string) (*stor
 	}
 	c.Image.Name = imageName(img, name)
 	return img, nil
-}
-
-func (o *createOptions) add(ctx context.Context, engine *libpod.Engine, img *storage.Image) error {
-	c := &o.Container
-	if o.replace && c.Name != "" {
-		err := engine.Remove(ctx, c.Name, libpod.RemoveOptions{Force: true})
-		if err != nil && !errors.Is(err, errdefs.ErrNotFound) {
-			return err
-		}
-	}
-	return engine.Create(ctx, c, img)
 }
 
 // cidFile is the file of --cidfile, which must not have been there.
@@ -202,29 +207,36 @@ func (o *runOptions) run(ctx context.Context, app *App, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := o.store(ctx, app, img); err != nil {
-		return errors.Join(err, m.Close())
+	made := false
+	start := func() (warnings []string, err error) {
+		err = o.store(ctx, app, func(engine *libpod.Engine) error {
+			opts := libpod.StartOptions{Attach: theirs, Monitor: m}
+			m = nil // Run uses it up
+			warnings, err = engine.Run(ctx, c, img, opts)
+			made = created(err)
+			return err
+		})
+		return warnings, err
 	}
-	start := libpod.StartOptions{Attach: theirs, Monitor: m}
 	if o.detach {
-		err = o.start(ctx, app, c, start)
+		err = o.start(app, start)
 	} else {
-		err = app.startAttached(ctx, c, o.attachOptions, o.streams, conn, start)
+		err = app.startAttached(ctx, c, o.attachOptions, o.streams, conn, theirs, start)
+	}
+	err = errors.Join(err, m.Close())
+	if !made {
+		return err
 	}
 	return o.undo(ctx, app, c, err)
 }
 
-func (o *runOptions) start(ctx context.Context, app *App, c *spec.Container, start libpod.StartOptions) error {
-	engine, err := app.Engine()
-	if err != nil {
-		return err
-	}
-	warnings, err := engine.Start(ctx, c.ID, start)
+func (o *runOptions) start(app *App, start func() ([]string, error)) error {
+	warnings, err := start()
 	app.Warn(warnings...)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(app.Out, c.ID)
+	_, err = fmt.Fprintln(app.Out, o.ID)
 	return err
 }
 
