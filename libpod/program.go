@@ -22,7 +22,13 @@ type program struct {
 // path is a path by which any process of the user's reaches the program while this process has it open.
 func (p program) path() string { return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), p.file.Fd()) }
 
-func (p program) Close() error { return p.file.Close() }
+// Close is nothing for the zero program.
+func (p program) Close() error {
+	if p.file == nil {
+		return nil
+	}
+	return p.file.Close()
+}
 
 // monitorProgram is the monitor, which is also the stages of containers: the file that the namespace's holder keeps, or
 // that of a running monitor, or a new one.

@@ -2,7 +2,6 @@ package libpod
 
 import (
 	"errors"
-	"os"
 
 	"github.com/mosscontainers/moss/libpod/monitor"
 	"github.com/mosscontainers/moss/libpod/runtime"
@@ -16,25 +15,33 @@ type Monitor struct {
 	exe    program
 }
 
-// Spawn starts the monitor of a container that is described, but need not have been created. attach is as in StartOptions.
-// Give it to Start, or close it.
-func (e *Engine) Spawn(ctx Context, c *spec.Container, attach *os.File) (_ *Monitor, err error) {
+// Spawn starts the monitor of a container that is described, but need not have been created, unless one has been started with
+// the command. Give it to Start or Run, or close it.
+func (e *Engine) Spawn(ctx Context, c *spec.Container) (*Monitor, error) {
 	if c.ID == "" {
 		c.ID = randomHex()
 	}
-	choose, fresh := e.monitorProgram, ""
+	m, err := e.monitorFor(ctx, c)
+	if err == nil && usesOwnLauncher(c) {
+		if err = m.handle.Prepare(runtime.Fresh(c.Fresh())); err != nil {
+			return nil, errors.Join(err, m.Close())
+		}
+	}
+	return m, err
+}
+
+func (e *Engine) monitorFor(ctx Context, c *spec.Container) (m *Monitor, err error) {
+	choose := e.monitorProgram
 	if len(c.Ports) > 0 || c.PublishAll {
 		choose = e.portMonitorProgram
+	} else if pid, control, ok := e.NS.Monitor(); ok && usesOwnLauncher(c) {
+		return &Monitor{handle: monitor.Adopt(pid, control, c.ID)}, nil
 	}
-	if usesOwnLauncher(c) {
-		fresh = runtime.Fresh(c.Fresh())
-	}
-	m := &Monitor{}
+	m = &Monitor{}
 	if m.exe, err = choose(); err != nil {
 		return nil, err
 	}
-	m.handle, err = monitor.Spawn(ctx, m.exe.path(), c.ID, fresh, monitor.Files{Attach: attach, UsersLock: rootless.UsersLock()})
-	if err != nil {
+	if m.handle, err = monitor.Spawn(ctx, m.exe.path(), c.ID, rootless.UsersLock()); err != nil {
 		return nil, errors.Join(err, m.exe.Close())
 	}
 	if err := e.share(m.exe, m.handle.Pid()); err != nil {

@@ -28,7 +28,7 @@ const bundleFile = "bundle.json"
 type StartOptions struct {
 	// Attach is a connection's other end (monitor.Pair): nil without.
 	Attach *os.File
-	// Monitor was started by Spawn for this container, with Attach; nil when there is none. Start uses it up.
+	// Monitor was started by Spawn for this container; nil when there is none. Start uses it up.
 	Monitor *Monitor
 }
 
@@ -70,12 +70,12 @@ func (e *Engine) start(ctx Context, l *state.Locked, opts StartOptions) (warning
 	}()
 	m := opts.Monitor
 	if m == nil {
-		if m, err = e.Spawn(ctx, s.c, opts.Attach); err != nil {
+		if m, err = e.Spawn(ctx, s.c); err != nil {
 			return nil, err
 		}
 	}
 	if err = s.prepare(ctx); err == nil {
-		err = s.run(ctx, m.handle)
+		err = s.run(ctx, m.handle, opts.Attach)
 	}
 	if err != nil {
 		return nil, errors.Join(err, m.Close(), s.undo())
@@ -140,8 +140,8 @@ func (s *launch) prepare(ctx Context) (err error) {
 }
 
 // run tells the monitor what to do and waits until the container's command has been executed.
-func (s *launch) run(ctx Context, handle *monitor.Handle) error {
-	if err := handle.Send(&s.req, monitor.Passed{RecordLock: s.l.Lock(), NetNS: s.netns, Extra: s.keep}); err != nil {
+func (s *launch) run(ctx Context, handle *monitor.Handle, attach *os.File) error {
+	if err := handle.Send(&s.req, monitor.Passed{Attach: attach, RecordLock: s.l.Lock(), NetNS: s.netns, Extra: s.keep}); err != nil {
 		return err
 	}
 	_, err := handle.Start(ctx)

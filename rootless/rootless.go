@@ -37,6 +37,8 @@ type Namespace struct {
 	// from that of another build of moss.
 	Program   func() ([]byte, error)
 	ProgramID string
+
+	monitorTaken bool
 }
 
 // Inside says whether this process is in the user's namespace (or is real root, which needs none).
@@ -154,6 +156,24 @@ func (n *Namespace) MonitorProgram() (program *os.File, ok bool) {
 	}
 	program, err = os.Open(path)
 	return program, err == nil
+}
+
+// Monitor is the monitor that was started with this command, if it runs the program that this moss carries: its pid and its
+// control socket. It is handed out once.
+func (n *Namespace) Monitor() (pid int, control *os.File, ok bool) {
+	e := nsenter.Result()
+	if e.Monitor == 0 || n.monitorTaken {
+		return 0, nil, false
+	}
+	n.monitorTaken = true
+	control = os.NewFile(uintptr(e.Control), "control")
+	program, ok := n.MonitorProgram()
+	if !ok {
+		control.Close() // that of another build ends by itself
+		return 0, nil, false
+	}
+	program.Close()
+	return e.Monitor, control, true
 }
 
 // ExitPipe is the path of a pipe that reports end of file when the holder ends.

@@ -26,8 +26,8 @@ import (
 type Hooks struct {
 	// Launcher is how the container is made.
 	Launcher func(*Request) (runtime.Launcher, error)
-	// Prepare, when not nil, is told what Spawn knew of the container, as soon as there is a process.
-	Prepare func(fresh string)
+	// Prepare, when not nil, is told what Handle.Prepare was.
+	Prepare func(fresh uint32)
 	// Recorder opens the container's record.
 	Recorder func(*Request) (Recorder, error)
 	// Ports binds req.Ports and serves them in netns until closed. It is called, when there are ports,
@@ -64,9 +64,6 @@ type monitor struct {
 // code. What goes wrong before the container runs is told to whoever called Spawn.
 func Main(hooks Hooks) int {
 	goruntime.LockOSThread() // a container dies with the thread that made it
-	if fresh := os.Getenv(envFresh); fresh != "" && hooks.Prepare != nil {
-		hooks.Prepare(fresh)
-	}
 	// From the answer on, whoever asked may send signals. (Asking for them takes time, which there is before the request comes.)
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGCHLD)
@@ -108,7 +105,8 @@ func inherit(hooks Hooks, signals chan os.Signal) (m *monitor, attached *os.File
 	if m.self, err = sys.Identify(os.Getpid()); err != nil {
 		return nil, nil, err
 	}
-	files, err := receiveFiles(control)
+	m.users, _ = sys.Inherit(fdUsersLock, "users.lock", false) // as real root there is none
+	files, err := m.receive(control)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -118,6 +116,7 @@ func inherit(hooks Hooks, signals chan os.Signal) (m *monitor, attached *os.File
 		return nil, nil, err
 	}
 	m.req = e.Request
+	sys.SetArgument(1, m.req.ContainerID)
 	if attached, err = m.take(&e, files[1:]); err != nil {
 		return nil, nil, err
 	}
@@ -127,39 +126,47 @@ func inherit(hooks Hooks, signals chan os.Signal) (m *monitor, attached *os.File
 	return m, attached, nil
 }
 
-// take takes over the descriptors that an envelope speaks of: those that were inherited, and those that were passed.
+// take takes over the descriptors that an envelope speaks of.
 func (m *monitor) take(e *envelope, passed []*os.File) (attached *os.File, err error) {
-	inherited := func(there bool, fd int, name string, stream bool) (f *os.File) {
-		if there && err == nil {
-			f, err = sys.Inherit(fd, name, stream)
-		}
-		return f
-	}
 	next := func(there bool) (f *os.File) {
 		if there && len(passed) > 0 {
 			f, passed = passed[0], passed[1:]
 		}
 		return f
 	}
-	attached = inherited(e.Attach, fdAttach, "attach", true)
-	m.users = inherited(e.UsersLock, fdUsersLock, "users.lock", false)
-	m.record = next(e.RecordLock)
-	m.netns = next(e.NetNS)
+	attached, m.record, m.netns = next(e.Attach), next(e.RecordLock), next(e.NetNS)
 	m.extra = passed
 	if len(passed) != e.Extra {
-		err = errors.Join(err, errors.New("cannot read the request: descriptors are missing"))
+		return nil, errors.New("cannot read the request: descriptors are missing")
 	}
-	return attached, err
+	if attached == nil {
+		return nil, nil
+	}
+	defer attached.Close()
+	return sys.Pollable(attached)
 }
 
-// receiveFiles takes the descriptors of Send: at least one.
-func receiveFiles(control *os.File) ([]*os.File, error) {
-	var word [1]byte
-	n, files, err := sys.ReceiveFiles(control, word[:])
-	if err == nil && (n == 0 || len(files) == 0) {
-		err = errors.New("the container was given up before its start")
+// receive takes what Prepare and Send tell: at least one descriptor.
+func (m *monitor) receive(control *os.File) ([]*os.File, error) {
+	for {
+		word := make([]byte, 1)
+		n, files, err := sys.ReceiveFiles(control, word)
+		switch {
+		case err != nil:
+			return nil, err
+		case n == 0 || word[0] == wordFiles && len(files) == 0:
+			return nil, errors.New("the container was given up before its start")
+		case word[0] == wordFiles:
+			return files, nil
+		}
+		var fresh [4]byte
+		if _, err := io.ReadFull(control, fresh[:]); err != nil {
+			return nil, err
+		}
+		if m.hooks.Prepare != nil {
+			m.hooks.Prepare(binary.LittleEndian.Uint32(fresh[:]))
+		}
 	}
-	return files, err
 }
 
 // readEnvelope reads the request from its memory file.

@@ -169,20 +169,20 @@ func (b *box) must(err error) {
 
 // spawn starts the monitor; with attach, with a client that is there from the first byte on.
 func (b *box) spawn(attach bool) error {
-	var files Files
+	var passed Passed
 	if attach {
 		conn, theirs, err := Pair()
 		b.must(err)
 		defer theirs.Close()
-		b.conn, files.Attach = conn, theirs
+		b.conn, passed.Attach = conn, theirs
 	}
 	b.process.Terminal = b.req.Terminal
 	var err error
 	b.req.Bundle, err = (&runtime.Bundle{ID: "test", Spec: &specs.Spec{Process: b.process}}).Encode()
 	b.must(err)
-	h, err := Spawn(b.Context(), "/proc/self/exe", b.req.ContainerID, "", files)
+	h, err := Spawn(b.Context(), "/proc/self/exe", b.req.ContainerID, nil)
 	if err == nil {
-		err = h.Send(b.req, Passed{})
+		err = h.Send(b.req, passed)
 	}
 	b.must(err)
 	b.handle, b.exited = h, make(chan struct{})

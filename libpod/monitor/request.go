@@ -63,16 +63,10 @@ const (
 	RestartUnlessStopped = "unless-stopped"
 )
 
-// Files are the descriptors a monitor inherits. The caller keeps and closes its own.
-type Files struct {
-	// Attach, when not nil, is the monitor's end of a socket pair: a client from the first byte on.
-	Attach *os.File
-	// UsersLock is only held: as long as it is open the user namespace is kept.
-	UsersLock *os.File
-}
-
 // Passed are the descriptors that come with a request. The caller keeps and closes its own.
 type Passed struct {
+	// Attach, when not nil, is the monitor's end of a socket pair: a client from the first byte on.
+	Attach *os.File
 	// RecordLock is the lock of the container's record, which the caller holds. It is held until the container runs and
 	// its Life says so: if the caller is killed meanwhile, nobody takes the container for one that does not run.
 	RecordLock *os.File
@@ -85,22 +79,17 @@ type Passed struct {
 // envelope is what travels: the request and which descriptors come with it. In the memory file its length comes before it,
 // four bytes, little endian, and the bundle after it.
 type envelope struct {
-	Request   *Request `json:"request"`
-	Attach    bool     `json:"attach,omitempty"`
-	UsersLock bool     `json:"usersLock,omitempty"`
-	// RecordLock and what follows are described at Passed.
+	Request *Request `json:"request"`
+	// What follows is described at Passed.
+	Attach     bool `json:"attach,omitempty"`
 	RecordLock bool `json:"recordLock,omitempty"`
 	NetNS      bool `json:"netns,omitempty"`
 	Extra      int  `json:"extra,omitempty"`
 }
 
-// envFresh is the environment variable by which Spawn tells what is for Hooks.Prepare.
-const envFresh = "_MOSS_FRESH"
-
-// The monitor's descriptors.
+// The monitor's descriptors; rootless/nsenter, which starts some monitors, has them too.
 const (
-	fdControl   = 3 + iota // stream socket to whoever called Spawn: wire.go
-	fdAttach               // Files
-	fdUsersLock            // Files
+	fdControl   = 3 + iota // stream socket to whoever started the monitor: wire.go
+	fdUsersLock            // only held: as long as it is open the user namespace is kept
 	fdFirstFree
 )

@@ -19,17 +19,14 @@ type Handle struct {
 	id      string
 	process *sys.Child
 	control *os.File
-	files   Files
 	replies *json.Decoder
 	begins  bool // Request.Start
 }
 
 // Spawn starts the monitor program exe for one container, in a session of its own and with nothing of
-// the caller's but files. It returns at once: the program starts up while the caller puts together what
-// Send tells it; WaitCreated and Start tell how it went. Every Handle is to be closed.
-//
-// fresh is for the Prepare hook: what is known of the container already; "" is nothing.
-func Spawn(ctx context.Context, exe, id, fresh string, files Files) (*Handle, error) {
+// the caller's but the lock of the user namespace (nil is none). It returns at once: the program starts up while the caller
+// puts together what Send tells it; WaitCreated and Start tell how it went. Every Handle is to be closed.
+func Spawn(ctx context.Context, exe, id string, users *os.File) (*Handle, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -43,27 +40,41 @@ func Spawn(ctx context.Context, exe, id, fresh string, files Files) (*Handle, er
 		return nil, errors.Join(err, mine.Close())
 	}
 	defer null.Close()
-	process, err := sys.Spawn(exe, []string{"moss-monitor", id}, "/", environment(fresh),
-		[]*os.File{null, null, null, theirs, files.Attach, files.UsersLock}, &syscall.SysProcAttr{Setsid: true})
+	process, err := sys.Spawn(exe, []string{"moss-monitor", id}, "/", environment(),
+		[]*os.File{null, null, null, theirs, users}, &syscall.SysProcAttr{Setsid: true})
 	if err != nil {
 		return nil, fmt.Errorf("cannot start the monitor of container %s: %w", id, errors.Join(err, mine.Close()))
 	}
-	return &Handle{id: id, process: process, control: mine, files: files}, nil
+	return &Handle{id: id, process: process, control: mine}, nil
+}
+
+// Adopt is Spawn of a monitor that runs already: its pid, and our end of its control socket.
+func Adopt(pid int, control *os.File, id string) *Handle {
+	return &Handle{id: id, process: &sys.Child{Pid: pid}, control: control}
+}
+
+// Prepare tells the monitor which namespaces the container will have for itself (runtime.Fresh), so that it can begin.
+func (h *Handle) Prepare(fresh uint32) error {
+	_, err := h.control.Write(binary.LittleEndian.AppendUint32([]byte{wordFresh}, fresh))
+	if err != nil && !errors.Is(err, syscall.EPIPE) { // Start tells of one that has ended
+		return fmt.Errorf("cannot tell the monitor of container %s what to do: %w", h.id, err)
+	}
+	return nil
 }
 
 // Send tells the monitor what to do. A monitor that has ended meanwhile is for Start to tell of.
 func (h *Handle) Send(req *Request, passed Passed) error {
 	h.begins = req.Start
 	request, err := encode(envelope{
-		Request: req, Attach: h.files.Attach != nil, UsersLock: h.files.UsersLock != nil, RecordLock: passed.RecordLock != nil,
-		NetNS: passed.NetNS != nil, Extra: len(passed.Extra),
+		Request: req, Attach: passed.Attach != nil, RecordLock: passed.RecordLock != nil, NetNS: passed.NetNS != nil,
+		Extra: len(passed.Extra),
 	})
 	if err != nil {
 		return err
 	}
 	defer request.Close()
 	send := []*os.File{request}
-	for _, f := range []*os.File{passed.RecordLock, passed.NetNS} {
+	for _, f := range []*os.File{passed.Attach, passed.RecordLock, passed.NetNS} {
 		if f != nil {
 			send = append(send, f)
 		}
@@ -81,8 +92,8 @@ func (h *Handle) Send(req *Request, passed Passed) error {
 
 // environment keeps what libraries need to know of the user namespace. One P is enough for copying
 // output and keeps the Go runtime small.
-func environment(fresh string) []string {
-	env := []string{"GOMAXPROCS=1", envFresh + "=" + fresh, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+func environment() []string {
+	env := []string{"GOMAXPROCS=1", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 	for _, name := range []string{"_CONTAINERS_USERNS_CONFIGURED", "_CONTAINERS_ROOTLESS_UID", "_CONTAINERS_ROOTLESS_GID", "XDG_RUNTIME_DIR"} {
 		if value, ok := os.LookupEnv(name); ok {
 			env = append(env, name+"="+value)

@@ -7,10 +7,12 @@ import (
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
-// The control socket carries to the monitor wordFiles with the descriptors of Send, the request's memory file first,
+// The control socket carries to the monitor, if anything is known before, wordFresh with what is for Hooks.Prepare, four
+// bytes, little endian; wordFiles with the descriptors of Send, the request's memory file first;
 // and wordStart when the container is to run (unless Request.Start); closing it before that gives the container up.
 // Back come JSON values: one reply for created (unless Request.Start), one for started.
 const (
+	wordFresh = 'n'
 	wordFiles = 'f'
 	wordStart = 's'
 )

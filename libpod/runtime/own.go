@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strconv"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
@@ -33,23 +32,19 @@ type Own struct {
 }
 
 // Fresh encodes, for Prepare, the namespaces that a container is going to get for itself.
-func Fresh(list []specs.LinuxNamespaceType) string {
+func Fresh(list []specs.LinuxNamespaceType) uint32 {
 	flags := sys.CloneMount
 	for _, kind := range list {
 		flags |= kinds[kind]
 	}
-	return strconv.Itoa(flags)
+	return uint32(flags)
 }
 
 // Prepare starts the stage of the container that the first Create makes, while it is not yet known what that will be: a
 // program takes as long to start as to set most containers up. fresh is from Fresh; a container that turns out to need
 // others only takes longer. The caller is as for Create.
-func (l *Own) Prepare(fresh string) {
-	flags, err := strconv.Atoi(fresh)
-	if err != nil {
-		return
-	}
-	l.spaces = &namespaces{fresh: flags}
+func (l *Own) Prepare(fresh uint32) {
+	l.spaces = &namespaces{fresh: int(fresh)}
 	start := launch{exe: l.exe, name: stageInit, spaces: l.spaces, group: &cgroup{}}
 	l.ready, _ = start.start() // Create tells what is wrong
 }

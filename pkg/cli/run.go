@@ -203,7 +203,7 @@ func (o *runOptions) run(ctx context.Context, app *App, args []string) error {
 		}
 	}
 	// The monitor starts up while the container is created.
-	m, err := engine.Spawn(ctx, c, theirs)
+	m, err := engine.Spawn(ctx, c)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"os"
 	"runtime"
 	"syscall"
+	"unsafe"
 )
 
 // Child is a process that this one started and is to wait for.
@@ -43,3 +44,11 @@ func (c *Child) Wait() (syscall.WaitStatus, error) {
 
 // SetCommandName is what ps(1) shows for this process (proc_pid_comm(5)): at most 15 bytes.
 func SetCommandName(name string) error { return os.WriteFile("/proc/self/comm", []byte(name), 0) }
+
+// SetArgument replaces the beginning of an argument of this process's command line, as ps(1) shows it, in the
+// memory in which the kernel put it.
+func SetArgument(i int, s string) {
+	if i < len(os.Args) {
+		copy(unsafe.Slice(unsafe.StringData(os.Args[i]), len(os.Args[i])), s)
+	}
+}

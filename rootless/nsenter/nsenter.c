@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -271,6 +272,52 @@ static void enter_holder(void)
 	moss_entry.holder = pid;
 }
 
+/*
+ * Starts the monitor that moss run is going to need: it and the Go runtime of this process start up at the same
+ * time. Whoever has no use for it closes its control socket, and it ends. Where something fails, Go tries again.
+ */
+static void start_monitor(void)
+{
+	/* room for the container's id, which the monitor writes there once it is told */
+	static char room[] = "                                                                ";
+	static char *const argv[] = {"moss-monitor", room, NULL};
+	static char *const envp[] = {
+		"GOMAXPROCS=1", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", NULL,
+	};
+	char program[64];
+	int pair[2], lock, control, null;
+	pid_t pid;
+
+	snprintf(program, sizeof program, "/proc/%d/fd/%d", moss_entry.holder, MOSS_HOLDER_PROGRAM);
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return;
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	/* out of the way of the numbers they are going to have */
+	control = fcntl(pair[1], F_DUPFD_CLOEXEC, 10);
+	lock = fcntl(moss_entry.lock_fd, F_DUPFD_CLOEXEC, 10);
+	pid = null < 0 || control < 0 || lock < 0 ? -1 : vfork();
+	if (pid == 0) {
+		for (int fd = 0; fd < 3; fd++)
+			dup2(null, fd);
+		dup2(control, MOSS_MONITOR_CONTROL);
+		dup2(lock, MOSS_MONITOR_USERS_LOCK);
+		setsid();
+		if (chdir("/") == 0)
+			execve(program, argv, envp);
+		_exit(1);
+	}
+	close(null);
+	close(control);
+	close(lock);
+	close(pair[1]);
+	if (pid < 0) {
+		close(pair[0]);
+		return;
+	}
+	moss_entry.monitor = pid;
+	moss_entry.control = pair[0];
+}
+
 __attribute__((constructor)) static void moss_enter(int argc, char **argv)
 {
 	const char *entry;
@@ -288,4 +335,6 @@ __attribute__((constructor)) static void moss_enter(int argc, char **argv)
 	if (moss_entry.uid == 0 || !moss_wants(argc, argv))
 		return;
 	enter_holder();
+	if (moss_entry.joined && argc > 1 && strcmp(argv[1], "run") == 0)
+		start_monitor();
 }

@@ -27,6 +27,8 @@ type Entry struct {
 	Errno  int  // of what failed after joining, 0 when nothing did
 	UID    int  // effective user id before joining
 	GID    int
+	// Monitor is the pid of the monitor that was started from the holder's program, 0 without; Control is its control socket.
+	Monitor, Control int
 }
 
 // Result is what the constructor did in this process.
@@ -39,6 +41,8 @@ func Result() Entry {
 		Errno:  int(e.error),
 		UID:    int(e.uid),
 		GID:    int(e.gid),
+
+		Monitor: int(e.monitor), Control: int(e.control),
 	}
 }
 

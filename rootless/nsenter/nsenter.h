@@ -17,6 +17,14 @@ struct moss_entry {
 	int lock_fd; /* users.lock, held shared, or -1 */
 	int error;   /* errno of what failed after the namespace was joined */
 	unsigned uid, gid; /* effective ids before joining */
+	int monitor; /* pid of the monitor that was started for moss run, 0 without */
+	int control; /* its control socket */
+};
+
+/* Descriptors that a monitor is started with, after its standard ones: see libpod/monitor. */
+enum {
+	MOSS_MONITOR_CONTROL = 3,
+	MOSS_MONITOR_USERS_LOCK = 4,
 };
 
 extern struct moss_entry moss_entry;
