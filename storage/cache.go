@@ -11,7 +11,7 @@ import (
 )
 
 // cacheVersion changes with the shape of what is cached.
-const cacheVersion = 1
+const cacheVersion = 2
 
 // registriesEnv redirects registries.conf and so belongs into the key of what is cached of it.
 const registriesEnv = "CONTAINERS_REGISTRIES_CONF"
@@ -21,9 +21,12 @@ const registriesEnv = "CONTAINERS_REGISTRIES_CONF"
 type cached struct {
 	path string
 
-	Version int      `json:"v"`
-	Sources []source `json:"src"`
-	Image   *Image   `json:"img"`
+	Version int `json:"v"`
+	// Candidates is what the name means by the files NameSources, and Image what was found by that and by the files Sources.
+	Candidates  []string `json:"names,omitempty"`
+	NameSources []source `json:"nameSrc,omitempty"`
+	Sources     []source `json:"src"`
+	Image       *Image   `json:"img"`
 }
 
 // cacheEntry is where the answer for name is remembered under this configuration.
@@ -39,21 +42,37 @@ func cacheEntry(cfg *config.Config, name string) *cached {
 	return &cached{path: filepath.Join(CacheDir(cfg.Storage), file)}
 }
 
-// read is the remembered image, or nil where there is none or a source has changed.
-func (c *cached) read() *Image {
-	data, err := os.ReadFile(c.path)
-	if err != nil || json.Unmarshal(data, c) != nil {
-		return nil
+// read reads what is remembered, if anything.
+func (c *cached) read() {
+	path := c.path
+	data, err := os.ReadFile(path)
+	if err != nil || json.Unmarshal(data, c) != nil || c.Version != cacheVersion {
+		*c = cached{path: path}
 	}
-	if c.Version != cacheVersion || c.Image == nil || len(c.Sources) == 0 || !fresh(c.Sources) {
+}
+
+// image is the remembered image, or nil where there is none or a source has changed.
+func (c *cached) image() *Image {
+	if c.Image == nil || len(c.Sources) == 0 || !fresh(c.NameSources) || !fresh(c.Sources) {
 		return nil
 	}
 	return c.Image
 }
 
-// write remembers an image, whole or not at all.
-func (c *cached) write(img *Image, sources []source) {
-	c.Version, c.Sources, c.Image = cacheVersion, sources, img
+// candidates are what the name means, remembered or computed.
+func (c *cached) candidates(cfg *config.Config, name string) ([]string, error) {
+	if len(c.Candidates) > 0 && fresh(c.NameSources) {
+		return c.Candidates, nil
+	}
+	var err error
+	c.NameSources = nameSources(cfg) // as they were before they are read
+	c.Candidates, err = Candidates(cfg, name)
+	return c.Candidates, err
+}
+
+// write remembers what was found, whole or not at all.
+func (c *cached) write() {
+	c.Version = cacheVersion
 	data, err := json.Marshal(c)
 	if err != nil {
 		return

@@ -14,7 +14,7 @@ import (
 // nothing can be written. What it found is remembered in GraphRoot/moss/cache for as long as no file
 // that it depends on changes.
 //
-// The front program knows no names but those that it finds remembered: for others it returns ErrNeedsFull.
+// The front program knows of no name what it means but of those that it finds remembered: for others it returns ErrNeedsFull.
 //
 // Kinds of error: ErrNotFound, ErrConflict (an id prefix of two images), ErrInvalid (not a name),
 // ErrUnavailable (a driver other than overlay), ErrDamaged.
@@ -23,19 +23,20 @@ func Resolve(cfg *config.Config, name string) (*Image, error) {
 		return nil, err
 	}
 	entry := cacheEntry(cfg, name)
-	if img := entry.read(); img != nil {
+	entry.read()
+	if img := entry.image(); img != nil {
 		return img, nil
 	}
-	img, sources, err := resolve(cfg, name)
+	err := entry.resolve(cfg, name)
 	if errors.Is(err, errdefs.ErrDamaged) {
 		// A writer may have removed the image between our reading of its two files.
-		img, sources, err = resolve(cfg, name)
+		err = entry.resolve(cfg, name)
 	}
 	if err != nil {
 		return nil, err
 	}
-	entry.write(img, sources)
-	return img, nil
+	entry.write()
+	return entry.Image, nil
 }
 
 // ErrNeedsFull is what the front program gets for a name that is not remembered: the full program knows more.
@@ -50,31 +51,31 @@ func runnable(s config.Storage) error {
 	return nil
 }
 
-func resolve(cfg *config.Config, name string) (*Image, []source, error) {
+func (c *cached) resolve(cfg *config.Config, name string) error {
 	list := homes(cfg.Storage)
-	sources := nameSources(cfg)
+	c.Sources = nil
 	for _, h := range list {
 		if err := h.load(); err != nil {
-			return nil, nil, err
+			return err
 		}
-		sources = append(sources, h.sources...)
+		c.Sources = append(c.Sources, h.sources...)
 	}
-	at, record, err := find(cfg, list, name)
+	at, record, err := c.find(cfg, list, name)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	img, err := complete(list, at, record)
-	return img, sources, err
+	c.Image, err = complete(list, at, record)
+	return err
 }
 
 // find looks for a full id, then for names, then for the beginning of an id.
-func find(cfg *config.Config, list []*home, name string) (int, *imageRecord, error) {
+func (c *cached) find(cfg *config.Config, list []*home, name string) (int, *imageRecord, error) {
 	plain := withoutTransport(name)
 	if id := strings.TrimPrefix(plain, "sha256:"); IsID(id) {
 		return only(list, name, func(r *imageRecord) bool { return r.ID == id })
 	}
 	id := strings.TrimPrefix(plain, "sha256:")
-	candidates, err := Candidates(cfg, plain)
+	candidates, err := c.candidates(cfg, plain)
 	if errors.Is(err, ErrNeedsFull) {
 		return 0, nil, err
 	}
