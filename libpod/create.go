@@ -30,6 +30,7 @@ func (e *Engine) Create(ctx Context, c *spec.Container, img *storage.Image) erro
 // Run is Create and Start in one. After a state.StartError the container is there, but does not run.
 func (e *Engine) Run(ctx Context, c *spec.Container, img *storage.Image, opts StartOptions) (warnings []string, err error) {
 	begun := false
+	opts.Image = img
 	err = e.create(ctx, c, img, func(ctx Context, l *state.Locked) error {
 		begun = true
 		warnings, err = e.start(ctx, l, opts)

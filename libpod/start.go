@@ -28,6 +28,8 @@ const bundleFile = "bundle.json"
 type StartOptions struct {
 	// Attach is a connection's other end (monitor.Pair): nil without.
 	Attach *os.File
+	// Image is the container's, when it is known already.
+	Image *storage.Image
 	// Monitor was started by Spawn for this container; nil when there is none. Start uses it up.
 	Monitor *Monitor
 }
@@ -52,6 +54,7 @@ type launch struct {
 	*Engine
 	l        *state.Locked
 	c        *spec.Container
+	image    *storage.Image // nil until it is needed
 	facts    host.Facts
 	runDir   string
 	req      monitor.Request
@@ -62,7 +65,7 @@ type launch struct {
 }
 
 func (e *Engine) start(ctx Context, l *state.Locked, opts StartOptions) (warnings []string, err error) {
-	s := &launch{Engine: e, l: l, c: l.Spec, runDir: e.runDir(l.Spec.ID)}
+	s := &launch{Engine: e, l: l, c: l.Spec, image: opts.Image, runDir: e.runDir(l.Spec.ID)}
 	defer func() {
 		for _, release := range s.close {
 			err = errors.Join(err, release())
@@ -141,6 +144,9 @@ func (s *launch) prepare(ctx Context) (err error) {
 
 // run tells the monitor what to do and waits until the container's command has been executed.
 func (s *launch) run(ctx Context, handle *monitor.Handle, attach *os.File) error {
+	if err := s.l.Commit(); err != nil {
+		return err
+	}
 	if err := handle.Send(&s.req, monitor.Passed{Attach: attach, RecordLock: s.l.Lock(), NetNS: s.netns, Extra: s.keep}); err != nil {
 		return err
 	}
@@ -158,9 +164,12 @@ func (s *launch) overlay() (*runtime.Overlay, error) {
 	if s.c.Image.Rootfs != "" {
 		return nil, nil
 	}
-	img, err := storage.Resolve(s.Config, s.c.Image.ID)
-	if err != nil {
-		return nil, fmt.Errorf("cannot start container %s: %w", s.c.Name, err)
+	img := s.image
+	if img == nil {
+		var err error
+		if img, err = storage.Resolve(s.Config, s.c.Image.ID); err != nil {
+			return nil, fmt.Errorf("cannot start container %s: %w", s.c.Name, err)
+		}
 	}
 	places, err := s.mountPoints()
 	if err != nil {

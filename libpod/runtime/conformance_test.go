@@ -213,7 +213,7 @@ func TestExecSharesTheContainersNamespacesAndRestrictions(t *testing.T) {
 				must(t, err)
 				must(t, p.Delete())
 			}()
-			script := "hostname; id -un; grep -E 'Cap(Inh|Amb)' /proc/self/status | tr -d '\\n\\t '; echo; grep Seccomp: /proc/self/status | tr '\\t' ' '; ls /proc/self/fd | tr '\\n' ' '; test -e /proc/1/stat && cat /proc/1/comm; exit 5"
+			script := "hostname; id -un; grep -E 'Cap(Inh|Amb)' /proc/self/status | tr -d '\\n\\t '; echo; grep Seccomp: /proc/self/status | tr '\\t' ' '; ls /proc/self/fd | tr '\\n' ' '; until grep -q sleep /proc/1/comm; do :; done; cat /proc/1/comm; exit 5"
 			spec := bundle(t, script).Spec.Process
 			r, w, err := os.Pipe()
 			must(t, err)

@@ -88,7 +88,7 @@ func (l *Own) Create(_ context.Context, b Encoded, io Stdio, netns *os.File) (Pr
 	}
 	start := &launch{
 		exe: l.exe, name: stageInit, spaces: spaces, group: group, stdio: io,
-		ready: l.take(spaces), order: order{Bundle: b, Kinds: spaces.joined(), Loopback: spaces.fresh&sys.CloneNet != 0},
+		ready: l.take(spaces), order: order{Bundle: b, kinds: spaces.joined(), loopback: spaces.fresh&sys.CloneNet != 0},
 	}
 	p, err := start.begin()
 	if err != nil {

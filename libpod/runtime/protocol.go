@@ -15,9 +15,8 @@ import (
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
-// The stage talks with its parent over one socket. The parent sends an order: the lengths of its two parts, four bytes
-// each, little endian, and with them descriptors: the three standard streams and the namespaces to join; the order's own
-// JSON; and that of the Bundle, which may be empty. The stage sets everything up and
+// The stage talks with its parent over one socket. The parent sends an order: its head, and with it descriptors, which are
+// the three standard streams and the namespaces to join; and JSON, that of the Bundle or of a command. The stage sets everything up and
 // sends one frame: frameReady, with the terminal's master as a descriptor where there is one, or frameError. The parent
 // sends one byte to go on. Then the socket either closes, because execve(2) has succeeded, or brings a frameError.
 const (
@@ -27,13 +26,23 @@ const (
 
 // order is what a stage is to do: Bundle for the first process of a container, Command for one more.
 type order struct {
-	Bundle  Encoded  `json:"-"`
-	Command *command `json:"command,omitempty"`
-	Kinds   []int    `json:"kinds,omitempty"` // of the namespaces to join
-	// Loopback is to be brought up: the network namespace is new.
-	Loopback bool `json:"loopback,omitempty"`
+	Bundle  Encoded
+	Command *command
 
 	streams, namespaces []*os.File
+	kinds               []int // of namespaces
+	// loopback is to be brought up: the network namespace is new.
+	loopback bool
+}
+
+// maxJoined is as many namespaces as there are kinds.
+const maxJoined = 8
+
+// orderHead travels in little endian.
+type orderHead struct {
+	Length   uint32 // of the JSON
+	Loopback uint32 // 0 or 1
+	Kinds    [maxJoined]uint32
 }
 
 // command is a process to run in a container.
@@ -54,37 +63,61 @@ const (
 )
 
 func sendOrder(socket *os.File, o *order) error {
-	own, err := json.Marshal(o)
-	if err != nil {
-		return fmt.Errorf("cannot encode what the container's first process is to do: %w", err)
+	body := []byte(o.Bundle)
+	if o.Command != nil {
+		var err error
+		if body, err = json.Marshal(o.Command); err != nil {
+			return fmt.Errorf("cannot encode what the container's first process is to do: %w", err)
+		}
 	}
-	head := binary.LittleEndian.AppendUint32(make([]byte, 0, 8), uint32(len(own)))
-	head = binary.LittleEndian.AppendUint32(head, uint32(len(o.Bundle)))
-	if err := sys.SendFiles(socket, head, slices.Concat(o.streams, o.namespaces)...); err != nil {
+	head := orderHead{Length: uint32(len(body))}
+	if o.loopback {
+		head.Loopback = 1
+	}
+	for i, kind := range o.kinds {
+		head.Kinds[i] = uint32(kind)
+	}
+	b, err := binary.Append(nil, binary.LittleEndian, &head)
+	if err != nil {
 		return err
 	}
-	_, err = socket.Write(append(own, o.Bundle...))
+	if err := sys.SendFiles(socket, b, slices.Concat(o.streams, o.namespaces)...); err != nil {
+		return err
+	}
+	_, err = socket.Write(body)
 	return err
 }
 
-func receiveOrder(socket *os.File) (*order, error) {
-	var head [8]byte
-	n, files, err := sys.ReceiveFiles(socket, head[:])
+// receiveOrder takes an order for a command, or for the first process of a container.
+func receiveOrder(socket *os.File, isCommand bool) (*order, error) {
+	var head orderHead
+	b := make([]byte, binary.Size(&head))
+	n, files, err := sys.ReceiveFiles(socket, b)
 	switch {
 	case err != nil:
 		return nil, err
 	case n == 0:
 		return nil, io.EOF
-	case n < len(head) || len(files) < 3:
+	case n < len(b) || len(files) < 3 || len(files) > 3+maxJoined:
 		return nil, errors.New("cannot understand what the container's first process is to do")
 	}
-	own := binary.LittleEndian.Uint32(head[:])
-	b := make([]byte, own+binary.LittleEndian.Uint32(head[4:]))
-	if _, err := io.ReadFull(socket, b); err != nil {
+	if _, err := binary.Decode(b, binary.LittleEndian, &head); err != nil {
 		return nil, err
 	}
-	o := &order{Bundle: b[own:], streams: files[:3], namespaces: files[3:]}
-	return o, json.Unmarshal(b[:own], o)
+	o := &order{streams: files[:3], namespaces: files[3:], loopback: head.Loopback != 0}
+	for i := range o.namespaces {
+		o.kinds = append(o.kinds, int(head.Kinds[i]))
+	}
+	body := make([]byte, head.Length)
+	if _, err := io.ReadFull(socket, body); err != nil {
+		return nil, err
+	}
+	if !isCommand {
+		o.Bundle = body
+		return o, nil
+	}
+	o.Command = &command{}
+	return o, json.Unmarshal(body, o.Command)
 }
 
 // errorKinds are those kinds of errors that a parent may act on, by their index.

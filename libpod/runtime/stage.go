@@ -73,7 +73,7 @@ func (s *stage) run() error {
 	if _, err := capability.LastCap(); err != nil { // read while /proc still is the host's
 		return fmt.Errorf("cannot read the last capability: %w", err)
 	}
-	o, err := receiveOrder(s.socket)
+	o, err := receiveOrder(s.socket, os.Args[0] == stageExec)
 	if err != nil {
 		return err
 	}
@@ -116,12 +116,12 @@ func takeStreams(streams []*os.File) error {
 // joinNamespaces enters other namespaces, and sets up one of the network that is new.
 func joinNamespaces(o *order) error {
 	for i, f := range o.namespaces {
-		if err := sys.Setns(f, o.Kinds[i]); err != nil {
+		if err := sys.Setns(f, o.kinds[i]); err != nil {
 			return err
 		}
 		f.Close()
 	}
-	if !o.Loopback {
+	if !o.loopback {
 		return nil
 	}
 	if err := sys.LoopbackUp(); err != nil {

@@ -71,7 +71,8 @@ func (s *Store) ContainerDir(id string) string { return s.dir(id) }
 // Create adds a container whole or not at all. prepare fills its new directory (the writable layer)
 // before anybody can see it. The container's name must be set; ErrConflict says it is taken.
 //
-// start, when not nil, then starts it, as by Transact with OpStart. Its error is a StartError: the container is there.
+// start, when not nil, then starts it, as by Transact with OpStart. Its error is a StartError: the container is there. It begins
+// while the new files are still being written to the disk, and calls Locked.Commit before anybody may see what it does.
 func (s *Store) Create(ctx context.Context, c *spec.Container, rec Record, prepare func(dir string) error, start func(context.Context, *Locked) error) error {
 	before := rec
 	if start != nil {
@@ -93,7 +94,7 @@ func (s *Store) Create(ctx context.Context, c *spec.Container, rec Record, prepa
 	lock, err := sys.LockFile(filepath.Join(staging, lockFile), false)
 	if err == nil {
 		defer lock.Unlock()
-		err = s.fill(staging, c, rec, prepare)
+		err = fill(staging, c, rec, prepare)
 	}
 	if err == nil {
 		err = s.claim(c.Name, c.ID)
@@ -101,21 +102,59 @@ func (s *Store) Create(ctx context.Context, c *spec.Container, rec Record, prepa
 	if err != nil {
 		return errors.Join(err, os.RemoveAll(staging))
 	}
-	if err := os.Rename(staging, s.dir(c.ID)); err != nil {
-		return errors.Join(fmt.Errorf("cannot add the container: %w", err), os.Remove(s.nameLink(c.Name)), os.RemoveAll(staging))
-	}
-	if !c.Remove {
-		if err := sys.Sync(s.containers(), s.names()); err != nil {
-			return err
-		}
-	}
-	if start == nil {
-		return nil
-	}
+	a := &addition{store: s, c: c, staging: staging, written: make(chan error, 1), listed: make(chan error, 1)}
+	a.begin()
 	l := &Locked{Container: &Container{Spec: c, State: rec, Dir: s.dir(c.ID)}, store: s, lock: lock}
-	if err := l.apply(ctx, transitions[OpStart], before, start); err != nil {
+	l.Commit = sync.OnceValue(a.commit)
+	if start != nil {
+		err = l.apply(ctx, transitions[OpStart], before, start)
+	}
+	if err := l.Commit(); err != nil {
+		return err
+	}
+	if err := <-a.listed; err != nil {
+		return err
+	}
+	if err != nil {
 		return &StartError{err}
 	}
+	return nil
+}
+
+// addition is a container on its way to the disk, while it may be starting already. One that vanishes at its end need not
+// get there.
+type addition struct {
+	store           *Store
+	c               *spec.Container
+	staging         string
+	written, listed chan error
+}
+
+// begin begins to write the container's files to the disk.
+func (a *addition) begin() {
+	if a.c.Remove {
+		a.written <- nil
+		return
+	}
+	go func() {
+		a.written <- sys.Sync(filepath.Join(a.staging, specFile), filepath.Join(a.staging, stateFile), a.staging)
+	}()
+}
+
+// commit lets everybody see the container, whose files are whole on the disk then, and begins to write that down.
+func (a *addition) commit() error {
+	err := <-a.written
+	if err == nil {
+		err = os.Rename(a.staging, a.store.dir(a.c.ID))
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("cannot add the container: %w", err), os.Remove(a.store.nameLink(a.c.Name)), os.RemoveAll(a.staging))
+	}
+	if a.c.Remove {
+		a.listed <- nil
+		return nil
+	}
+	go func() { a.listed <- sys.Sync(a.store.containers(), a.store.names()) }()
 	return nil
 }
 
@@ -125,20 +164,14 @@ type StartError struct{ err error }
 func (e *StartError) Error() string { return e.err.Error() }
 func (e *StartError) Unwrap() error { return e.err }
 
-func (s *Store) fill(dir string, c *spec.Container, rec Record, prepare func(dir string) error) error {
+func fill(dir string, c *spec.Container, rec Record, prepare func(dir string) error) error {
 	if err := writeJSON(filepath.Join(dir, specFile), c); err != nil {
 		return err
 	}
 	if err := writeJSON(filepath.Join(dir, stateFile), &rec); err != nil {
 		return err
 	}
-	if err := prepare(dir); err != nil {
-		return err
-	}
-	if c.Remove {
-		return nil
-	}
-	return sys.Sync(filepath.Join(dir, specFile), filepath.Join(dir, stateFile), dir)
+	return prepare(dir)
 }
 
 // claim takes a name: symlink(2) either makes the link or says that it is there. A link that a killed

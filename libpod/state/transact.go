@@ -52,6 +52,8 @@ var transitions = map[Op]transition{
 // Locked is a container whose lock is held. Only Transact makes one.
 type Locked struct {
 	*Container
+	// Commit makes sure that the container is on disk for everybody to see: only one that is just being created may not be.
+	Commit  func() error
 	store   *Store
 	lock    *sys.Lock
 	removed bool
@@ -70,7 +72,7 @@ func (s *Store) Transact(ctx context.Context, id string, op Op, act func(context
 	if err != nil {
 		return err
 	}
-	l := &Locked{Container: c, store: s, lock: lock}
+	l := &Locked{Container: c, Commit: func() error { return nil }, store: s, lock: lock}
 	if c.Damaged != nil && op != OpRemove {
 		return c.Damaged
 	}
@@ -110,6 +112,9 @@ func (l *Locked) apply(ctx context.Context, t transition, before Record, act fun
 		l.State = before
 		if t.intent == None {
 			return err
+		}
+		if commitErr := l.Commit(); commitErr != nil {
+			return errors.Join(err, commitErr)
 		}
 		return errors.Join(err, l.write(false))
 	}
