@@ -95,9 +95,13 @@ func (e *Engine) add(ctx Context, c *spec.Container, start starter) error {
 // removeGone removes the container that has a name, if it should have removed itself already.
 func (e *Engine) removeGone(ctx Context, name string) bool {
 	other, err := e.Store.Find(name)
-	if err != nil || !other.Gone() {
-		return errors.Is(err, errdefs.ErrNotFound)
+	if errors.Is(err, errdefs.ErrNotFound) {
+		return !e.Store.Taken(name) // by one that is just being made
 	}
+	if err != nil || !other.Gone() {
+		return false
+	}
+	other.State = other.State.Observed()
 	if ended, err := waitProcess(ctx, other.State.Monitor, removalTime); err != nil || !ended {
 		return false // its monitor removes it just now, and does not come to an end
 	}

@@ -51,12 +51,13 @@ func (c *Container) Gone() bool {
 	if c.Damaged != nil || !c.Spec.Remove {
 		return false
 	}
-	if c.State.Observed().Status == Exited {
+	seen := c.State.Observed()
+	if seen.Status == Exited {
 		return true
 	}
 	// Its monitor tells the exit code first, and removes it then.
-	_, err := monitor.ReadExit(c.State.RunDir)
-	return err == nil && c.State.Active()
+	_, err := monitor.ReadExit(seen.RunDir)
+	return err == nil && seen.Active()
 }
 
 func (s *Store) containers() string          { return filepath.Join(s.Dir, "containers") }
@@ -200,6 +201,12 @@ func (s *Store) claim(name, id string) error {
 		}
 	}
 	return errdefs.Errorf(errdefs.ErrConflict, "the name %q is being taken by other commands", name)
+}
+
+// Taken says whether a container has a name, or is about to.
+func (s *Store) Taken(name string) bool {
+	id, err := os.Readlink(s.nameLink(name))
+	return err == nil && s.claimed(name, id)
 }
 
 // claimed says whether the container that a name's link names is there, or about to be.
