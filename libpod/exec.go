@@ -3,6 +3,7 @@ package libpod
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/mosscontainers/moss/libpod/monitor"
 	"github.com/mosscontainers/moss/libpod/runtime"
 	"github.com/mosscontainers/moss/libpod/state"
 	"github.com/mosscontainers/moss/pkg/errdefs"
@@ -27,8 +29,27 @@ type ExecOptions struct {
 	Privileged bool
 }
 
+// Execution is one more process in a running container.
+type Execution struct {
+	runtime.Process
+	runDir string // of the container
+}
+
+// Leave lets the process run on without the caller: the container's monitor keeps its terminal, the master side of
+// which is console.
+func (x *Execution) Leave(ctx Context, console *os.File) error {
+	conn, err := monitor.Dial(x.runDir)
+	if err == nil {
+		err = monitor.KeepTerminal(ctx, conn, console)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot leave the command running: %w", err)
+	}
+	return nil
+}
+
 // Exec sets a process up in a running container; it waits for Start. The caller is its parent.
-func (e *Engine) Exec(ctx Context, ref string, o ExecOptions, io runtime.Stdio) (runtime.Process, error) {
+func (e *Engine) Exec(ctx Context, ref string, o ExecOptions, io runtime.Stdio) (*Execution, error) {
 	c, err := e.running(ref, "execute a command in")
 	if err != nil {
 		return nil, err
@@ -64,7 +85,7 @@ func (e *Engine) Exec(ctx Context, ref string, o ExecOptions, io runtime.Stdio) 
 		// It ended meanwhile, and its pid may have become somebody else's: nothing may run there.
 		err = errors.Join(errEnded(c), syscall.Kill(p.Pid(), syscall.SIGKILL))
 	}
-	return p, errors.Join(err, exe.Close())
+	return &Execution{p, e.runDir(c.Spec.ID)}, errors.Join(err, exe.Close())
 }
 
 func errEnded(c *state.Container) error {

@@ -15,6 +15,7 @@ import (
 //	                 kindStdinEOF            end of input
 //	                 kindResize              uint16 rows, uint16 columns
 //	                 kindDetach              leaving on purpose: input stays open
+//	                 kindTerminal            the terminal whose descriptor came with it is to be kept; then the end
 //
 // A client gets all output from the moment it connects on. One that does not read holds the container
 // up, as a terminal does; one that is gone does not.
@@ -26,6 +27,7 @@ const (
 	kindStdinEOF = 'c'
 	kindResize   = 'r'
 	kindDetach   = 'd'
+	kindTerminal = 't'
 )
 
 const (

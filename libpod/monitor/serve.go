@@ -15,6 +15,7 @@ type server struct {
 	in       *input
 	listener *os.File
 	accept   sync.WaitGroup
+	kept     terminals
 }
 
 // listen serves RUNDIR/attach until close.
@@ -41,10 +42,11 @@ func (s *server) listen(runDir string) error {
 	return nil
 }
 
-// close takes no more clients; those that are there stay.
+// close takes no more clients; those that are there stay. Terminals are kept no longer.
 func (s *server) close() error {
 	err := s.listener.Close()
 	s.accept.Wait()
+	s.kept.close()
 	return err
 }
 
@@ -62,7 +64,9 @@ func (s *server) serve(conn *os.File, owner bool) {
 
 // read handles a client's frames until it leaves or breaks the protocol.
 func (s *server) read(m *member, owner bool) {
-	in := bufio.NewReaderSize(m.conn, 4<<10)
+	from := &receiver{conn: m.conn}
+	defer from.close()
+	in := bufio.NewReaderSize(from, 4<<10)
 	var buf []byte
 	for {
 		kind, payload, err := readFrame(in, &buf)
@@ -81,6 +85,9 @@ func (s *server) read(m *member, owner bool) {
 			s.in.eof()
 		case kind == kindResize && len(payload) == 4:
 			s.in.resize(binary.BigEndian.Uint16(payload), binary.BigEndian.Uint16(payload[2:]))
+		case kind == kindTerminal:
+			s.kept.keep(from.take())
+			return
 		}
 	}
 }

@@ -6,8 +6,8 @@ import (
 	"io"
 	"os"
 	"sync"
-	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -48,7 +48,7 @@ func newExecCommand(app *App) *cobra.Command {
 	fs.BoolVarP(&o.interactive, "interactive", "i", false, "join our standard input")
 	fs.BoolVarP(&o.detach, "detach", "d", false, "run in the background")
 	fs.BoolVar(&o.Privileged, "privileged", false, "give the command all capabilities")
-	fs.StringVar(&o.keys, "detach-keys", term.DefaultDetachKeys, "keys that end the session: characters and ctrl-X, separated by commas")
+	fs.StringVar(&o.keys, "detach-keys", term.DefaultDetachKeys, "keys that leave the command running: characters and ctrl-X, separated by commas")
 	return cmd
 }
 
@@ -72,7 +72,7 @@ func (o *execOptions) run(ctx context.Context, app *App, args []string) error {
 	if o.detach {
 		return process.Start()
 	}
-	return o.attach(app, process)
+	return o.attach(ctx, app, process)
 }
 
 // stdio is what the command reads and writes: ours, unless it gets a terminal or is detached.
@@ -97,7 +97,7 @@ func (o *execOptions) stdio(app *App) (runtime.Stdio, func() error, error) {
 
 // attach runs the command and waits for it. Without a terminal our streams are its own, and signals are passed
 // on; with one, bytes and sizes are.
-func (o *execOptions) attach(app *App, process runtime.Process) error {
+func (o *execOptions) attach(ctx context.Context, app *App, process *libpod.Execution) error {
 	if process.Console() == nil {
 		defer monitor.ProxySignals(signalTo(process.Pid()))()
 		return waitFor(process, nil)
@@ -124,27 +124,32 @@ func (o *execOptions) attach(app *App, process runtime.Process) error {
 			}
 		}
 	}
-	var left atomic.Bool
+	left := make(chan struct{})
 	if o.interactive {
 		// It ends with us: nothing can interrupt a Read of a terminal.
-		go typeInto(console, term.DetachReader(app.In, keys), &left)
+		go typeInto(console, term.DetachReader(app.In, keys), left)
 	}
-	err = waitFor(process, func() {
-		_, _ = io.Copy(app.Out, console) // ends with EIO once nobody has the terminal open
-	})
-	if left.Load() {
-		err = nil // that the command was hung up is what was asked for
+	done := make(chan error, 1)
+	// It ends with the command, or with us: the monitor's is what we left.
+	go func() {
+		done <- waitFor(process, func() {
+			_, _ = io.Copy(app.Out, console) // ends with EIO once nobody has the terminal open
+		})
+	}()
+	select {
+	case err = <-done:
+	case <-left:
+		_ = console.SetReadDeadline(time.Unix(1, 0)) // what it writes from now on is not for us
+		err = process.Leave(ctx, console)
 	}
 	return errors.Join(err, restore())
 }
 
-// typeInto passes input on to a terminal until it ends, or the detach keys close the session: the command gets
-// SIGHUP then, and left is set.
-func typeInto(console *os.File, in io.Reader, left *atomic.Bool) {
+// typeInto passes input on to a terminal until it ends, or the detach keys end the session: it closes left then.
+func typeInto(console *os.File, in io.Reader, left chan<- struct{}) {
 	_, err := io.Copy(console, in)
 	if term.IsDetach(err) {
-		left.Store(true)
-		console.Close()
+		close(left)
 		return
 	}
 	if char, ok := sys.TTYEOF(console); ok {

@@ -1,6 +1,7 @@
 package sys
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"syscall"
@@ -61,7 +62,15 @@ func SendFiles(socket *os.File, data []byte, files ...*os.File) error {
 		}
 		rights = unix.UnixRights(fds...)
 	}
-	return os.NewSyscallError("sendmsg", unix.Sendmsg(dirfd(socket), data, rights, nil, unix.MSG_NOSIGNAL))
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return err
+	}
+	waitErr := raw.Write(func(fd uintptr) bool {
+		err = unix.Sendmsg(int(fd), data, rights, nil, unix.MSG_NOSIGNAL)
+		return err != unix.EAGAIN && err != unix.EINTR
+	})
+	return errors.Join(waitErr, os.NewSyscallError("sendmsg", err))
 }
 
 // ReceiveFile reads data and, where one came with it, a descriptor from a unix socket. No data is io.EOF's n == 0.
@@ -78,19 +87,19 @@ const maxRights = 16
 
 // ReceiveFiles reads data and the descriptors that came with it from a unix socket. No data is io.EOF's n == 0.
 func ReceiveFiles(socket *os.File, data []byte) (n int, files []*os.File, err error) {
-	oob := make([]byte, unix.CmsgSpace(4*maxRights))
-	for {
-		var oobn int
-		n, oobn, _, _, err = unix.Recvmsg(dirfd(socket), data, oob, unix.MSG_CMSG_CLOEXEC)
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil || oobn == 0 {
-			return n, nil, os.NewSyscallError("recvmsg", err)
-		}
-		oob = oob[:oobn]
-		break
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return 0, nil, err
 	}
+	oob, oobn := make([]byte, unix.CmsgSpace(4*maxRights)), 0
+	waitErr := raw.Read(func(fd uintptr) bool {
+		n, oobn, _, _, err = unix.Recvmsg(int(fd), data, oob, unix.MSG_CMSG_CLOEXEC)
+		return err != unix.EAGAIN && err != unix.EINTR
+	})
+	if err = errors.Join(waitErr, os.NewSyscallError("recvmsg", err)); err != nil || oobn == 0 {
+		return max(n, 0), nil, err
+	}
+	oob = oob[:oobn]
 	msgs, err := unix.ParseSocketControlMessage(oob)
 	if err != nil || len(msgs) == 0 {
 		return n, nil, os.NewSyscallError("recvmsg", err)
