@@ -28,7 +28,7 @@ func (s *launch) inputs(ctx Context) (spec.Inputs, error) {
 		}
 	}
 	var err error
-	if in.Namespaces, err = s.joined(); err != nil {
+	if err = s.join(&in); err != nil {
 		return in, err
 	}
 	if in.Hostname, err = s.hostname(); err != nil {
@@ -49,9 +49,9 @@ func (s *launch) hostname() (string, error) {
 	return shortID(s.c.ID), nil
 }
 
-// joined are the namespaces of other containers that this one shares.
-func (s *launch) joined() (map[specs.LinuxNamespaceType]string, error) {
-	paths := map[specs.LinuxNamespaceType]string{}
+// join finds the namespaces of other containers that this one shares, and what is shared with them.
+func (s *launch) join(in *spec.Inputs) error {
+	in.Namespaces = map[specs.LinuxNamespaceType]string{}
 	for _, n := range []struct {
 		kind       specs.LinuxNamespaceType
 		file, mode string
@@ -68,11 +68,15 @@ func (s *launch) joined() (map[specs.LinuxNamespaceType]string, error) {
 		}
 		other, err := s.running(ref, "share the "+n.file+" namespace of")
 		if err != nil {
-			return nil, err
+			return err
 		}
-		paths[n.kind] = fmt.Sprintf("/proc/%d/ns/%s", other.State.Init.Pid, n.file)
+		proc := fmt.Sprintf("/proc/%d", other.State.Init.Pid)
+		in.Namespaces[n.kind] = proc + "/ns/" + n.file
+		if n.kind == specs.IPCNamespace { // POSIX shared memory is files, which no namespace of the kernel's holds
+			in.ShmPath = proc + "/root/dev/shm"
+		}
 	}
-	return paths, nil
+	return nil
 }
 
 // connect makes the container's network and writes its resolv.conf, hosts, hostname and .containerenv.

@@ -79,6 +79,9 @@ func (r *rootfs) source(m *specs.Mount, o *mountOptions) (*os.File, error) {
 
 // bindSource copies the mount of a path of the host. Without a word on it, what is mounted below comes along.
 func bindSource(source string, o *mountOptions) (*os.File, error) {
+	if pid, path, ok := inContainer(source); ok {
+		return foreignMount(pid, path)
+	}
 	mount, err := sys.OpenTree(nil, source, o.rbind || !o.bind)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, errdefs.Errorf(errdefs.ErrNotFound, "no such file or directory on the host")

@@ -61,10 +61,14 @@ func (l *oci) Create(ctx context.Context, e Encoded, io Stdio, netns *os.File) (
 	if netns != nil {
 		spec.Linux = withNetwork(spec.Linux, netns)
 	}
-	if err := p.writeConfig(&spec); err != nil {
+	drop, err := bringForeign(&spec, b.RunDir)
+	if err != nil {
 		return nil, err
 	}
-	return p, p.create(ctx, io, spec.Process.Terminal)
+	if err = p.writeConfig(&spec); err == nil {
+		err = p.create(ctx, io, spec.Process.Terminal)
+	}
+	return p, joinErrors(err, drop())
 }
 
 // Ready has nothing to wait for: create(8) of a runtime returns when everything is set up.

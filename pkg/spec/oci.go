@@ -24,7 +24,8 @@ type Inputs struct {
 	// Files are mounted one by one, by path in the container: /etc/resolv.conf, /etc/hosts, /etc/hostname,
 	// /run/.containerenv. A mount of the user's on the same path wins.
 	Files map[string]string
-	// ShmPath is the /dev/shm of the container whose IPC namespace is joined; "" is one of its own.
+	// ShmPath is the /dev/shm of the container whose IPC namespace is joined, seen from outside: below /proc/PID/root,
+	// which launchers know to lie in another mount namespace. "" is one of its own.
 	ShmPath string
 	// Namespaces are paths of namespaces to join, for container:ID, and for a network namespace that exists.
 	Namespaces map[specs.LinuxNamespaceType]string
