@@ -31,22 +31,22 @@ func (s *launch) inputs(ctx Context) (spec.Inputs, error) {
 	if err = s.join(&in); err != nil {
 		return in, err
 	}
-	if in.Hostname, err = s.hostname(); err != nil {
+	if in.Hostname, err = hostname(s.c); err != nil {
 		return in, err
 	}
 	in.Files, err = s.connect(ctx, in.Hostname)
 	return in, err
 }
 
-// hostname is what the container calls itself: the short id, or the host's name where it shares the host's.
-func (s *launch) hostname() (string, error) {
+// hostname is what a container calls itself: the short id, or the host's name where it shares the host's.
+func hostname(c *spec.Container) (string, error) {
 	switch {
-	case s.c.Hostname != "":
-		return s.c.Hostname, nil
-	case s.c.UTS == "host" || s.c.Network.Network == spec.NetworkHost:
+	case c.Hostname != "":
+		return c.Hostname, nil
+	case c.UTS == "host" || c.Network.Network == spec.NetworkHost:
 		return os.Hostname()
 	}
-	return shortID(s.c.ID), nil
+	return shortID(c.ID), nil
 }
 
 // join finds the namespaces of other containers that this one shares, and what is shared with them.

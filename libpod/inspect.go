@@ -33,7 +33,13 @@ func (e *Engine) InspectContainer(ref string, size bool) (*inspect.ContainerData
 	if err != nil {
 		return nil, err
 	}
+	hostname, err := hostname(c.Spec)
+	if err != nil {
+		return nil, err
+	}
 	facts := inspect.Facts{
+		Hostname:       hostname,
+		Network:        e.NetworkName(c.Spec),
 		LogPath:        e.LogPath(c),
 		ResolvConfPath: filepath.Join(e.runDir(c.Spec.ID), "resolv.conf"),
 		HostnamePath:   filepath.Join(e.runDir(c.Spec.ID), "hostname"),

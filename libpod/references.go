@@ -46,20 +46,44 @@ func onHost(err error) error {
 	return err
 }
 
+// NetworkName is the name of the network that a container is on, also where its description leaves it open.
+func (e *Engine) NetworkName(c *spec.Container) string {
+	name := c.Network.Network
+	if isDefaultNetwork(name) {
+		name = e.Config.Containers.Network
+	}
+	if isDefaultNetwork(name) {
+		return network.ModeSlirp
+	}
+	return name
+}
+
+// NetworkNames are all the names by which somebody may ask for the network that a container is on.
+func (e *Engine) NetworkNames(c *spec.Container) []string {
+	names := []string{e.NetworkName(c)}
+	if isDefaultNetwork(c.Network.Network) || names[0] == e.NetworkName(&spec.Container{}) {
+		names = append(names, "default", "bridge")
+	}
+	return names
+}
+
+// isDefaultNetwork knows the words of Docker and Podman for what they do unasked.
+func isDefaultNetwork(name string) bool {
+	switch name {
+	case "", "default", "private", "bridge":
+		return true
+	}
+	return false
+}
+
 // networkMode is the mode of package network. A namespace that somebody else made needs no set-up.
 func (e *Engine) networkMode(c *spec.Container) (string, error) {
-	mode := c.Network.Network
-	switch mode {
-	case "", "default", "private", "bridge": // Docker's and Podman's words for what they do unasked
-		mode = e.Config.Containers.Network
-	}
+	mode := e.NetworkName(c)
 	kind, _, _ := strings.Cut(mode, ":")
 	switch kind {
 	case "ns", "container":
 		return network.ModeHost, nil
-	case "private", "bridge": // of containers.conf
-		return network.ModeSlirp, nil
-	case "", network.ModeNone, network.ModeHost, network.ModeSlirp:
+	case network.ModeNone, network.ModeHost, network.ModeSlirp:
 		return mode, nil
 	}
 	return "", errdefs.Errorf(errdefs.ErrInvalid, "cannot use network %q: use slirp4netns, none, host or container:NAME", mode)

@@ -29,12 +29,8 @@ type PortBinding struct {
 	HostPort string
 }
 
-// defaultNetwork is the name of the network of a container that was given none by name.
-const defaultNetwork = "default"
-
-func networkMode(c *spec.Container) string { return cmp.Or(c.Network.Network, defaultNetwork) }
-
-func networkSettings(c *spec.Container, r *state.Record) NetworkSettings {
+// networkSettings are those of the network called name.
+func networkSettings(name string, c *spec.Container, r *state.Record) NetworkSettings {
 	s := NetworkSettings{Ports: portBindings(c.Ports, "")}
 	if !r.Active() {
 		return s
@@ -49,7 +45,7 @@ func networkSettings(c *spec.Container, r *state.Record) NetworkSettings {
 		if r.Network.Gateway.IsValid() {
 			s.Gateway = r.Network.Gateway.String()
 		}
-		s.Networks = map[string]Endpoint{networkMode(c): s.Endpoint}
+		s.Networks = map[string]Endpoint{name: s.Endpoint}
 	}
 	return s
 }

@@ -14,12 +14,11 @@ import (
 // What a description leaves open stands for this.
 const (
 	defaultStopSignal  = "SIGTERM"
-	defaultStopTimeout = 10                  // seconds
-	defaultShmSize     = int64(64) << 20     // bytes
-	nanosPerCore       = 1_000_000_000       // of NanoCpus
-	storageDriver      = "overlay"           // the only one there is
-	privateNamespace   = "private"           // a namespace of its own
-	shortID            = len("0123456789ab") // a host name that nobody chose
+	defaultStopTimeout = 10              // seconds
+	defaultShmSize     = int64(64) << 20 // bytes
+	nanosPerCore       = 1_000_000_000   // of NanoCpus
+	storageDriver      = "overlay"       // the only one there is
+	privateNamespace   = "private"       // a namespace of its own
 )
 
 // Facts are what neither the description nor the record of a container says. All may be left empty.
@@ -29,6 +28,8 @@ type Facts struct {
 	ResolvConfPath string
 	HostnamePath   string
 	HostsPath      string
+	Hostname       string            // what the container calls itself when its description does not say
+	Network        string            // the name of the network that it is on
 	Layers         map[string]string // LowerDir, UpperDir, WorkDir
 	SizeRw         *int64            // bytes
 	SizeRootFs     *int64            // bytes
@@ -55,8 +56,8 @@ func Container(c *state.Container, f Facts) *ContainerData {
 		ExecIDs: []string{},
 		SizeRw:  f.SizeRw, SizeRootFs: f.SizeRootFs,
 		Mounts:          mounts(s.Mounts.Mounts, f.VolumePath),
-		NetworkSettings: networkSettings(s, r),
-		Config:          config(s),
+		NetworkSettings: networkSettings(f.Network, s, r),
+		Config:          config(s, f),
 		HostConfig:      hostConfig(s, f),
 	}
 	if len(command) > 0 {
@@ -76,20 +77,17 @@ func stateOf(r *state.Record) State {
 	return s
 }
 
-func config(c *spec.Container) Config {
+func config(c *spec.Container, f Facts) Config {
 	stopTimeout := uint(defaultStopTimeout)
 	if c.StopTimeout != nil {
 		stopTimeout = *c.StopTimeout
 	}
-	hostname := c.Hostname
-	if hostname == "" && c.UTS != "host" {
-		hostname = c.ID[:min(shortID, len(c.ID))]
-	}
+	hostname := cmp.Or(c.Hostname, f.Hostname)
 	return Config{
 		Hostname: hostname, User: c.Identity.User,
 		ExposedPorts: exposed(c.Ports),
 		Tty:          c.Terminal, OpenStdin: c.OpenStdin, AttachStdin: c.OpenStdin,
-		Env: present(c.Env), Cmd: present(c.Command), Entrypoint: present(c.Entrypoint), WorkingDir: cmp.Or(c.WorkDir, "/"),
+		Env: c.Variables(hostname), Cmd: present(c.Command), Entrypoint: present(c.Entrypoint), WorkingDir: cmp.Or(c.WorkDir, "/"),
 		Image: c.Image.Name, Volumes: imageVolumes(c.Mounts.Mounts),
 		Labels: presentMap(c.Labels), Annotations: presentMap(c.Annotations),
 		StopSignal: cmp.Or(c.StopSignal, defaultStopSignal), StopTimeout: stopTimeout,
@@ -109,7 +107,7 @@ func hostConfig(c *spec.Container, f Facts) HostConfig {
 		ContainerIDFile: c.CIDFile, AutoRemove: c.Remove, Runtime: cmp.Or(c.Runtime, "moss"), Init: c.Init,
 		LogConfig:     LogConfig{Type: cmp.Or(c.LogDriver, "k8s-file"), Path: f.LogPath},
 		RestartPolicy: RestartPolicy{Name: cmp.Or(c.Restart.Policy, "no"), MaximumRetryCount: c.Restart.Retries},
-		NetworkMode:   networkMode(c), PortBindings: portBindings(c.Ports, ""),
+		NetworkMode:   f.Network, PortBindings: portBindings(c.Ports, ""),
 		DNS: present(c.DNS), DNSOptions: present(c.DNSOptions), DNSSearch: present(c.DNSSearch), ExtraHosts: present(c.AddHosts),
 		IpcMode: cmp.Or(c.IPC, privateNamespace), PidMode: cmp.Or(c.PID, privateNamespace), UTSMode: cmp.Or(c.UTS, privateNamespace),
 		UsernsMode: c.Userns, CgroupMode: cgroupMode, CgroupnsMode: cgroupMode,

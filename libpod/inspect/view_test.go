@@ -61,7 +61,7 @@ func running() *state.Container {
 
 func facts() inspect.Facts {
 	return inspect.Facts{
-		Capabilities: []string{"CAP_CHOWN"}, LogPath: "/store/log",
+		Capabilities: []string{"CAP_CHOWN"}, LogPath: "/store/log", Hostname: "731f2635a7f7", Network: "slirp4netns",
 		Layers:     map[string]string{"UpperDir": "/store/diff"},
 		VolumePath: func(name string) string { return "/volumes/" + name + "/_data" },
 	}

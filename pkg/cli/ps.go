@@ -58,7 +58,7 @@ func (o *psOptions) run(app *App) error {
 	if err := o.order(shown); err != nil {
 		return err
 	}
-	if err := psTable().Print(app.Out, shown, o.Options); err != nil {
+	if err := psTable(engine).Print(app.Out, shown, o.Options); err != nil {
 		return err
 	}
 	for _, c := range shown {
@@ -111,7 +111,7 @@ func (o *psOptions) order(shown []*state.Container) error {
 	return nil
 }
 
-func psTable() *format.Table[*state.Container] {
+func psTable(engine *libpod.Engine) *format.Table[*state.Container] {
 	type row = *state.Container
 	return &format.Table[row]{
 		Columns: []format.Column[row]{
@@ -133,14 +133,14 @@ func psTable() *format.Table[*state.Container] {
 			{Name: "Names", Value: func(c row) any { return c.Spec.Name }},
 			{Name: "Labels", Value: func(c row) any { return format.Labels(c.Spec.Labels) }},
 			{Name: "Mounts", Value: func(c row) any { return strings.Join(mountsOf(c.Spec), ",") }},
-			{Name: "Networks", Value: func(c row) any { return c.Spec.Network.Network }},
+			{Name: "Networks", Value: func(c row) any { return engine.NetworkName(c.Spec) }},
 			{Name: "Pid", Header: "PID", Value: func(c row) any { return pidOf(c) }},
 			{Name: "Restarts", Value: func(c row) any { return c.State.RestartCount }},
 			{Name: "AutoRemove", Value: func(c row) any { return c.Spec.Remove }},
 		},
 		Default: []string{"ID", "Image", "Command", "Created", "Status", "Ports", "Names"},
 		Quiet:   "ID",
-		JSON:    psJSON,
+		JSON:    func(c row) any { return psJSON(c, engine.NetworkName(c.Spec)) },
 	}
 }
 
@@ -179,13 +179,13 @@ type psPort struct {
 	Protocol      string `json:"protocol"`
 }
 
-func psJSON(c *state.Container) any {
+func psJSON(c *state.Container, network string) any {
 	e := psEntry{
 		AutoRemove: c.Spec.Remove, Command: append(slices.Clone(c.Spec.Entrypoint), c.Spec.Command...),
 		Created: c.Spec.Created.Unix(), CreatedAt: ago(c.Spec.Created),
 		Exited: c.State.Status == state.Exited, ExitedAt: c.State.FinishedAt.Unix(), ExitCode: c.State.ExitCode,
 		ID: c.Spec.ID, Image: imageOf(c.Spec), ImageID: c.Spec.Image.ID, Labels: c.Spec.Labels,
-		Mounts: mountsOf(c.Spec), Names: []string{c.Spec.Name}, Networks: []string{},
+		Mounts: mountsOf(c.Spec), Names: []string{c.Spec.Name}, Networks: []string{network},
 		Pid: pidOf(c), Restarts: c.State.RestartCount, StartedAt: c.State.StartedAt.Unix(),
 		State: string(c.State.Status), Status: statusOf(c),
 	}
@@ -279,7 +279,7 @@ func containerFilters(engine *libpod.Engine, all []*state.Container) filter.Set[
 		{Name: "exited", Match: filter.Number(func(c row) (int, bool) { return c.State.ExitCode, c.State.Status == state.Exited })},
 		{Name: "ancestor", Match: filter.Any(ancestors)},
 		{Name: "volume", Match: filter.Any(func(c row) []string { return volumesOf(c.Spec) })},
-		{Name: "network", Match: filter.Any(func(c row) []string { return []string{c.Spec.Network.Network} })},
+		{Name: "network", Match: filter.Any(func(c row) []string { return engine.NetworkNames(c.Spec) })},
 		{Name: "before", Match: filter.Before(lookup, created)},
 		{Name: "since", Match: filter.Since(lookup, created)},
 		filter.Until(created),

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -284,7 +285,7 @@ func (p *Process) Apply(s *specs.Spec, _ host.Facts, in Inputs) ([]string, error
 	}
 	s.Process.Cwd = path.Clean("/" + p.WorkDir)
 	s.Process.Terminal = p.Terminal
-	s.Process.Env = mergeEnv(p.defaultEnv(s.Hostname, in), p.Env)
+	s.Process.Env = p.Variables(cmp.Or(s.Hostname, in.Hostname), p.proxies(in.HostEnv)...)
 	for _, name := range slices.Sorted(maps.Keys(p.Rlimits)) {
 		s.Process.Rlimits = append(s.Process.Rlimits, specs.POSIXRlimit{
 			Type: "RLIMIT_" + strings.ToUpper(name),
@@ -295,26 +296,31 @@ func (p *Process) Apply(s *specs.Spec, _ host.Facts, in Inputs) ([]string, error
 	return nil, nil
 }
 
-func (p *Process) defaultEnv(hostname string, in Inputs) []string {
+// Variables are the environment of the container's command: what every container has, more, and over that the
+// description's own.
+func (p *Process) Variables(hostname string, more ...string) []string {
 	env := []string{"PATH=" + defaultPath, "container=moss"}
 	if p.Terminal {
 		env = append(env, "TERM=xterm")
 	}
-	if hostname == "" {
-		hostname = in.Hostname
-	}
 	if hostname != "" {
 		env = append(env, "HOSTNAME="+hostname)
 	}
+	return mergeEnv(env, more, p.Env)
+}
+
+// proxies are the caller's variables that a container is handed when it starts.
+func (p *Process) proxies(environ []string) []string {
 	if p.NoHTTPProxy {
-		return env
+		return nil
 	}
-	for _, kv := range in.HostEnv {
+	var found []string
+	for _, kv := range environ {
 		if name, _, _ := strings.Cut(kv, "="); slices.Contains(proxyVariables, name) {
-			env = append(env, kv)
+			found = append(found, kv)
 		}
 	}
-	return env
+	return found
 }
 
 // mergeEnv joins lists of KEY=VALUE: a later value of a key takes the place of an earlier one.
