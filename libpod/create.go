@@ -54,6 +54,7 @@ func (e *Engine) create(ctx Context, c *spec.Container, img *storage.Image, star
 		c.Image.ID = img.ID
 		c.ApplyImage(&img.Config)
 	}
+	c.Network.Network = e.NetworkName(c) // containers.conf may change; the container does not
 	if err := c.Validate(); err != nil {
 		return err
 	}

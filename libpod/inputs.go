@@ -52,16 +52,10 @@ func hostname(c *spec.Container) (string, error) {
 // join finds the namespaces of other containers that this one shares, and what is shared with them.
 func (s *launch) join(in *spec.Inputs) error {
 	in.Namespaces = map[specs.LinuxNamespaceType]string{}
-	for _, n := range []struct {
-		kind       specs.LinuxNamespaceType
-		file, mode string
-	}{
-		{specs.PIDNamespace, "pid", s.c.PID},
-		{specs.IPCNamespace, "ipc", s.c.IPC},
-		{specs.UTSNamespace, "uts", s.c.UTS},
-		{specs.CgroupNamespace, "cgroup", s.c.Cgroup},
-		{specs.NetworkNamespace, "net", s.c.Network.Network},
-	} {
+	for _, n := range sharings(s.c) {
+		if err := n.check(); err != nil {
+			return err
+		}
 		ref, ok := strings.CutPrefix(n.mode, "container:")
 		if !ok {
 			continue

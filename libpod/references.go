@@ -2,12 +2,17 @@ package libpod
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"strings"
+	"syscall"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/mosscontainers/moss/network"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
+	"github.com/mosscontainers/moss/pkg/sys"
 )
 
 // checkReferences says at once what the description names and this host does not have: whoever creates a
@@ -21,17 +26,59 @@ func (e *Engine) checkReferences(c *spec.Container) error {
 			return errdefs.Errorf(errdefs.ErrInvalid, "cannot mount %s at %s: %w", m.Source, m.Target, onHost(err))
 		}
 	}
-	for _, mode := range []string{c.PID, c.IPC, c.UTS, c.Cgroup, c.Network.Network} {
-		ref, ok := strings.CutPrefix(mode, "container:")
-		if !ok {
-			continue
+	for _, s := range sharings(c) {
+		if ref, ok := strings.CutPrefix(s.mode, "container:"); ok {
+			if _, err := e.Lookup(ref); err != nil {
+				return err
+			}
 		}
-		if _, err := e.Lookup(ref); err != nil {
+		if err := s.check(); err != nil {
 			return err
 		}
 	}
 	_, err := e.networkMode(c)
 	return err
+}
+
+// sharing says whose namespace of a kind a container has.
+type sharing struct {
+	kind specs.LinuxNamespaceType
+	file string // below /proc/PID/ns
+	flag int    // of setns(2)
+	mode string // as in spec.Namespaces
+}
+
+func sharings(c *spec.Container) []sharing {
+	return []sharing{
+		{specs.PIDNamespace, "pid", sys.ClonePID, c.PID},
+		{specs.IPCNamespace, "ipc", sys.CloneIPC, c.IPC},
+		{specs.UTSNamespace, "uts", sys.CloneUTS, c.UTS},
+		{specs.CgroupNamespace, "cgroup", sys.CloneCgroup, c.Cgroup},
+		{specs.NetworkNamespace, "net", sys.CloneNet, c.Network.Network},
+	}
+}
+
+// check tries to join a namespace that is given by its path: only the kernel knows whether we may.
+func (s *sharing) check() error {
+	path, ok := strings.CutPrefix(s.mode, "ns:")
+	if !ok {
+		return nil
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO must not hold us up
+	if err != nil {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot join the %s namespace %s: %w; give the path of one, such as /proc/PID/ns/%s", s.file, path, onHost(err), s.file)
+	}
+	defer f.Close()
+	err = sys.OnThread(func() error { return sys.Setns(f, s.flag) })
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, syscall.EINVAL):
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot join %s: it is no %s namespace; give the path of one, such as /proc/PID/ns/%s", path, s.file, s.file)
+	case errors.Is(err, syscall.EPERM):
+		return errdefs.Errorf(errdefs.ErrDenied, "cannot join the %s namespace %s: it does not belong to your user namespace; make one with moss unshare, or share the host's with host", s.file, path)
+	}
+	return fmt.Errorf("cannot join the %s namespace %s: %w", s.file, path, err)
 }
 
 // onHost says in words what a look at a path of the host's came to.
@@ -61,7 +108,7 @@ func (e *Engine) NetworkName(c *spec.Container) string {
 // NetworkNames are all the names by which somebody may ask for the network that a container is on.
 func (e *Engine) NetworkNames(c *spec.Container) []string {
 	names := []string{e.NetworkName(c)}
-	if isDefaultNetwork(c.Network.Network) || names[0] == e.NetworkName(&spec.Container{}) {
+	if names[0] == e.NetworkName(&spec.Container{}) {
 		names = append(names, "default", "bridge")
 	}
 	return names

@@ -3,6 +3,7 @@ package spec
 import (
 	"fmt"
 	"net/netip"
+	"path"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -73,8 +74,12 @@ func checkNetwork(s string) error {
 		}
 	case NetworkSlirp:
 		return nil
-	case "container", "ns":
+	case "container":
 		if arg != "" {
+			return nil
+		}
+	case "ns":
+		if path.IsAbs(arg) {
 			return nil
 		}
 	default:
@@ -82,7 +87,7 @@ func checkNetwork(s string) error {
 			return nil
 		}
 	}
-	return invalid("network", s, "want none, host, slirp4netns, container:ID or ns:PATH")
+	return invalid("network", s, "want none, host, slirp4netns, container:ID or ns:/absolute/path")
 }
 
 func parseDNS(s string) (string, error) {
