@@ -1,6 +1,7 @@
 package libpod
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -61,16 +62,47 @@ func (e *Engine) create(ctx Context, c *spec.Container, img *storage.Image, star
 	if err := e.checkReferences(c); err != nil {
 		return err
 	}
-	if img != nil && !c.Remove {
-		if err := e.pin(ctx, img.ID); err != nil {
-			return err
-		}
+	if img == nil || c.Remove {
+		return e.addWithVolumes(ctx, c, start)
 	}
+	if err := e.pin(ctx, img.ID); err != nil {
+		return err
+	}
+	return e.addPinned(ctx, c, img.ID, start)
+}
+
+// addPinned looks for the image's pin once more when the container is there, before it starts: who removed it meanwhile did
+// not see the container yet (image.InUse).
+func (e *Engine) addPinned(ctx Context, c *spec.Container, imageID string, start starter) (err error) {
+	var unpinned error
+	if start == nil {
+		if err = e.addWithVolumes(ctx, c, nil); err == nil {
+			unpinned = e.pin(ctx, imageID)
+		}
+	} else {
+		err = e.addWithVolumes(ctx, c, func(ctx Context, l *state.Locked) error {
+			if unpinned = e.pin(ctx, imageID); unpinned != nil {
+				return unpinned
+			}
+			return start(ctx, l)
+		})
+	}
+	if unpinned != nil {
+		return errors.Join(unpinned, e.Remove(context.WithoutCancel(ctx), c.ID, RemoveOptions{Volumes: true}))
+	}
+	return err
+}
+
+// addWithVolumes makes the volumes that the container uses, and the container.
+func (e *Engine) addWithVolumes(ctx Context, c *spec.Container, start starter) error {
 	if err := e.useVolumes(c); err != nil {
 		return err
 	}
 	return e.add(ctx, c, start)
 }
+
+// ErrUnpinned says that an image has no pin, and that this program cannot make one: the full program can.
+var ErrUnpinned = errors.New("the image is being removed; try again")
 
 // add stores the container under its name; without one, under a random one that is free.
 func (e *Engine) add(ctx Context, c *spec.Container, start starter) error {

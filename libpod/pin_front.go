@@ -7,10 +7,11 @@ import (
 	"github.com/mosscontainers/moss/storage"
 )
 
-// pin is asked only for images that are pinned: the front program hands the others over before.
+// pin finds an image pinned: the front program hands the others over before. One that is unpinned just now is
+// ErrUnpinned.
 func (e *Engine) pin(_ Context, imageID string) error {
 	if storage.Pinned(e.Config.Storage, imageID) {
 		return nil
 	}
-	return errdefs.Errorf(errdefs.ErrConflict, "cannot use image %s: it is being removed; try again", shortID(imageID))
+	return errdefs.Errorf(errdefs.ErrConflict, "cannot use image %s: %w", shortID(imageID), ErrUnpinned)
 }

@@ -63,22 +63,21 @@ func (a *App) removeImages(ctx context.Context, names []string, o rmiOptions) er
 	if err != nil {
 		return err
 	}
-	users, err := engine.ImageUsers()
-	if err != nil {
-		return err
-	}
 	if o.all {
-		if names, err = a.removable(users, o.force); err != nil {
+		if names, err = a.removable(engine, o.force); err != nil {
 			return err
 		}
 	}
 	opts := image.RemoveOptions{
 		Force: o.force || o.all,
-		InUse: func(id string) []string { return containerNames(engine, users[id]) },
-		Evict: evict(engine, users, o.force),
+		InUse: func(id string) ([]string, error) {
+			users, err := engine.ImageUsers()
+			return containerNames(engine, users[id]), err
+		},
+		Evict: evict(engine, o.force),
 	}
 	return a.withImages(ctx, func(images *image.Images) error {
-		unpinned := images.UnpinUnused(func(id string) []string { return users[id] })
+		unpinned := images.UnpinUnused(opts.InUse)
 		return firstErr(a.each(names, func(name string) (string, error) {
 			removed, err := images.Remove(ctx, name, opts)
 			if err != nil {
@@ -106,12 +105,12 @@ func containerNames(engine *libpod.Engine, ids []string) []string {
 }
 
 // removable are the ids of all images that --all means.
-func (a *App) removable(users map[string][]string, force bool) ([]string, error) {
-	cfg, err := a.Config()
+func (a *App) removable(engine *libpod.Engine, force bool) ([]string, error) {
+	users, err := engine.ImageUsers()
 	if err != nil {
 		return nil, err
 	}
-	all, err := storage.ListImages(cfg.Storage)
+	all, err := storage.ListImages(engine.Config.Storage)
 	if err != nil {
 		return nil, err
 	}
@@ -125,12 +124,13 @@ func (a *App) removable(users map[string][]string, force bool) ([]string, error)
 }
 
 // evict removes an image's containers when the user said --force; --all alone does not say so.
-func evict(engine *libpod.Engine, users map[string][]string, force bool) func(context.Context, string) error {
+func evict(engine *libpod.Engine, force bool) func(context.Context, string) error {
 	if !force {
 		return nil
 	}
 	return func(ctx context.Context, id string) error {
-		var errs []error
+		users, err := engine.ImageUsers()
+		errs := []error{err}
 		for _, container := range users[id] {
 			errs = append(errs, engine.Remove(ctx, container, libpod.RemoveOptions{Force: true}))
 		}
@@ -175,10 +175,6 @@ func (a *App) pruneImages(ctx context.Context, filters []string, all bool) error
 	if err != nil {
 		return err
 	}
-	users, err := engine.ImageUsers()
-	if err != nil {
-		return err
-	}
 	set := pruneFilters(engine.Config)
 	match, err := set.Compile(filters)
 	if err != nil {
@@ -186,7 +182,11 @@ func (a *App) pruneImages(ctx context.Context, filters []string, all bool) error
 	}
 	return a.withImages(ctx, func(images *image.Images) error {
 		pruned, err := images.Prune(ctx, image.PruneOptions{
-			All: all, Filter: match, InUse: func(id string) []string { return users[id] },
+			All: all, Filter: match,
+			InUse: func(id string) ([]string, error) {
+				users, err := engine.ImageUsers()
+				return users[id], err
+			},
 		})
 		if pruned == nil {
 			return err

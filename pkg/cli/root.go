@@ -46,6 +46,9 @@ func Main(args []string) int {
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return exitInterrupt
 	}
+	if errors.Is(err, libpod.ErrUnpinned) { // all that was begun is undone
+		err = app.handOver()
+	}
 	return app.fail(err, cmd != nil && slices.Contains(removers, cmd.Name()))
 }
 

@@ -221,9 +221,9 @@ func TestUnusedImagesAreLetGo(t *testing.T) {
 	if err := im.Store().Pin(id); err != nil {
 		t.Fatal(err)
 	}
-	used := func(string) []string { return []string{"c"} }
+	used := func(string) ([]string, error) { return []string{"c"}, nil }
 	for _, c := range []struct {
-		inUse func(string) []string
+		inUse image.InUse
 		left  int
 	}{{used, 1}, {nil, 0}} {
 		if err := im.UnpinUnused(c.inUse); err != nil {

@@ -175,6 +175,40 @@ func TestImportedImageIsFoundByEveryName(t *testing.T) {
 	}
 }
 
+// TestImageOfAContainerThatJustCameIsKept lets a container come between the question who uses the image and the removal of
+// the pin.
+func TestImageOfAContainerThatJustCameIsKept(t *testing.T) {
+	cfg, im := newStore(t)
+	busybox(t, im, "one")
+	id := resolve(t, cfg, "one").ID
+	if err := im.Store().Pin(id); err != nil {
+		t.Fatal(err)
+	}
+	came := func(string) ([]string, error) {
+		if storage.Pinned(cfg.Storage, id) {
+			return nil, nil
+		}
+		return []string{"web"}, nil
+	}
+	_, err := im.Remove(t.Context(), "one", image.RemoveOptions{InUse: came})
+	if !errors.Is(err, errdefs.ErrConflict) || !strings.Contains(err.Error(), "web") {
+		t.Errorf("rmi: %v", err)
+	}
+	if !storage.Pinned(cfg.Storage, id) {
+		t.Error("rmi left the image without its pin")
+	}
+	if pruned, err := im.Prune(t.Context(), image.PruneOptions{All: true, InUse: came}); err != nil || len(pruned.Deleted) > 0 {
+		t.Errorf("prune: %+v, %v", pruned, err)
+	}
+	if err := im.UnpinUnused(came); err != nil {
+		t.Error(err)
+	}
+	if !storage.Pinned(cfg.Storage, id) {
+		t.Error("prune left the image without its pin")
+	}
+	resolve(t, cfg, "one")
+}
+
 func TestRemovedImageIsForgotten(t *testing.T) {
 	cfg, im := newStore(t)
 	busybox(t, im, "one")
@@ -185,7 +219,7 @@ func TestRemovedImageIsForgotten(t *testing.T) {
 	if removed, err := im.Remove(t.Context(), "one", image.RemoveOptions{}); err != nil || removed.Deleted != "" {
 		t.Fatalf("a name of two: %+v, %v", removed, err)
 	}
-	_, err := im.Remove(t.Context(), "two", image.RemoveOptions{InUse: func(string) []string { return []string{"web"} }})
+	_, err := im.Remove(t.Context(), "two", image.RemoveOptions{InUse: func(string) ([]string, error) { return []string{"web"}, nil }})
 	if !errors.Is(err, errdefs.ErrConflict) || !strings.Contains(err.Error(), "web") {
 		t.Errorf("in use: %v", err)
 	}

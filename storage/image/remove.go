@@ -12,13 +12,24 @@ import (
 	"github.com/mosscontainers/moss/storage"
 )
 
+// InUse tells which containers of Moss use an image now. Nil is none. It is asked once before an image loses its pin
+// and once after: who makes a container looks for the pin once more when the container is there, so that one of both
+// sees the other.
+type InUse func(imageID string) ([]string, error)
+
+func (f InUse) users(imageID string) ([]string, error) {
+	if f == nil {
+		return nil, nil
+	}
+	return f(imageID)
+}
+
 // RemoveOptions are those of rmi.
 type RemoveOptions struct {
 	// Force removes an image by its id although it has several names, and with it the containers that
 	// InUse knows, through Evict.
 	Force bool
-	// InUse tells which containers of Moss use an image; nil: none.
-	InUse func(imageID string) []string
+	InUse InUse
 	// Evict removes those containers; nil: Force does not help against them.
 	Evict func(ctx context.Context, imageID string) error
 }
@@ -35,7 +46,7 @@ func (im *Images) Remove(ctx context.Context, name string, o RemoveOptions) (*Re
 	img, err := im.find(name)
 	if err != nil {
 		if id := im.damagedID(name, err); id != "" {
-			return im.delete(id, nil)
+			return im.delete(id, nil, nil)
 		}
 		return nil, err
 	}
@@ -52,7 +63,7 @@ func (im *Images) Remove(ctx context.Context, name string, o RemoveOptions) (*Re
 	if err := im.free(ctx, img.ID, name, o); err != nil {
 		return nil, err
 	}
-	return im.delete(img.ID, img.Names)
+	return im.delete(img.ID, img.Names, o.InUse)
 }
 
 // damagedID is the id of an image that exists but cannot be used: it still can be removed.
@@ -86,12 +97,9 @@ func (im *Images) nameOf(img *storage.Image, name string) string {
 }
 
 func (im *Images) free(ctx context.Context, id, name string, o RemoveOptions) error {
-	if o.InUse == nil {
-		return nil
-	}
-	users := o.InUse(id)
-	if len(users) == 0 {
-		return nil
+	users, err := o.InUse.users(id)
+	if err != nil || len(users) == 0 {
+		return err
 	}
 	if !o.Force || o.Evict == nil {
 		return errdefs.Errorf(errdefs.ErrConflict, "cannot remove image %s: %s; remove that first, or use --force", name, usedBy(users))
@@ -107,8 +115,8 @@ func usedBy(containers []string) string {
 }
 
 // delete removes the image's pin, which is ours, and the image.
-func (im *Images) delete(id string, names []string) (*Removed, error) {
-	if err := im.store.Unpin(id); err != nil {
+func (im *Images) delete(id string, names []string, inUse InUse) (*Removed, error) {
+	if err := im.unpin(id, inUse); err != nil {
 		return nil, err
 	}
 	_, err := im.library().DeleteImage(id, true)
@@ -123,6 +131,21 @@ func (im *Images) delete(id string, names []string) (*Removed, error) {
 		return nil, explain(err, "remove", "image "+storage.ShortID(id))
 	}
 	return &Removed{Untagged: names, Deleted: id}, nil
+}
+
+// unpin removes the pin of an image that no container uses. ErrConflict: one came just now, and has its pin back.
+func (im *Images) unpin(id string, inUse InUse) error {
+	if err := im.store.Unpin(id); err != nil {
+		return err
+	}
+	users, err := inUse.users(id)
+	if err == nil && len(users) == 0 {
+		return nil
+	}
+	if err == nil {
+		err = errdefs.Errorf(errdefs.ErrConflict, "cannot remove image %s: %s; remove that first", storage.ShortID(id), usedBy(users))
+	}
+	return errors.Join(err, im.store.Pin(id))
 }
 
 // Tag gives an image more names; they go over from whatever image has them.
@@ -161,7 +184,7 @@ func (im *Images) Untag(name string, names []string) error {
 // PruneOptions choose the images that Prune removes.
 type PruneOptions struct {
 	All    bool // also those with a name that no container uses
-	InUse  func(imageID string) []string
+	InUse  InUse
 	Filter func(storage.Summary) bool // nil: every one
 }
 
@@ -183,11 +206,13 @@ func (im *Images) Prune(ctx context.Context, o PruneOptions) (*Pruned, error) {
 		if err := context.Cause(ctx); err != nil {
 			return result, err
 		}
-		if !prunable(img.Summary, o) {
+		if ok, err := prunable(img.Summary, o); err != nil {
+			return result, err
+		} else if !ok {
 			continue
 		}
-		if _, err := im.delete(img.ID, nil); errors.Is(err, errdefs.ErrConflict) {
-			continue // Podman's containers are not ours to judge
+		if _, err := im.delete(img.ID, nil, o.InUse); errors.Is(err, errdefs.ErrConflict) {
+			continue // Podman's containers are not ours to judge, and one of ours came just now
 		} else if err != nil {
 			failures = append(failures, err)
 			continue
@@ -208,26 +233,30 @@ func (im *Images) Prune(ctx context.Context, o PruneOptions) (*Pruned, error) {
 
 // UnpinUnused lets go of images that no container of Moss uses any more, so that Podman and Buildah can
 // remove them. Removing a container does not do that itself: it would have to open the store.
-func (im *Images) UnpinUnused(inUse func(imageID string) []string) error {
+func (im *Images) UnpinUnused(inUse InUse) error {
 	pinned, err := storage.PinnedImages(im.cfg.Storage)
 	if err != nil {
 		return err
 	}
 	var failures []error
 	for _, id := range pinned {
-		if inUse == nil || len(inUse(id)) == 0 {
-			failures = append(failures, im.store.Unpin(id))
+		users, err := inUse.users(id)
+		if err == nil && len(users) == 0 {
+			err = im.unpin(id, inUse)
+		}
+		if !errors.Is(err, errdefs.ErrConflict) {
+			failures = append(failures, err)
 		}
 	}
 	return errors.Join(failures...)
 }
 
-func prunable(img storage.Summary, o PruneOptions) bool {
+func prunable(img storage.Summary, o PruneOptions) (bool, error) {
 	if img.ReadOnly || len(img.Names) > 0 && !o.All {
-		return false
+		return false, nil
 	}
-	if o.InUse != nil && len(o.InUse(img.ID)) > 0 {
-		return false
+	if users, err := o.InUse.users(img.ID); err != nil || len(users) > 0 {
+		return false, err
 	}
-	return o.Filter == nil || o.Filter(img)
+	return o.Filter == nil || o.Filter(img), nil
 }
