@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -33,9 +32,7 @@ func Main(args []string) int {
 	if err := rootless.Prepare(); err != nil {
 		return app.fail(err, false)
 	}
-	// The first ^C cancels what is under way, which cleans up after itself; the second one ends us.
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	context.AfterFunc(ctx, stop)
+	ctx := untilSignal()
 
 	root := NewRoot(app, args[1:])
 	if !knows(root, args[1:]) {
@@ -43,8 +40,8 @@ func Main(args []string) int {
 	}
 	root.SetArgs(args[1:])
 	cmd, err := root.ExecuteContextC(ctx)
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		return exitInterrupt
+	if code, ok := exitInterrupted(ctx, err); ok {
+		return code
 	}
 	if errors.Is(err, libpod.ErrUnpinned) { // all that was begun is undone
 		err = app.handOver()
@@ -69,11 +66,8 @@ func (a *App) fail(err error, removes bool) int {
 	return errdefs.ExitCode(err, removes)
 }
 
-// How a shell counts a program that ^C ended, and one that nobody wanted to read any more.
-const (
-	exitInterrupt = 128 + int(syscall.SIGINT)
-	exitPipe      = 128 + int(syscall.SIGPIPE)
-)
+// exitPipe is how a shell counts a program that nobody wanted to read any more.
+const exitPipe = 128 + int(syscall.SIGPIPE)
 
 // readerGone says that nobody reads our output any more, as with | head: no mistake of anybody's.
 func (a *App) readerGone(err error) bool {
