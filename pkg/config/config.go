@@ -58,6 +58,9 @@ func (s Storage) ImageRoot() string {
 // Load reads the files, applies overrides and checks or makes the runtime directory. It makes no
 // other directory and opens no store.
 func Load(over Overrides) (*Config, error) {
+	if err := forgetUnusable("XDG_CONFIG_HOME"); err != nil {
+		return nil, err
+	}
 	user, err := currentUser()
 	if err != nil {
 		return nil, err
@@ -71,6 +74,15 @@ func Load(over Overrides) (*Config, error) {
 	}
 	cfg.Containers, err = loadContainers(user.UID)
 	return cfg, err
+}
+
+// forgetUnusable unsets a variable that is no absolute path. The XDG Base Directory Specification says that it counts as
+// unset then; the libraries that look for files of the user would take those of the working directory.
+func forgetUnusable(key string) error {
+	if dir, set := os.LookupEnv(key); !set || filepath.IsAbs(dir) {
+		return nil
+	}
+	return os.Unsetenv(key)
 }
 
 func loadStorage(runtimeDir string, over Overrides) (Storage, error) {

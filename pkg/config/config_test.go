@@ -71,6 +71,26 @@ mount_program = "/usr/bin/fuse-overlayfs"
 	}
 }
 
+func TestUnusableConfigHomeCountsAsUnset(t *testing.T) {
+	for _, value := range []string{"", "some/where"} {
+		home := alone(t)
+		os.Unsetenv("CONTAINERS_STORAGE_CONF") // alone puts it back
+		t.Setenv("XDG_CONFIG_HOME", value)
+		t.Chdir(home)
+		write(t, filepath.Join(home, ".config/containers/storage.conf"), "[storage]\ndriver = \"overlay\"\ngraphroot = \""+home+"/mine\"\n")
+		for _, dir := range []string{"", "some/where"} {
+			write(t, filepath.Join(home, dir, "containers/storage.conf"), "[storage]\ndriver = \"overlay\"\ngraphroot = \"/not/mine\"\n")
+		}
+		cfg, err := Load(Overrides{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := cfg.Storage.GraphRoot; got != home+"/mine" {
+			t.Errorf("with XDG_CONFIG_HOME=%q the store is %s", value, got)
+		}
+	}
+}
+
 func TestContainersConfOverDefaults(t *testing.T) {
 	home := alone(t)
 	conf := filepath.Join(home, "containers.conf")
