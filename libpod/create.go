@@ -93,12 +93,13 @@ func (e *Engine) addPinned(ctx Context, c *spec.Container, imageID string, start
 	return err
 }
 
-// addWithVolumes makes the volumes that the container uses, and the container.
+// addWithVolumes keeps the container's volumes from being removed until it is there.
 func (e *Engine) addWithVolumes(ctx Context, c *spec.Container, start starter) error {
-	if err := e.useVolumes(c); err != nil {
+	release, err := e.useVolumes(c)
+	if err != nil {
 		return err
 	}
-	return e.add(ctx, c, start)
+	return errors.Join(e.add(ctx, c, start), release())
 }
 
 // ErrUnpinned says that an image has no pin, and that this program cannot make one: the full program can.

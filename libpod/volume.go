@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -50,10 +49,7 @@ func (e *Engine) CreateVolume(v Volume) (*Volume, error) {
 	v.Driver, v.Scope, v.CreatedAt = "local", "local", time.Now()
 	v.Mountpoint = filepath.Join(dir, volumeData)
 	staging := e.volumeDir("." + randomHex())
-	err := fillVolume(staging, &v)
-	if err == nil {
-		err = os.Rename(staging, dir) // refused where dir is there: it is never empty
-	}
+	err := fillVolume(staging, dir, &v)
 	if err == nil {
 		return &v, sys.Sync(filepath.Join(dir, volumeFile), dir, filepath.Dir(dir))
 	}
@@ -64,19 +60,32 @@ func (e *Engine) CreateVolume(v Volume) (*Volume, error) {
 	return nil, errdefs.NoSpace(fmt.Errorf("cannot make volume %q: %w", v.Name, err))
 }
 
-func fillVolume(dir string, v *Volume) error {
-	if err := os.MkdirAll(filepath.Join(dir, volumeData), 0o700); err != nil {
+// fillVolume makes a volume in staging, whose lock keeps others from taking it for a left-over, and moves it to dir.
+func fillVolume(staging, dir string, v *Volume) error {
+	if err := os.MkdirAll(staging, 0o700); err != nil {
+		return err
+	}
+	lock, err := sys.LockDir(staging, false)
+	if err != nil {
+		return err
+	}
+	defer lock.Unlock()
+	files := filepath.Join(staging, volumeData)
+	if err := os.Mkdir(files, 0o700); err != nil {
 		return err
 	}
 	// The container's users must be able to enter it, as Podman's may; the store around it is 0700.
-	if err := os.Chmod(filepath.Join(dir, volumeData), 0o755); err != nil {
+	if err := os.Chmod(files, 0o755); err != nil {
 		return err
 	}
 	data, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, volumeFile), data, 0o600)
+	if err := os.WriteFile(filepath.Join(staging, volumeFile), data, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(staging, dir) // refused where dir is there: it is never empty
 }
 
 // Volume reads one volume. A damaged description hides nothing: what the directory tells is shown.
@@ -138,75 +147,6 @@ func (e *Engine) VolumeUsers() (map[string][]string, error) {
 		}
 	}
 	return users, nil
-}
-
-// RemoveVolume removes a volume and what is in it. With force its containers are removed before.
-func (e *Engine) RemoveVolume(ctx Context, name string, force bool) error {
-	if _, err := e.Volume(name); err != nil {
-		return err
-	}
-	users, err := e.VolumeUsers()
-	if err != nil {
-		return err
-	}
-	if used := users[name]; len(used) > 0 && !force {
-		return errdefs.Errorf(errdefs.ErrConflict, "cannot remove volume %q: it is used by container %s; remove that first, or both with -f", name, strings.Join(shorts(used), ", "))
-	}
-	for _, id := range users[name] {
-		if err := e.Remove(ctx, id, RemoveOptions{Force: true}); err != nil && !errors.Is(err, errdefs.ErrNotFound) {
-			return err
-		}
-	}
-	return e.deleteVolume(name)
-}
-
-// deleteVolume makes the volume not be, then removes its files.
-func (e *Engine) deleteVolume(name string) error {
-	trash := e.volumeDir("." + randomHex())
-	if err := os.Rename(e.volumeDir(name), trash); err != nil {
-		return fmt.Errorf("cannot remove volume %q: %w", name, err)
-	}
-	return os.RemoveAll(trash)
-}
-
-// PruneVolumes removes the volumes that no container mounts and match allows, and returns them.
-func (e *Engine) PruneVolumes(match func(*Volume) bool) ([]*Volume, error) {
-	volumes, err := e.Volumes()
-	if err != nil {
-		return nil, err
-	}
-	users, err := e.VolumeUsers()
-	if err != nil {
-		return nil, err
-	}
-	unused := slices.DeleteFunc(volumes, func(v *Volume) bool { return len(users[v.Name]) > 0 || !match(v) })
-	for _, v := range unused {
-		if err := e.deleteVolume(v.Name); err != nil {
-			return nil, err
-		}
-	}
-	return unused, nil
-}
-
-// useVolumes makes the volumes that a container's description names and that are not there, and gives
-// its anonymous ones their names.
-func (e *Engine) useVolumes(c *spec.Container) error {
-	for i := range c.Mounts.Mounts {
-		m := &c.Mounts.Mounts[i]
-		if m.Type != spec.MountVolume {
-			continue
-		}
-		if m.Source == "" {
-			m.Source, m.Anonymous = randomHex(), true
-		} else if _, err := os.Lstat(e.volumeDir(m.Source)); err == nil {
-			continue
-		}
-		_, err := e.CreateVolume(Volume{Name: m.Source, Anonymous: m.Anonymous})
-		if err != nil && !errors.Is(err, errdefs.ErrConflict) {
-			return err
-		}
-	}
-	return nil
 }
 
 func randomHex() string {

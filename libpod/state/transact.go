@@ -250,7 +250,15 @@ const settling = 10 * time.Second
 
 // Sweep removes what killed commands left half made or half removed.
 func (s *Store) Sweep() error {
-	entries, err := os.ReadDir(s.containers())
+	return SweepHidden(s.containers(), func(dir string) (*sys.Lock, bool, error) {
+		return sys.TryLockFile(filepath.Join(dir, lockFile))
+	})
+}
+
+// SweepHidden removes the directories in parent whose names begin with a dot and that nobody works on: lock, which does not
+// wait, says so.
+func SweepHidden(parent string, lock func(dir string) (*sys.Lock, bool, error)) error {
+	entries, err := os.ReadDir(parent)
 	if err != nil {
 		if errors.Is(err, os.ErrNotExist) {
 			return nil
@@ -262,11 +270,11 @@ func (s *Store) Sweep() error {
 		if e.Name()[0] != hidden[0] {
 			continue
 		}
-		dir := filepath.Join(s.containers(), e.Name())
+		dir := filepath.Join(parent, e.Name())
 		if info, err := e.Info(); err != nil || time.Since(info.ModTime()) < settling {
 			continue
 		}
-		lock, free, err := sys.TryLockFile(filepath.Join(dir, lockFile))
+		lock, free, err := lock(dir)
 		if err != nil || !free {
 			continue
 		}

@@ -36,6 +36,39 @@ func lockFile(path string, how int) (*Lock, error) {
 	if err != nil {
 		return nil, err
 	}
+	return lockOpen(f, how)
+}
+
+// LockDir locks a directory itself, waiting for it: the lock goes along when it is renamed. Shared locks exclude only
+// exclusive ones.
+func LockDir(path string, shared bool) (*Lock, error) {
+	how := unix.LOCK_EX
+	if shared {
+		how = unix.LOCK_SH
+	}
+	return lockDir(path, how)
+}
+
+// TryLockDir is LockDir that does not wait and that excludes everybody: ok is false when somebody else holds the lock.
+func TryLockDir(path string) (lock *Lock, ok bool, err error) {
+	lock, err = lockDir(path, unix.LOCK_EX|unix.LOCK_NB)
+	if err == unix.EWOULDBLOCK {
+		return nil, false, nil
+	}
+	return lock, err == nil, err
+}
+
+func lockDir(path string, how int) (*Lock, error) {
+	f, err := os.OpenFile(path, ODirectory, 0)
+	if err != nil {
+		return nil, err
+	}
+	return lockOpen(f, how)
+}
+
+// lockOpen locks an open file, which it closes where it cannot.
+func lockOpen(f *os.File, how int) (*Lock, error) {
+	var err error
 	for {
 		err = unix.Flock(int(f.Fd()), how)
 		if err != unix.EINTR {
@@ -49,7 +82,7 @@ func lockFile(path string, how int) (*Lock, error) {
 	if err == unix.EWOULDBLOCK {
 		return nil, err
 	}
-	return nil, &os.PathError{Op: "flock", Path: path, Err: err}
+	return nil, &os.PathError{Op: "flock", Path: f.Name(), Err: err}
 }
 
 // File is the locked file; a child that inherits it holds the lock too.
