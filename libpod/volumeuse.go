@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/mosscontainers/moss/libpod/state"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
 	"github.com/mosscontainers/moss/pkg/sys"
@@ -163,5 +162,5 @@ func (e *Engine) PruneVolumes(match func(*Volume) bool) ([]*Volume, error) {
 
 // sweepVolumes removes what killed commands left half made or half removed.
 func (e *Engine) sweepVolumes() error {
-	return state.SweepHidden(filepath.Join(e.Store.Dir, "volumes"), sys.TryLockDir)
+	return sys.Sweep(filepath.Join(e.Store.Dir, "volumes"), ".", sys.TryLockDir)
 }

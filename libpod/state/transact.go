@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
@@ -244,41 +243,9 @@ func (s *Store) nameOf(id string) string {
 	return ""
 }
 
-// settling is how old a hidden directory must be before it is taken for a left-over: its maker locks it a moment after it
-// made it.
-const settling = 10 * time.Second
-
 // Sweep removes what killed commands left half made or half removed.
 func (s *Store) Sweep() error {
-	return SweepHidden(s.containers(), func(dir string) (*sys.Lock, bool, error) {
+	return sys.Sweep(s.containers(), hidden, func(dir string) (*sys.Lock, bool, error) {
 		return sys.TryLockFile(filepath.Join(dir, lockFile))
 	})
-}
-
-// SweepHidden removes the directories in parent whose names begin with a dot and that nobody works on: lock, which does not
-// wait, says so.
-func SweepHidden(parent string, lock func(dir string) (*sys.Lock, bool, error)) error {
-	entries, err := os.ReadDir(parent)
-	if err != nil {
-		if errors.Is(err, os.ErrNotExist) {
-			return nil
-		}
-		return fmt.Errorf("cannot look for what killed commands left: %w", err)
-	}
-	var errs []error
-	for _, e := range entries {
-		if e.Name()[0] != hidden[0] {
-			continue
-		}
-		dir := filepath.Join(parent, e.Name())
-		if info, err := e.Info(); err != nil || time.Since(info.ModTime()) < settling {
-			continue
-		}
-		lock, free, err := lock(dir)
-		if err != nil || !free {
-			continue
-		}
-		errs = append(errs, os.RemoveAll(dir), lock.Unlock())
-	}
-	return errors.Join(errs...)
 }

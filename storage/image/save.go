@@ -17,6 +17,7 @@ import (
 	"go.podman.io/image/v5/oci/layout"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/sys"
 )
 
 // Formats of Save.
@@ -59,12 +60,12 @@ func (im *Images) saveOne(ctx context.Context, name, path string, o SaveOptions)
 	if err != nil {
 		return err
 	}
-	sys, err := im.plain()
+	plain, err := im.plain()
 	if err != nil {
 		return err
 	}
-	sys.DirForceCompress = o.Compress
-	t := transfer{src: src, srcSys: sys, dstSys: sys}
+	plain.DirForceCompress = o.Compress
+	t := transfer{src: src, srcSys: plain, dstSys: plain}
 	tag := savedName(name, img.Names)
 	switch o.Format {
 	case OCIArchive:
@@ -105,12 +106,12 @@ func (im *Images) saveDocker(ctx context.Context, names []string, path string, o
 		if err != nil {
 			return err
 		}
-		sys, err := im.plain()
+		plain, err := im.plain()
 		if err != nil {
 			return err
 		}
-		sys.DockerArchiveAdditionalTags = tags[id]
-		t := transfer{src: src, dst: dst, srcSys: sys, dstSys: sys, manifestType: manifest.DockerV2Schema2MediaType}
+		plain.DockerArchiveAdditionalTags = tags[id]
+		t := transfer{src: src, dst: dst, srcSys: plain, dstSys: plain, manifestType: manifest.DockerV2Schema2MediaType}
 		if _, _, err := im.copy(ctx, t, Copying{Progress: o.Progress}); err != nil {
 			return err
 		}
@@ -154,6 +155,11 @@ func savedName(name string, names []string) string {
 // standardOutput may lead to a regular file, which is the shell's to make and not ours to replace.
 const standardOutput = "/dev/stdout"
 
+// savePrefix begins the names of the directories in which archives are written. One is locked while it is; what a killed
+// save left is swept by the next one to the same place. (A file without a name, O_TMPFILE, would leave nothing, but
+// cannot replace another, and the library finds archives by their paths.)
+const savePrefix = ".moss-save-"
+
 // atomically lets write make a file beside path and then puts it there. A path that is no regular
 // file, and the standard output, is written directly.
 func atomically(path string, write func(tmp string) error) (err error) {
@@ -167,11 +173,18 @@ func atomically(path string, write func(tmp string) error) (err error) {
 	if statErr == nil && !info.Mode().IsRegular() {
 		return write(path)
 	}
-	dir, err := os.MkdirTemp(filepath.Dir(path), ".moss-save-")
+	parent := filepath.Dir(path)
+	_ = sys.Sweep(parent, savePrefix, sys.TryLockDir) // what others left there does not keep us from anything
+	dir, err := os.MkdirTemp(parent, savePrefix)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	lock, err := sys.LockDir(dir, false)
+	if err != nil {
+		return err
+	}
+	defer lock.Unlock()
 	tmp := filepath.Join(dir, "archive")
 	if err := write(tmp); err != nil {
 		return err
