@@ -115,6 +115,16 @@ func (g *cgroup) processes() ([]int, error) {
 	return nil, nil
 }
 
+// oomKilled says whether the kernel ended a process of the group for want of memory: memory.events of cgroup v2,
+// memory.oom_control of v1. Where nobody counts, none was.
+func (g *cgroup) oomKilled() bool {
+	if g.manager == nil {
+		return false
+	}
+	n, err := g.manager.OOMKillCount()
+	return err == nil && n > 0
+}
+
 // destroy removes the group.
 func (g *cgroup) destroy() error {
 	if g.manager == nil {

@@ -243,6 +243,12 @@ func (p *ociProcess) Wait() (int, error) {
 	}
 }
 
+// OOMKilled says, once the process has ended, whether the container ran out of memory.
+func (p *ociProcess) OOMKilled() bool {
+	group, err := openCgroup(p.bundle.Spec.Linux.CgroupsPath, cgroupResources(nil))
+	return err == nil && group.oomKilled()
+}
+
 func (p *ociProcess) Delete() error {
 	var errs []error
 	if _, err := os.Stat(filepath.Join(p.bundle.RunDir, "runtime", p.bundle.ID)); err == nil {

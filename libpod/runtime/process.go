@@ -89,6 +89,9 @@ func exitCode(s syscall.WaitStatus) int {
 	return s.ExitStatus()
 }
 
+// OOMKilled says, once the process has ended, whether the container ran out of memory.
+func (p *process) OOMKilled() bool { return !p.extra && p.group.oomKilled() }
+
 func (p *process) Delete() error {
 	if p.extra {
 		return nil
