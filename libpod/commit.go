@@ -22,12 +22,9 @@ type CommitOptions struct {
 
 // Commit makes an image of a container's changes and returns its id.
 func (e *Engine) Commit(ctx Context, ref string, o CommitOptions) (id string, err error) {
-	c, err := e.Lookup(ref)
+	c, err := e.Whole(ref)
 	if err != nil {
 		return "", err
-	}
-	if c.Damaged != nil {
-		return "", c.Damaged
 	}
 	images, err := image.Open(ctx, e.Config)
 	if err != nil {

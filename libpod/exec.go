@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"syscall"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -64,7 +62,7 @@ func (e *Engine) Exec(ctx Context, ref string, o ExecOptions, io runtime.Stdio) 
 	}
 	process := bundle.Spec.Process
 	process.Args = o.Command
-	process.Env = overlayEnv(process.Env, o.Env)
+	process.Env = spec.MergeEnv(process.Env, o.Env)
 	process.Terminal = o.Terminal
 	process.ConsoleSize = nil
 	if o.WorkDir != "" {
@@ -104,12 +102,9 @@ func (e *Engine) allCapabilities() (*specs.LinuxCapabilities, error) {
 
 // running finds a container that has a process; verb says in an error what could not be done.
 func (e *Engine) running(ref, verb string) (*state.Container, error) {
-	c, err := e.Lookup(ref)
+	c, err := e.Whole(ref)
 	if err != nil {
 		return nil, err
-	}
-	if c.Damaged != nil {
-		return nil, c.Damaged
 	}
 	if !c.State.Active() {
 		return nil, errdefs.Errorf(errdefs.ErrConflict, "cannot %s container %s: it is %s, not running; start it with moss start %s", verb, c.Spec.Name, c.State.Status, c.Spec.Name)
@@ -128,15 +123,4 @@ func (e *Engine) bundle(c *state.Container) (*runtime.Running, error) {
 		return nil, errdefs.Errorf(errdefs.ErrDamaged, "cannot read what container %s was started with: %w; restart it", c.Spec.Name, err)
 	}
 	return &b, nil
-}
-
-// overlayEnv sets variables over others, each once.
-func overlayEnv(env, over []string) []string {
-	out := slices.Clone(env)
-	for _, kv := range over {
-		key, _, _ := strings.Cut(kv, "=")
-		out = slices.DeleteFunc(out, func(old string) bool { return strings.HasPrefix(old, key+"=") })
-		out = append(out, kv)
-	}
-	return out
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/mosscontainers/moss/libpod/names"
 	"github.com/mosscontainers/moss/network"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
@@ -46,7 +47,7 @@ func hostname(c *spec.Container) (string, error) {
 	case c.UTS == "host" || c.Network.Network == spec.NetworkHost:
 		return os.Hostname()
 	}
-	return shortID(c.ID), nil
+	return names.Short(c.ID), nil
 }
 
 // join finds the namespaces of other containers that this one shares, and what is shared with them.

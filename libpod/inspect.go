@@ -18,12 +18,9 @@ func (e *Engine) LogPath(c *state.Container) string {
 
 // InspectContainer is Docker's and Podman's document of one container. size asks for what its own layer holds.
 func (e *Engine) InspectContainer(ref string, size bool) (*inspect.ContainerData, error) {
-	c, err := e.Lookup(ref)
+	c, err := e.Whole(ref)
 	if err != nil {
 		return nil, err
-	}
-	if c.Damaged != nil {
-		return nil, c.Damaged
 	}
 	host, err := e.Facts()
 	if err != nil {

@@ -24,6 +24,15 @@ func (e *Engine) List() ([]*state.Container, error) {
 	return found, nil
 }
 
+// Whole is Lookup for what needs all of a container: a damaged one is an error.
+func (e *Engine) Whole(ref string) (*state.Container, error) {
+	c, err := e.Lookup(ref)
+	if err == nil && c.Damaged != nil {
+		return nil, c.Damaged
+	}
+	return c, err
+}
+
 // Lookup finds one container by name or id, without a lock.
 func (e *Engine) Lookup(ref string) (*state.Container, error) {
 	c, err := e.Store.Find(ref)

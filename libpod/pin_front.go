@@ -3,6 +3,7 @@
 package libpod
 
 import (
+	"github.com/mosscontainers/moss/libpod/names"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/storage"
 )
@@ -13,5 +14,5 @@ func (e *Engine) pin(_ Context, imageID string) error {
 	if storage.Pinned(e.Config.Storage, imageID) {
 		return nil
 	}
-	return errdefs.Errorf(errdefs.ErrConflict, "cannot use image %s: %w", shortID(imageID), ErrUnpinned)
+	return errdefs.Errorf(errdefs.ErrConflict, "cannot use image %s: %w", names.Short(imageID), ErrUnpinned)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/mosscontainers/moss/libpod/names"
 	"github.com/mosscontainers/moss/libpod/state"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
@@ -62,7 +63,7 @@ func (e *Engine) remove(l *state.Locked, volumes bool) error {
 		return err
 	}
 	if err := os.RemoveAll(e.runDir(c.ID)); err != nil {
-		return fmt.Errorf("cannot remove the run directory of container %s: %w", shortID(c.ID), err)
+		return fmt.Errorf("cannot remove the run directory of container %s: %w", names.Short(c.ID), err)
 	}
 	if !volumes && !c.Remove {
 		return nil

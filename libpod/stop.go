@@ -26,12 +26,9 @@ type StopOptions struct {
 // Stop asks a container to end, kills it when the time is over, and returns when its end is recorded. One
 // that does not run is fine.
 func (e *Engine) Stop(ctx Context, ref string, opts StopOptions) error {
-	c, err := e.Lookup(ref)
+	c, err := e.Whole(ref)
 	if err != nil {
 		return err
-	}
-	if c.Damaged != nil {
-		return c.Damaged
 	}
 	if !c.State.Active() {
 		return nil
@@ -107,12 +104,9 @@ func stopTimeout(c *spec.Container, opts StopOptions, configured uint) time.Dura
 // Kill sends a signal to a running container's first process. SIGKILL is for good, as Docker and Podman have it:
 // the restart policy does not bring the container back, and its end is recorded when Kill returns.
 func (e *Engine) Kill(ctx Context, ref string, signal syscall.Signal) error {
-	c, err := e.Lookup(ref)
+	c, err := e.Whole(ref)
 	if err != nil {
 		return err
-	}
-	if c.Damaged != nil {
-		return c.Damaged
 	}
 	if !c.State.Active() {
 		return errdefs.Errorf(errdefs.ErrConflict, "cannot kill container %s: it is %s, not running", c.Spec.Name, c.State.Status)

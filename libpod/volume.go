@@ -158,9 +158,7 @@ func randomHex() string {
 func shorts(ids []string) []string {
 	out := make([]string, len(ids))
 	for i, id := range ids {
-		out[i] = shortID(id)
+		out[i] = names.Short(id)
 	}
 	return out
 }
-
-func shortID(id string) string { return id[:min(12, len(id))] }

@@ -23,12 +23,9 @@ func (e *Engine) Dial(c *state.Container) (*os.File, error) {
 
 // Wait returns the exit code once the container has ended.
 func (e *Engine) Wait(ctx Context, ref string) (int, error) {
-	c, err := e.Lookup(ref)
+	c, err := e.Whole(ref)
 	if err != nil {
 		return 0, err
-	}
-	if c.Damaged != nil {
-		return 0, c.Damaged
 	}
 	if !c.State.Active() {
 		return c.State.ExitCode, nil

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/mosscontainers/moss/libpod/names"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
 )
@@ -44,7 +45,7 @@ func complete(list []*home, at int, r *imageRecord) (*Image, error) {
 	}
 	var file configFile
 	if err := json.Unmarshal(raw, &file); err != nil {
-		return nil, errdefs.Errorf(errdefs.ErrDamaged, "cannot use image %s: its configuration is damaged: %w", r.ID[:12], err)
+		return nil, errdefs.Errorf(errdefs.ErrDamaged, "cannot use image %s: its configuration is damaged: %w", names.Short(r.ID), err)
 	}
 	img := &Image{
 		ID: r.ID, Names: r.Names, Digests: r.digests(), Created: r.Created, Home: list[at].overlay(),
@@ -55,13 +56,13 @@ func complete(list []*home, at int, r *imageRecord) (*Image, error) {
 	}
 	chain, err := layerChain(list, r.TopLayer)
 	if err != nil {
-		return nil, errdefs.Errorf(errdefs.ErrDamaged, "cannot use image %s: %w; remove the image and pull it again", r.ID[:12], err)
+		return nil, errdefs.Errorf(errdefs.ErrDamaged, "cannot use image %s: %w; remove the image and pull it again", names.Short(r.ID), err)
 	}
 	for _, l := range chain {
 		img.Layers = append(img.Layers, l.ID)
 		link, err := l.lowerDir(img.Home)
 		if err != nil {
-			return nil, errdefs.Errorf(errdefs.ErrDamaged, "cannot use image %s: %w; remove the image and pull it again", r.ID[:12], err)
+			return nil, errdefs.Errorf(errdefs.ErrDamaged, "cannot use image %s: %w; remove the image and pull it again", names.Short(r.ID), err)
 		}
 		img.Lower = append(img.Lower, link)
 	}

@@ -3,6 +3,7 @@ package storage
 import (
 	"time"
 
+	"github.com/mosscontainers/moss/libpod/names"
 	"github.com/mosscontainers/moss/pkg/config"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 )
@@ -47,7 +48,7 @@ func summarize(list []*home, h *home, r *imageRecord) Summary {
 	s := Summary{ID: r.ID, Names: r.Names, Digests: r.digests(), Created: r.Created, ReadOnly: h.readOnly}
 	chain, err := layerChain(list, r.TopLayer)
 	if err != nil {
-		s.Damaged = errdefs.Errorf(errdefs.ErrDamaged, "cannot use image %s: %w; remove the image and pull it again", r.ID[:12], err)
+		s.Damaged = errdefs.Errorf(errdefs.ErrDamaged, "cannot use image %s: %w; remove the image and pull it again", names.Short(r.ID), err)
 	}
 	for _, l := range chain {
 		s.Layers = append(s.Layers, l.ID)

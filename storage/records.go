@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mosscontainers/moss/libpod/names"
 	"github.com/mosscontainers/moss/pkg/config"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 )
@@ -149,10 +150,10 @@ func (h *home) config(r *imageRecord) ([]byte, error) {
 	path := filepath.Join(h.root, "overlay-images", r.ID, bigDataFile(key))
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return nil, errdefs.Errorf(errdefs.ErrDamaged, "cannot read the configuration of image %s: %w; remove the image and pull it again", r.ID[:12], err)
+		return nil, errdefs.Errorf(errdefs.ErrDamaged, "cannot read the configuration of image %s: %w; remove the image and pull it again", names.Short(r.ID), err)
 	}
 	if !hasDigest(data, key) {
-		return nil, errdefs.Errorf(errdefs.ErrDamaged, "cannot use image %s: its configuration %s does not have the digest %s; remove the image and pull it again", r.ID[:12], path, key)
+		return nil, errdefs.Errorf(errdefs.ErrDamaged, "cannot use image %s: its configuration %s does not have the digest %s; remove the image and pull it again", names.Short(r.ID), path, key)
 	}
 	return data, nil
 }

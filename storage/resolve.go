@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mosscontainers/moss/libpod/names"
 	"github.com/mosscontainers/moss/pkg/config"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 )
@@ -128,7 +129,7 @@ func only(list []*home, name string, match func(*imageRecord) bool) (at int, fou
 				continue
 			}
 			if found != nil {
-				return 0, nil, errdefs.Errorf(errdefs.ErrConflict, "cannot tell which image %q is: %s and %s begin so; give more digits", name, found.ID[:12], r.ID[:12])
+				return 0, nil, errdefs.Errorf(errdefs.ErrConflict, "cannot tell which image %q is: %s and %s begin so; give more digits", name, names.Short(found.ID), names.Short(r.ID))
 			}
 			at, found = i, r
 		}

@@ -16,6 +16,7 @@ import (
 	"sync"
 
 	"github.com/mosscontainers/moss/libpod/monitor"
+	"github.com/mosscontainers/moss/libpod/names"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
 	"github.com/mosscontainers/moss/pkg/sys"
@@ -194,7 +195,7 @@ func (s *Store) claim(name, id string) error {
 			return fmt.Errorf("cannot see who has the name %q: %w", name, err)
 		}
 		if s.claimed(name, holder) {
-			return errdefs.Errorf(errdefs.ErrConflict, "the name %q is in use by container %s; remove that one (moss rm %s) or choose another name", name, short(holder), name)
+			return errdefs.Errorf(errdefs.ErrConflict, "the name %q is in use by container %s; remove that one (moss rm %s) or choose another name", name, names.Short(holder), name)
 		}
 		if err := s.release(name, holder); err != nil {
 			return err
@@ -274,7 +275,7 @@ func (s *Store) read(dir *os.File, id string, buf []byte) (*Container, error) {
 	if _, lost := os.Lstat(c.Dir); errors.Is(lost, os.ErrNotExist) {
 		return nil, gone(id)
 	}
-	c.Damaged = errdefs.Errorf(errdefs.ErrDamaged, "container %s is damaged: %w; moss rm -f %s removes it", short(id), err, short(id))
+	c.Damaged = errdefs.Errorf(errdefs.ErrDamaged, "container %s is damaged: %w; moss rm -f %s removes it", names.Short(id), err, names.Short(id))
 	c.Spec.ID = id
 	if c.Spec.Name == "" {
 		c.Spec.Name = s.nameOf(id)
@@ -283,7 +284,7 @@ func (s *Store) read(dir *os.File, id string, buf []byte) (*Container, error) {
 }
 
 func gone(id string) error {
-	return errdefs.Errorf(errdefs.ErrNotFound, "no such container: %s", short(id))
+	return errdefs.Errorf(errdefs.ErrNotFound, "no such container: %s", names.Short(id))
 }
 
 // All reads all containers, in no order and without a lock: those that are removed meanwhile are not
@@ -438,5 +439,3 @@ func overwriteJSON(path string, v any) error {
 	_, err = f.WriteAt(data, 0)
 	return errdefs.NoSpace(errors.Join(err, f.Sync(), f.Close()))
 }
-
-func short(id string) string { return id[:min(12, len(id))] }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/mosscontainers/moss/libpod/names"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
 	"github.com/mosscontainers/moss/pkg/sys"
@@ -135,7 +136,7 @@ func (s *Store) lock(id string) (*sys.Lock, error) {
 	path := filepath.Join(s.dir(id), lockFile)
 	lock, err := sys.LockFile(path, false)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, errdefs.Errorf(errdefs.ErrNotFound, "no such container: %s", short(id))
+		return nil, errdefs.Errorf(errdefs.ErrNotFound, "no such container: %s", names.Short(id))
 	}
 	return lock, err
 }
@@ -211,7 +212,7 @@ func (l *Locked) Remove() error {
 	id := l.Spec.ID
 	trash := l.store.stagingDir(id)
 	if err := os.Rename(l.Dir, trash); err != nil {
-		return fmt.Errorf("cannot remove container %s: %w", short(id), err)
+		return fmt.Errorf("cannot remove container %s: %w", names.Short(id), err)
 	}
 	l.removed = true
 	name := l.Spec.Name
@@ -224,7 +225,7 @@ func (l *Locked) Remove() error {
 		}
 	}
 	if err := os.RemoveAll(trash); err != nil {
-		return fmt.Errorf("cannot remove the files of container %s: %w", short(id), err)
+		return fmt.Errorf("cannot remove the files of container %s: %w", names.Short(id), err)
 	}
 	return nil
 }

@@ -16,12 +16,7 @@ func newCommitCommand(app *App) *cobra.Command {
 	var idFile string
 	cmd := &cobra.Command{
 		Use: "commit [flags] CONTAINER [IMAGE]", Short: "Make an image of a container's changes",
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 1 || len(args) == 2 {
-				return nil
-			}
-			return exactArgs(2, "a container, and the name of the new image")(cmd, args)
-		},
+		Args:              rangeArgs(1, 2, "a container, and may have the name of the new image"),
 		ValidArgsFunction: app.completeContainers(every),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			engine, err := app.Engine()

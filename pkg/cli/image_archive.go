@@ -8,9 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mosscontainers/moss/libpod/names"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/term"
-	"github.com/mosscontainers/moss/storage"
 	"github.com/mosscontainers/moss/storage/image"
 )
 
@@ -49,7 +49,7 @@ func load(cmd *cobra.Command, app *App, images *image.Images, input string, quie
 // printLoaded names what came, as Podman does, and what lost its name to it.
 func (a *App) printLoaded(l image.Loaded) error {
 	for name, old := range l.Replaced {
-		a.Warn(fmt.Sprintf("%s was image %s before; that image keeps its id alone", name, storage.ShortID(old)))
+		a.Warn(fmt.Sprintf("%s was image %s before; that image keeps its id alone", name, names.Short(old)))
 	}
 	what := strings.Join(l.Names, ",")
 	if what == "" {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mosscontainers/moss/libpod/names"
 	"github.com/mosscontainers/moss/pkg/cli/format"
 	"github.com/mosscontainers/moss/pkg/term"
 	"github.com/mosscontainers/moss/storage/image"
@@ -77,5 +78,5 @@ func shortUnlessMissing(id string) string {
 	if id == "<missing>" {
 		return id
 	}
-	return format.ShortID(id)
+	return names.Short(id)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mosscontainers/moss/libpod"
+	"github.com/mosscontainers/moss/libpod/names"
 	"github.com/mosscontainers/moss/pkg/cli/filter"
 	"github.com/mosscontainers/moss/pkg/config"
 	"github.com/mosscontainers/moss/pkg/errdefs"
@@ -70,10 +71,7 @@ func (a *App) removeImages(ctx context.Context, names []string, o rmiOptions) er
 	}
 	opts := image.RemoveOptions{
 		Force: o.force || o.all,
-		InUse: func(id string) ([]string, error) {
-			users, err := engine.ImageUsers()
-			return containerNames(engine, users[id]), err
-		},
+		InUse: usersOf(engine),
 		Evict: evict(engine, o.force),
 	}
 	return a.withImages(ctx, func(images *image.Images) error {
@@ -91,17 +89,20 @@ func (a *App) removeImages(ctx context.Context, names []string, o rmiOptions) er
 	})
 }
 
-// containerNames are what people call these containers.
-func containerNames(engine *libpod.Engine, ids []string) []string {
-	var names []string
-	for _, id := range ids {
-		if c, err := engine.Lookup(id); err == nil && c.Damaged == nil {
-			names = append(names, c.Spec.Name)
-		} else {
-			names = append(names, storage.ShortID(id))
+// usersOf tells what people call the containers that use an image now.
+func usersOf(engine *libpod.Engine) image.InUse {
+	return func(id string) ([]string, error) {
+		users, err := engine.ImageUsers()
+		var called []string
+		for _, user := range users[id] {
+			if c, err := engine.Whole(user); err == nil {
+				called = append(called, c.Spec.Name)
+			} else {
+				called = append(called, names.Short(user))
+			}
 		}
+		return called, err
 	}
-	return names
 }
 
 // removable are the ids of all images that --all means.
@@ -182,11 +183,7 @@ func (a *App) pruneImages(ctx context.Context, filters []string, all bool) error
 	}
 	return a.withImages(ctx, func(images *image.Images) error {
 		pruned, err := images.Prune(ctx, image.PruneOptions{
-			All: all, Filter: match,
-			InUse: func(id string) ([]string, error) {
-				users, err := engine.ImageUsers()
-				return users[id], err
-			},
+			All: all, Filter: match, InUse: usersOf(engine),
 		})
 		if pruned == nil {
 			return err

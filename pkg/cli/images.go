@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mosscontainers/moss/libpod/names"
 	"github.com/mosscontainers/moss/pkg/cli/filter"
 	"github.com/mosscontainers/moss/pkg/cli/format"
 	"github.com/mosscontainers/moss/pkg/config"
@@ -133,7 +134,7 @@ func imageTable(cfg *config.Config, digests bool) *format.Table[imageRow] {
 			{Name: "Repository", Value: func(r row) any { return r.Repository }},
 			{Name: "Tag", Value: func(r row) any { return r.Tag }},
 			{Name: "Digest", Value: func(r row) any { return firstDigest(r) }},
-			{Name: "ID", Header: "IMAGE ID", Value: func(r row) any { return r.ID }, Short: format.ShortID},
+			{Name: "ID", Header: "IMAGE ID", Value: func(r row) any { return r.ID }, Short: names.Short},
 			{Name: "Created", Value: func(r row) any { return term.Ago(r.Summary.Created, now) }},
 			{Name: "CreatedAt", Header: "CREATED AT", Value: func(r row) any { return r.Summary.Created.String() }},
 			{Name: "CreatedSince", Header: "CREATED", Value: func(r row) any { return term.Ago(r.Summary.Created, now) }},

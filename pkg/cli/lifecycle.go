@@ -311,12 +311,9 @@ func (o *startOptions) startAttached(ctx context.Context, app *App, ref string) 
 	if err != nil {
 		return err
 	}
-	c, err := engine.Lookup(ref)
+	c, err := engine.Whole(ref)
 	if err != nil {
 		return err
-	}
-	if c.Damaged != nil {
-		return c.Damaged
 	}
 	streams := []string{"stdout", "stderr"}
 	if o.interactive {

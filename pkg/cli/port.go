@@ -13,12 +13,7 @@ import (
 func newPortCommand(app *App) *cobra.Command {
 	return &cobra.Command{
 		Use: "port CONTAINER [PORT[/PROTOCOL]]", Short: "Print where a container's ports are published",
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 1 || len(args) == 2 {
-				return nil
-			}
-			return exactArgs(1, "a container")(cmd, args)
-		},
+		Args:              rangeArgs(1, 2, "a container, and may have a port"),
 		ValidArgsFunction: app.completeContainers(running),
 		RunE: func(_ *cobra.Command, args []string) error {
 			engine, err := app.Engine()

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mosscontainers/moss/libpod"
+	"github.com/mosscontainers/moss/libpod/names"
 	"github.com/mosscontainers/moss/libpod/state"
 	"github.com/mosscontainers/moss/pkg/cli/filter"
 	"github.com/mosscontainers/moss/pkg/cli/format"
@@ -115,9 +116,9 @@ func psTable(engine *libpod.Engine) *format.Table[*state.Container] {
 	type row = *state.Container
 	return &format.Table[row]{
 		Columns: []format.Column[row]{
-			{Name: "ID", Header: "CONTAINER ID", Short: format.ShortID, Value: func(c row) any { return c.Spec.ID }},
+			{Name: "ID", Header: "CONTAINER ID", Short: names.Short, Value: func(c row) any { return c.Spec.ID }},
 			{Name: "Image", Value: func(c row) any { return imageOf(c.Spec) }},
-			{Name: "ImageID", Header: "IMAGE ID", Short: format.ShortID, Value: func(c row) any { return c.Spec.Image.ID }},
+			{Name: "ImageID", Header: "IMAGE ID", Short: names.Short, Value: func(c row) any { return c.Spec.Image.ID }},
 			{Name: "Command", Short: format.Ellipsis(17), Value: func(c row) any { return strings.Join(append(slices.Clone(c.Spec.Entrypoint), c.Spec.Command...), " ") }},
 			{Name: "Created", Value: func(c row) any { return ago(c.Spec.Created) }},
 			{Name: "CreatedAt", Header: "CREATED AT", Value: func(c row) any { return c.Spec.Created.String() }},
@@ -297,7 +298,7 @@ func volumesOf(c *spec.Container) []string {
 // ancestors are the ways to name the image of a container.
 func ancestors(c *state.Container) []string {
 	name, id := c.Spec.Image.Name, c.Spec.Image.ID
-	list := []string{name, id, id[:min(12, len(id))]}
+	list := []string{name, id, names.Short(id)}
 	base, _, tagged := strings.Cut(name[strings.LastIndex(name, "/")+1:], ":")
 	if tagged {
 		list = append(list, name[:strings.LastIndex(name, ":")], base)

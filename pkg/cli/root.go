@@ -177,14 +177,6 @@ func flagValueError(value *pflag.InvalidValueError) error {
 	return fmt.Errorf("invalid --%s %q: want %s", value.GetFlag().Name, value.GetValue(), kind)
 }
 
-// noArgs is for commands that have flags only.
-func noArgs(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	return errdefs.Errorf(errdefs.ErrInvalid, "%s takes no arguments, but got %q; see %s --help", cmd.CommandPath(), args[0], cmd.CommandPath())
-}
-
 // group is a command that only holds others.
 func group(use, short string, commands ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
@@ -198,23 +190,4 @@ func group(use, short string, commands ...*cobra.Command) *cobra.Command {
 	}
 	cmd.AddCommand(commands...)
 	return cmd
-}
-
-// exactArgs and minArgs say in a sentence what is missing.
-func exactArgs(n int, what string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) == n {
-			return nil
-		}
-		return errdefs.Errorf(errdefs.ErrInvalid, "%s needs %s; see %s --help", cmd.CommandPath(), what, cmd.CommandPath())
-	}
-}
-
-func minArgs(n int, what string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) >= n {
-			return nil
-		}
-		return errdefs.Errorf(errdefs.ErrInvalid, "%s needs %s; see %s --help", cmd.CommandPath(), what, cmd.CommandPath())
-	}
 }

@@ -45,7 +45,7 @@ func (c *Container) ApplyImage(img *ImageConfig) {
 			c.Command = img.Cmd // an entrypoint of the user's own drops the image's command
 		}
 	}
-	c.Env = mergeEnv(slices.DeleteFunc(slices.Clone(img.Env), malformed), c.Env)
+	c.Env = MergeEnv(slices.DeleteFunc(slices.Clone(img.Env), malformed), c.Env)
 	if c.WorkDir == "" && img.WorkingDir != "" {
 		c.WorkDir = path.Clean("/" + img.WorkingDir)
 	}

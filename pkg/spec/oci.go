@@ -5,6 +5,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/mosscontainers/moss/libpod/names"
 	"github.com/mosscontainers/moss/pkg/host"
 )
 
@@ -51,7 +52,7 @@ func (c *Container) OCI(f host.Facts, in Inputs) (*specs.Spec, []string, error) 
 		in.ID = c.ID
 	}
 	if in.Hostname == "" {
-		in.Hostname = c.ID[:min(12, len(c.ID))]
+		in.Hostname = names.Short(c.ID)
 	}
 	s := &specs.Spec{
 		Version:     specs.Version,

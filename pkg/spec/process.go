@@ -178,7 +178,7 @@ func Environment(env, files, environ []string) ([]string, error) {
 		}
 		given = append(given, found...)
 	}
-	return mergeEnv(fromFiles, given), nil
+	return MergeEnv(fromFiles, given), nil
 }
 
 // maxFlagFile bounds --env-file and --label-file: a command line that long could not be given either.
@@ -306,7 +306,7 @@ func (p *Process) Variables(hostname string, more ...string) []string {
 	if hostname != "" {
 		env = append(env, "HOSTNAME="+hostname)
 	}
-	return mergeEnv(env, more, p.Env)
+	return MergeEnv(env, more, p.Env)
 }
 
 // proxies are the caller's variables that a container is handed when it starts.
@@ -323,8 +323,8 @@ func (p *Process) proxies(environ []string) []string {
 	return found
 }
 
-// mergeEnv joins lists of KEY=VALUE: a later value of a key takes the place of an earlier one.
-func mergeEnv(lists ...[]string) []string {
+// MergeEnv joins lists of KEY=VALUE: a later value of a key takes the place of an earlier one.
+func MergeEnv(lists ...[]string) []string {
 	var merged []string
 	at := map[string]int{}
 	for _, kv := range slices.Concat(lists...) {

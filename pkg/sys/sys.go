@@ -14,61 +14,40 @@ type Lock struct{ file *os.File }
 
 // LockFile opens (creating it, mode 0600) and locks a file, waiting for it. Shared locks exclude
 // only exclusive ones.
-func LockFile(path string, shared bool) (*Lock, error) {
-	how := unix.LOCK_EX
+func LockFile(path string, shared bool) (*Lock, error) { return wait(path, lockFile, shared) }
+
+// TryLockFile is LockFile, for an exclusive lock, that does not wait: ok is false when somebody else holds it.
+func TryLockFile(path string) (lock *Lock, ok bool, err error) { return try(path, lockFile) }
+
+// LockDir is LockFile for a directory itself, which must be there: the lock goes along when it is renamed.
+func LockDir(path string, shared bool) (*Lock, error) { return wait(path, ODirectory, shared) }
+
+// TryLockDir is TryLockFile for a directory itself.
+func TryLockDir(path string) (lock *Lock, ok bool, err error) { return try(path, ODirectory) }
+
+// lockFile is how a file is opened to be locked.
+const lockFile = os.O_RDWR | os.O_CREATE
+
+func wait(path string, flags int, shared bool) (*Lock, error) {
 	if shared {
-		how = unix.LOCK_SH
+		return flock(path, flags, unix.LOCK_SH)
 	}
-	return lockFile(path, how)
+	return flock(path, flags, unix.LOCK_EX)
 }
 
-// TryLockFile is LockFile that does not wait: ok is false when somebody else holds it.
-func TryLockFile(path string) (lock *Lock, ok bool, err error) {
-	lock, err = lockFile(path, unix.LOCK_EX|unix.LOCK_NB)
+func try(path string, flags int) (lock *Lock, ok bool, err error) {
+	lock, err = flock(path, flags, unix.LOCK_EX|unix.LOCK_NB)
 	if err == unix.EWOULDBLOCK {
 		return nil, false, nil
 	}
 	return lock, err == nil, err
 }
 
-func lockFile(path string, how int) (*Lock, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+func flock(path string, flags, how int) (*Lock, error) {
+	f, err := os.OpenFile(path, flags, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	return lockOpen(f, how)
-}
-
-// LockDir locks a directory itself, waiting for it: the lock goes along when it is renamed. Shared locks exclude only
-// exclusive ones.
-func LockDir(path string, shared bool) (*Lock, error) {
-	how := unix.LOCK_EX
-	if shared {
-		how = unix.LOCK_SH
-	}
-	return lockDir(path, how)
-}
-
-// TryLockDir is LockDir that does not wait and that excludes everybody: ok is false when somebody else holds the lock.
-func TryLockDir(path string) (lock *Lock, ok bool, err error) {
-	lock, err = lockDir(path, unix.LOCK_EX|unix.LOCK_NB)
-	if err == unix.EWOULDBLOCK {
-		return nil, false, nil
-	}
-	return lock, err == nil, err
-}
-
-func lockDir(path string, how int) (*Lock, error) {
-	f, err := os.OpenFile(path, ODirectory, 0)
-	if err != nil {
-		return nil, err
-	}
-	return lockOpen(f, how)
-}
-
-// lockOpen locks an open file, which it closes where it cannot.
-func lockOpen(f *os.File, how int) (*Lock, error) {
-	var err error
 	for {
 		err = unix.Flock(int(f.Fd()), how)
 		if err != unix.EINTR {
@@ -82,7 +61,7 @@ func lockOpen(f *os.File, how int) (*Lock, error) {
 	if err == unix.EWOULDBLOCK {
 		return nil, err
 	}
-	return nil, &os.PathError{Op: "flock", Path: f.Name(), Err: err}
+	return nil, &os.PathError{Op: "flock", Path: path, Err: err}
 }
 
 // File is the locked file; a child that inherits it holds the lock too.

@@ -8,6 +8,7 @@ import (
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/mosscontainers/moss/libpod/names"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
 	"github.com/mosscontainers/moss/storage"
@@ -76,7 +77,7 @@ func (im *Images) base(id string) (Document, []store.Layer, error) {
 	}
 	var doc Document
 	if err := json.Unmarshal(raw, &doc); err != nil {
-		return Document{}, nil, errdefs.Errorf(errdefs.ErrDamaged, "cannot build on image %s: its configuration is damaged: %w", img.ID[:12], err)
+		return Document{}, nil, errdefs.Errorf(errdefs.ErrDamaged, "cannot build on image %s: its configuration is damaged: %w", names.Short(img.ID), err)
 	}
 	return doc, layers, nil
 }

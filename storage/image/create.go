@@ -10,6 +10,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	lib "go.podman.io/storage"
 
+	"github.com/mosscontainers/moss/libpod/names"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
 	"github.com/mosscontainers/moss/storage"
@@ -29,7 +30,7 @@ type Document struct {
 
 // newImage records an image whose layers are in the store. layers go from the lowest to the topmost.
 // The same configuration gives the same id, and then only the names are added.
-func (im *Images) newImage(doc Document, layers []store.Layer, names []string) (id string, err error) {
+func (im *Images) newImage(doc Document, layers []store.Layer, called []string) (id string, err error) {
 	top := ""
 	doc.RootFS = v1.RootFS{Type: "layers", DiffIDs: []digest.Digest{}}
 	manifest := v1.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageManifest, Layers: []v1.Descriptor{}}
@@ -55,8 +56,8 @@ func (im *Images) newImage(doc Document, layers []store.Layer, names []string) (
 	if id, err = im.record(config, raw, created, top); err != nil {
 		return "", err
 	}
-	if err := im.library().AddNames(id, names); err != nil {
-		return "", explain(err, "name", storage.ShortID(id))
+	if err := im.library().AddNames(id, called); err != nil {
+		return "", explain(err, "name", names.Short(id))
 	}
 	return id, nil
 }
@@ -91,10 +92,10 @@ func (im *Images) layersOf(img *storage.Image) ([]store.Layer, error) {
 	for i := len(img.Layers) - 1; i >= 0; i-- {
 		l, err := im.library().Layer(img.Layers[i])
 		if err != nil {
-			return nil, explain(err, "read", "layer "+storage.ShortID(img.Layers[i]))
+			return nil, explain(err, "read", "layer "+names.Short(img.Layers[i]))
 		}
 		if l.UncompressedDigest == "" {
-			return nil, errdefs.Errorf(errdefs.ErrUnavailable, "cannot build on image %s: the digest of its layer %s is not known, since it was pulled in parts; pull it again with enable_partial_images = \"false\" in storage.conf", img.ID[:12], storage.ShortID(l.ID))
+			return nil, errdefs.Errorf(errdefs.ErrUnavailable, "cannot build on image %s: the digest of its layer %s is not known, since it was pulled in parts; pull it again with enable_partial_images = \"false\" in storage.conf", names.Short(img.ID), names.Short(l.ID))
 		}
 		layers = append(layers, store.Layer{ID: l.ID, Parent: l.Parent, DiffID: digest.Digest(l.UncompressedDigest), Size: l.UncompressedSize})
 	}

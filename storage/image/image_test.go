@@ -19,6 +19,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/registry"
 
+	"github.com/mosscontainers/moss/libpod/names"
 	"github.com/mosscontainers/moss/pkg/config"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/storage"
@@ -151,7 +152,7 @@ func insecure() image.Copying {
 func TestImportedImageIsFoundByEveryName(t *testing.T) {
 	cfg, im := newStore(t)
 	id := busybox(t, im, "busybox")
-	for _, name := range []string{"busybox", "busybox:latest", "localhost/busybox", id, "sha256:" + id, id[:12], id[:4]} {
+	for _, name := range []string{"busybox", "busybox:latest", "localhost/busybox", id, "sha256:" + id, names.Short(id), id[:4]} {
 		for _, round := range []string{"first", "remembered"} {
 			img, err := storage.Resolve(cfg, name)
 			if err != nil {

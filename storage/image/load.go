@@ -19,8 +19,8 @@ import (
 	"go.podman.io/image/v5/pkg/compression"
 	"go.podman.io/image/v5/types"
 
+	"github.com/mosscontainers/moss/libpod/names"
 	"github.com/mosscontainers/moss/pkg/errdefs"
-	"github.com/mosscontainers/moss/storage"
 )
 
 // Loaded is an image that came out of an archive.
@@ -204,9 +204,9 @@ func (im *Images) loadOne(ctx context.Context, src types.ImageReference, names [
 }
 
 // takeNames gives an image that bring brings the names that its archive claims.
-func (im *Images) takeNames(names []reference.Named, bring func() (id string, err error)) (Loaded, error) {
+func (im *Images) takeNames(claimed []reference.Named, bring func() (id string, err error)) (Loaded, error) {
 	loaded := Loaded{Replaced: map[string]string{}}
-	for _, named := range names {
+	for _, named := range claimed {
 		if old, err := im.library().Image(named.String()); err == nil {
 			loaded.Replaced[named.String()] = old.ID
 		}
@@ -216,14 +216,14 @@ func (im *Images) takeNames(names []reference.Named, bring func() (id string, er
 		return loaded, err
 	}
 	loaded.ID = id
-	for _, named := range names {
+	for _, named := range claimed {
 		loaded.Names = append(loaded.Names, named.String())
 		if loaded.Replaced[named.String()] == loaded.ID {
 			delete(loaded.Replaced, named.String())
 		}
 	}
 	if err := im.library().AddNames(loaded.ID, loaded.Names); err != nil {
-		return loaded, explain(err, "name", storage.ShortID(loaded.ID))
+		return loaded, explain(err, "name", names.Short(loaded.ID))
 	}
 	return loaded, nil
 }

@@ -8,6 +8,7 @@ import (
 
 	lib "go.podman.io/storage"
 
+	"github.com/mosscontainers/moss/libpod/names"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/storage"
 )
@@ -115,22 +116,22 @@ func usedBy(containers []string) string {
 }
 
 // delete removes the image's pin, which is ours, and the image.
-func (im *Images) delete(id string, names []string, inUse InUse) (*Removed, error) {
+func (im *Images) delete(id string, untagged []string, inUse InUse) (*Removed, error) {
 	if err := im.unpin(id, inUse); err != nil {
 		return nil, err
 	}
 	_, err := im.library().DeleteImage(id, true)
 	switch {
 	case errors.Is(err, lib.ErrImageUsedByContainer):
-		return nil, errdefs.Errorf(errdefs.ErrConflict, "cannot remove image %s: a container of Podman or Buildah uses it: %w", storage.ShortID(id), err)
+		return nil, errdefs.Errorf(errdefs.ErrConflict, "cannot remove image %s: a container of Podman or Buildah uses it: %w", names.Short(id), err)
 	case errors.Is(err, lib.ErrImageUnknown):
-		return nil, errdefs.Errorf(errdefs.ErrNotFound, "cannot remove image %s: it is gone", storage.ShortID(id))
+		return nil, errdefs.Errorf(errdefs.ErrNotFound, "cannot remove image %s: it is gone", names.Short(id))
 	case errors.Is(err, lib.ErrLayerUnknown): // its layers were lost; its record has gone before they were missed
-		return &Removed{Untagged: names, Deleted: id}, nil
+		return &Removed{Untagged: untagged, Deleted: id}, nil
 	case err != nil:
-		return nil, explain(err, "remove", "image "+storage.ShortID(id))
+		return nil, explain(err, "remove", "image "+names.Short(id))
 	}
-	return &Removed{Untagged: names, Deleted: id}, nil
+	return &Removed{Untagged: untagged, Deleted: id}, nil
 }
 
 // unpin removes the pin of an image that no container uses. ErrConflict: one came just now, and has its pin back.
@@ -143,7 +144,7 @@ func (im *Images) unpin(id string, inUse InUse) error {
 		return nil
 	}
 	if err == nil {
-		err = errdefs.Errorf(errdefs.ErrConflict, "cannot remove image %s: %s; remove that first", storage.ShortID(id), usedBy(users))
+		err = errdefs.Errorf(errdefs.ErrConflict, "cannot remove image %s: %s; remove that first", names.Short(id), usedBy(users))
 	}
 	return errors.Join(err, im.store.Pin(id))
 }

@@ -12,6 +12,7 @@ import (
 
 	lib "go.podman.io/storage"
 
+	"github.com/mosscontainers/moss/libpod/names"
 	"github.com/mosscontainers/moss/pkg/config"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/storage"
@@ -51,7 +52,7 @@ func (s *Store) Pin(imageID string) error {
 	}
 	container, err := s.pinContainer(imageID)
 	if err != nil {
-		return errdefs.Errorf(errdefs.ErrUnavailable, "cannot keep image %s from being removed: %w", imageID[:12], err)
+		return errdefs.Errorf(errdefs.ErrUnavailable, "cannot keep image %s from being removed: %w", names.Short(imageID), err)
 	}
 	return linkPin(storage.PinLink(s.cfg, imageID), filepath.Join(s.cfg.GraphRoot, "overlay", container.LayerID))
 }
@@ -86,7 +87,7 @@ func (s *Store) Unpin(imageID string) error {
 	}
 	err := s.store.DeleteContainer(pinID(imageID))
 	if err != nil && !errors.Is(err, lib.ErrContainerUnknown) && !errors.Is(err, lib.ErrNotAContainer) {
-		return errdefs.Errorf(errdefs.ErrUnavailable, "cannot remove the pin of image %s: %w", imageID[:12], err)
+		return errdefs.Errorf(errdefs.ErrUnavailable, "cannot remove the pin of image %s: %w", names.Short(imageID), err)
 	}
 	return removeAll(storage.PinLink(s.cfg, imageID))
 }
@@ -98,7 +99,7 @@ func pinID(imageID string) string {
 }
 
 // PinName is the name that other tools show for an image's pin.
-func PinName(imageID string) string { return "moss-" + imageID[:12] }
+func PinName(imageID string) string { return "moss-" + names.Short(imageID) }
 
 // IsPin says whether a container of containers/storage is a pin.
 func IsPin(c *lib.Container) bool { return c.ID == pinID(c.ImageID) }

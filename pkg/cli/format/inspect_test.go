@@ -79,7 +79,7 @@ func TestInspectContainer(t *testing.T) {
 		{`{{range $p, $b := .NetworkSettings.Ports}}{{$p}}={{(index $b 0).HostPort}}{{end}}`, "80/tcp=40123"},
 		{`{{index .Config.Labels "k"}}`, "v"},
 		{`{{range .Mounts}}{{.Source}}:{{.Destination}} {{end}}`, "/volumes/vol1:/v /tmp:/t "},
-		{`{{range .Config.Env}}{{println .}}{{end}}`, "A=b\n"},
+		{`{{range .Config.Env}}{{println .}}{{end}}`, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\ncontainer=moss\nA=b\n"},
 		{`{{.HostConfig.RestartPolicy.Name}} {{.RestartCount}}`, "on-failure 1"},
 		{`{{json .HostConfig.Dns}} {{join .Config.Cmd ","}}`, "[] serve"},
 		{`{{.Created.Format "2006"}}`, "0001"},

@@ -17,7 +17,7 @@ type Column[T any] struct {
 	// Value is called only for the rows and columns that are printed, and may be slow. Anything that fmt
 	// prints will do; a template can go into maps, slices and structs.
 	Value func(T) any
-	// Short shortens a value that is a string, unless --no-trunc: [ShortID] or [Ellipsis].
+	// Short shortens a value that is a string, unless --no-trunc: [names.Short] or [Ellipsis].
 	Short func(string) string
 }
 

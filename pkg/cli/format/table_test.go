@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/mosscontainers/moss/libpod/names"
 	"github.com/mosscontainers/moss/pkg/cli/format"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 )
@@ -21,7 +22,7 @@ type box struct {
 func boxes() *format.Table[box] {
 	return &format.Table[box]{
 		Columns: []format.Column[box]{
-			{Name: "ID", Header: "BOX ID", Short: format.ShortID, Value: func(b box) any { return b.ID }},
+			{Name: "ID", Header: "BOX ID", Short: names.Short, Value: func(b box) any { return b.ID }},
 			{Name: "Names", Value: func(b box) any { return b.Name }},
 			{Name: "Labels", Value: func(b box) any { return format.Labels(b.Labels) }},
 			{Name: "Ports", Value: func(b box) any { return b.Ports }},

@@ -6,12 +6,6 @@ import (
 	"strings"
 )
 
-// ShortID is the first twelve digits of an id, without the algorithm of a digest.
-func ShortID(id string) string {
-	id = strings.TrimPrefix(id, "sha256:")
-	return id[:min(len(id), 12)]
-}
-
 // Ellipsis shortens to at most n characters, of which the last three are dots.
 func Ellipsis(n int) func(string) string {
 	return func(s string) string {
