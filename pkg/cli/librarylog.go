@@ -2,13 +2,21 @@
 
 package cli
 
-import "github.com/sirupsen/logrus"
+import (
+	"slices"
+	"strings"
+
+	"github.com/sirupsen/logrus"
+)
 
 // libraryLog prints what the image libraries log as Moss's own warnings look.
 type libraryLog struct{}
 
-// Format is one line.
+// Format is one line, or nothing.
 func (libraryLog) Format(e *logrus.Entry) ([]byte, error) {
+	if mendsItself(e.Message) {
+		return nil, nil
+	}
 	return []byte("moss: warning: " + e.Message + "\n"), nil
 }
 
@@ -16,4 +24,12 @@ func (libraryLog) Format(e *logrus.Entry) ([]byte, error) {
 func quietLibraries() {
 	logrus.SetLevel(logrus.WarnLevel)
 	logrus.SetFormatter(libraryLog{})
+}
+
+// mendsItself knows what containers/storage says of a layer that it could not finish, besides the error that it returns, and
+// again when it removes that layer the next time the store is opened: nobody has to do anything.
+func mendsItself(message string) bool {
+	return slices.ContainsFunc([]string{"While recovering from a failure", "Found incomplete layer"}, func(start string) bool {
+		return strings.HasPrefix(message, start)
+	})
 }

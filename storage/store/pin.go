@@ -52,7 +52,7 @@ func (s *Store) Pin(imageID string) error {
 	}
 	container, err := s.pinContainer(imageID)
 	if err != nil {
-		return errdefs.Errorf(errdefs.ErrUnavailable, "cannot keep image %s from being removed: %w", names.Short(imageID), err)
+		return errdefs.NoSpace(errdefs.Errorf(errdefs.ErrUnavailable, "cannot keep image %s from being removed: %w", names.Short(imageID), err))
 	}
 	return linkPin(storage.PinLink(s.cfg, imageID), filepath.Join(s.cfg.GraphRoot, "overlay", container.LayerID))
 }
