@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/mosscontainers/moss/libpod/names"
+	"github.com/mosscontainers/moss/libpod/runtime"
 	"github.com/mosscontainers/moss/libpod/state"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
@@ -59,6 +60,9 @@ func (e *Engine) removeOnce(ctx Context, c *state.Container, opts RemoveOptions)
 
 func (e *Engine) remove(l *state.Locked, volumes bool) error {
 	c := l.Spec
+	if err := runtime.RemoveCgroup(l.State.Cgroup); err != nil {
+		return err
+	}
 	if err := l.Remove(); err != nil {
 		return err
 	}

@@ -55,8 +55,14 @@ func (e *Engine) Stop(ctx Context, ref string, opts StopOptions) error {
 	if err != nil {
 		return err
 	}
-	return finish(ctx, c.Spec, init, monitor, timeout)
+	if err := finish(ctx, c.Spec, init, monitor, timeout); err != nil || !c.State.Unattended {
+		return err
+	}
+	return e.Store.Transact(ctx, c.Spec.ID, state.OpUpdate, mended)
 }
+
+// mended is for a transaction that only writes down what nobody was there to write.
+func mended(context.Context, *state.Locked) error { return nil }
 
 // finish waits for the first process to end, kills it after the timeout, and waits for the monitor to
 // have recorded it.

@@ -8,6 +8,7 @@ import (
 	"github.com/mosscontainers/moss/libpod/monitor"
 	"github.com/mosscontainers/moss/libpod/state"
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/sys"
 )
 
 // Dial connects to a running container's monitor: monitor.Attach goes on from there.
@@ -18,7 +19,11 @@ func (e *Engine) Dial(c *state.Container) (*os.File, error) {
 	if !c.State.Active() {
 		return nil, errdefs.Errorf(errdefs.ErrConflict, "cannot attach to container %s: it is %s, not running", c.Spec.Name, c.State.Status)
 	}
-	return monitor.Dial(e.runDir(c.Spec.ID))
+	conn, err := monitor.Dial(e.runDir(c.Spec.ID))
+	if err != nil && c.State.Unattended {
+		return nil, errdefs.Errorf(errdefs.ErrConflict, "cannot attach to container %s: its monitor was killed, and with it its streams; moss restart %s gives it a new one", c.Spec.Name, c.Spec.Name)
+	}
+	return conn, err
 }
 
 // Wait returns the exit code once the container has ended.
@@ -58,7 +63,23 @@ func (e *Engine) recorded(ctx Context, c *state.Container) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return now.State.Observed().ExitCode, now.Damaged
+	if now.State = now.State.Observed(); now.State.Unattended {
+		// Nobody is there to record its end: the next look at it does.
+		if err := waitEnd(ctx, now.State.Init); err != nil {
+			return 0, err
+		}
+		now.State = now.State.Observed()
+	}
+	return now.State.ExitCode, now.Damaged
+}
+
+// waitEnd waits for the end of a process for as long as it takes.
+func waitEnd(ctx Context, p sys.Process) error {
+	for {
+		if ended, err := waitProcess(ctx, p, time.Hour); ended || err != nil {
+			return err
+		}
+	}
 }
 
 // Ended is closed once the container's monitor has ended, or ctx has.
@@ -76,7 +97,8 @@ func (e *Engine) Ended(ctx Context, c *state.Container) <-chan struct{} {
 }
 
 // Member is a living process inside the user's namespace, 0 when there is none: the monitor of some
-// container. It is asked for only when the namespace's holder is gone.
+// container, or the first process of one that has outlived its monitor. It is asked for only when the namespace's holder is
+// gone.
 func (e *Engine) Member() int {
 	entries, err := os.ReadDir(e.runDir(""))
 	if err != nil {
@@ -84,8 +106,13 @@ func (e *Engine) Member() int {
 	}
 	for _, entry := range entries {
 		life, err := monitor.ReadLife(e.runDir(entry.Name()))
-		if err == nil && life.Monitor.Alive() {
-			return life.Monitor.Pid
+		if err != nil {
+			continue
+		}
+		for _, p := range []sys.Process{life.Monitor, life.Container} {
+			if p.Alive() {
+				return p.Pid
+			}
 		}
 	}
 	return 0

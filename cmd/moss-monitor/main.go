@@ -8,6 +8,7 @@ import (
 	"github.com/mosscontainers/moss/libpod/monitor"
 	"github.com/mosscontainers/moss/libpod/runtime"
 	"github.com/mosscontainers/moss/libpod/state"
+	"github.com/mosscontainers/moss/pkg/sys"
 )
 
 func main() {
@@ -15,7 +16,9 @@ func main() {
 	own := runtime.New("/proc/self/exe") // containers are made with this program itself, unless another runtime is asked for
 	launcher := func(req *monitor.Request) (runtime.Launcher, error) {
 		if req.Runtime != "" {
-			return runtime.NewOCI(req.Runtime), nil
+			// Its root file system is mounted here, and must be gone with this process, and seen by nobody else: who
+			// clears the container's directory would clear the container.
+			return runtime.NewOCI(req.Runtime), sys.OwnMounts()
 		}
 		return own, nil
 	}

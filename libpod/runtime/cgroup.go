@@ -115,6 +115,16 @@ func (g *cgroup) processes() ([]int, error) {
 	return nil, nil
 }
 
+// RemoveCgroup ends what is left of a container whose monitor was killed, and removes its group. It is given as in
+// Target; none is fine.
+func RemoveCgroup(path string) error {
+	g, err := openCgroup(path, cgroupResources(nil))
+	if err != nil || path == "" {
+		return err
+	}
+	return joinErrors(g.kill(), g.destroy())
+}
+
 // oomKilled says whether the kernel ended a process of the group for want of memory: memory.events of cgroup v2,
 // memory.oom_control of v1. Where nobody counts, none was.
 func (g *cgroup) oomKilled() bool {

@@ -47,6 +47,9 @@ func (l *oci) Create(ctx context.Context, e Encoded, io Stdio, netns *os.File) (
 	}
 	spec := *b.Spec
 	p := &ociProcess{runtime: l, bundle: b, ownPIDs: hasFresh(&spec, specs.PIDNamespace)}
+	if err := p.forget(); err != nil { // what a monitor left that was killed
+		return nil, err
+	}
 	if err := p.mountRoot(&spec); err != nil {
 		return nil, err
 	}
@@ -249,11 +252,16 @@ func (p *ociProcess) OOMKilled() bool {
 	return err == nil && group.oomKilled()
 }
 
-func (p *ociProcess) Delete() error {
-	var errs []error
-	if _, err := os.Stat(filepath.Join(p.bundle.RunDir, "runtime", p.bundle.ID)); err == nil {
-		errs = append(errs, p.runtime.run(context.Background(), p.bundle, Stdio{}, "delete", "--force", p.bundle.ID))
+// forget removes what the runtime knows of the container, and its cgroup.
+func (p *ociProcess) forget() error {
+	if _, err := os.Stat(filepath.Join(p.bundle.RunDir, "runtime", p.bundle.ID)); err != nil {
+		return nil
 	}
+	return p.runtime.run(context.Background(), p.bundle, Stdio{}, "delete", "--force", p.bundle.ID)
+}
+
+func (p *ociProcess) Delete() error {
+	errs := []error{p.forget()}
 	if p.bundle.Overlay != nil {
 		err := sys.Unmount(mountPoint(p.bundle.RunDir))
 		if !isErrno(err, syscall.EINVAL) { // it was never mounted

@@ -63,8 +63,12 @@ type Record struct {
 	Network Network `json:"network,omitzero"`
 	// Cleanup are files to unlink once the container has ended: leases, for example.
 	Cleanup []string `json:"cleanup,omitempty"`
-	// Cgroup is the container's cgroup as the OCI configuration names it, "" without one.
+	// Cgroup is the container's cgroup as the OCI configuration names it, "" without one, and once its monitor has
+	// removed it.
 	Cgroup string `json:"cgroup,omitempty"`
+	// Unattended says of an observed record that the container has outlived its monitor, as one of an OCI runtime may:
+	// what it writes is lost, its ports are closed, and its exit code will not be known.
+	Unattended bool `json:"-"`
 }
 
 // Network is what the container got when it was started.
@@ -87,8 +91,10 @@ func (r Record) Observed() Record {
 	if r.Intent == Starting {
 		r.begun()
 	}
-	if r.Active() && !r.Monitor.Alive() && !r.Init.Alive() {
-		r.lost()
+	if r.Active() && !r.Monitor.Alive() {
+		if r.Unattended = r.Init.Alive(); !r.Unattended {
+			r.lost()
+		}
 	}
 	return r
 }

@@ -61,7 +61,10 @@ func (r *Recorder) Exited(exit monitor.Exit, again bool) (stop bool, err error) 
 	if r.Volatile {
 		return true, nil // Remove follows
 	}
-	return true, r.Store.Transact(context.Background(), r.ID, OpExit, ended)
+	return true, r.Store.Transact(context.Background(), r.ID, OpExit, func(ctx context.Context, l *Locked) error {
+		l.State.Cgroup = "" // the monitor is about to remove it
+		return ended(ctx, l)
+	})
 }
 
 // StopRequested is described at monitor.Recorder.

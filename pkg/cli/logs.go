@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -46,6 +47,9 @@ func (o *logsOptions) run(cmd *cobra.Command, app *App, ref string) error {
 	}
 	if c.Spec.LogDriver == "none" {
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot read the log of container %s: it was created with --log-driver none", c.Spec.Name)
+	}
+	if c.State.Unattended {
+		app.Warn(fmt.Sprintf("the monitor of container %s was killed: what it has written since is lost; moss restart %s gives it a new one", c.Spec.Name, c.Spec.Name))
 	}
 	opts := logs.Options{Tail: o.tail, Timestamps: o.timestamps, Follow: o.follow}
 	since, sinceErr := moment(o.since)

@@ -218,6 +218,8 @@ func statusOf(c *state.Container) string {
 	switch st := &c.State; {
 	case c.Damaged != nil:
 		return "Damaged"
+	case st.Unattended:
+		return "Up " + units.HumanDuration(time.Since(st.StartedAt)) + " (unattended)"
 	case st.Status == state.Running:
 		return "Up " + units.HumanDuration(time.Since(st.StartedAt))
 	case st.Status == state.Exited && st.FinishedAt.Before(st.StartedAt): // nobody saw it end

@@ -143,6 +143,15 @@ func SetPropagation(path string, propagation uintptr, recursive bool) error {
 	return Mount("", path, "", propagation, "")
 }
 
+// OwnMounts gives the calling thread, which must be locked to its goroutine, a mount namespace of its own. Mounts of the
+// others still arrive; none of its own goes out.
+func OwnMounts() error {
+	if err := Unshare(unix.CLONE_NEWNS); err != nil {
+		return fmt.Errorf("cannot make a mount namespace: %w", err)
+	}
+	return SetPropagation("/", MountSlave, true)
+}
+
 // BindMount binds source, a directory, and all below it onto target.
 func BindMount(source, target string) error {
 	return Mount(source, target, "", unix.MS_BIND|unix.MS_REC, "")
