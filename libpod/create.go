@@ -32,21 +32,30 @@ func (e *Engine) Create(ctx Context, c *spec.Container, img *storage.Image) erro
 func (e *Engine) Run(ctx Context, c *spec.Container, img *storage.Image, opts StartOptions) (warnings []string, err error) {
 	begun := false
 	opts.Image = img
-	err = e.create(ctx, c, img, func(ctx Context, l *state.Locked) error {
-		begun = true
-		warnings, err = e.start(ctx, l, opts)
-		return err
+	err = e.create(ctx, c, img, &starter{
+		ready: func() error {
+			opts.network, err = e.attach(ctx, c)
+			return err
+		},
+		start: func(ctx Context, l *state.Locked) error {
+			begun = true
+			warnings, err = e.start(ctx, l, opts)
+			return err
+		},
 	})
 	if !begun {
-		err = errors.Join(err, opts.Monitor.Close())
+		err = errors.Join(err, opts.network.abandon(), opts.Monitor.Close())
 	}
 	return warnings, err
 }
 
-// starter starts a container that was just created; nil leaves it.
-type starter func(Context, *state.Locked) error
+// starter starts a container that is just being created; nil leaves it.
+type starter struct {
+	ready func() error // is called when the description is complete
+	start func(Context, *state.Locked) error
+}
 
-func (e *Engine) create(ctx Context, c *spec.Container, img *storage.Image, start starter) error {
+func (e *Engine) create(ctx Context, c *spec.Container, img *storage.Image, start *starter) error {
 	if c.ID == "" { // else its monitor has it already
 		c.ID = randomHex()
 	}
@@ -62,6 +71,11 @@ func (e *Engine) create(ctx Context, c *spec.Container, img *storage.Image, star
 	if err := e.checkReferences(c); err != nil {
 		return err
 	}
+	if start != nil {
+		if err := start.ready(); err != nil {
+			return err
+		}
+	}
 	if img == nil || c.Remove {
 		return e.addWithVolumes(ctx, c, start)
 	}
@@ -73,28 +87,34 @@ func (e *Engine) create(ctx Context, c *spec.Container, img *storage.Image, star
 
 // addPinned looks for the image's pin once more when the container is there, before it starts: who removed it meanwhile did
 // not see the container yet (image.InUse).
-func (e *Engine) addPinned(ctx Context, c *spec.Container, imageID string, start starter) (err error) {
-	var unpinned error
-	if start == nil {
-		if err = e.addWithVolumes(ctx, c, nil); err == nil {
-			unpinned = e.pin(ctx, imageID)
-		}
-	} else {
-		err = e.addWithVolumes(ctx, c, func(ctx Context, l *state.Locked) error {
-			if unpinned = e.pin(ctx, imageID); unpinned != nil {
-				return unpinned
-			}
-			return start(ctx, l)
-		})
+func (e *Engine) addPinned(ctx Context, c *spec.Container, imageID string, start *starter) error {
+	err := e.addWithVolumes(ctx, c, start)
+	if err == nil && start == nil {
+		err = e.repin(ctx, imageID)
 	}
-	if unpinned != nil {
-		return errors.Join(unpinned, e.Remove(context.WithoutCancel(ctx), c.ID, RemoveOptions{Volumes: true}))
+	var unpinned *unpinnedError
+	if errors.As(err, &unpinned) {
+		return errors.Join(unpinned.err, e.Remove(context.WithoutCancel(ctx), c.ID, RemoveOptions{Volumes: true}))
 	}
 	return err
 }
 
+// repin makes sure that an image is pinned still, now that there is a container for all to see that needs it.
+func (e *Engine) repin(ctx Context, imageID string) error {
+	if err := e.pin(ctx, imageID); err != nil {
+		return &unpinnedError{err}
+	}
+	return nil
+}
+
+// unpinnedError says that a container cannot be, because its image is going away.
+type unpinnedError struct{ err error }
+
+func (e *unpinnedError) Error() string { return e.err.Error() }
+func (e *unpinnedError) Unwrap() error { return e.err }
+
 // addWithVolumes keeps the container's volumes from being removed until it is there.
-func (e *Engine) addWithVolumes(ctx Context, c *spec.Container, start starter) error {
+func (e *Engine) addWithVolumes(ctx Context, c *spec.Container, start *starter) error {
 	release, err := e.useVolumes(c)
 	if err != nil {
 		return err
@@ -106,7 +126,7 @@ func (e *Engine) addWithVolumes(ctx Context, c *spec.Container, start starter) e
 var ErrUnpinned = errors.New("the image is being removed; try again")
 
 // add stores the container under its name; without one, under a random one that is free.
-func (e *Engine) add(ctx Context, c *spec.Container, start starter) error {
+func (e *Engine) add(ctx Context, c *spec.Container, start *starter) error {
 	random := c.Name == ""
 	for range 10 {
 		if random {
@@ -114,7 +134,11 @@ func (e *Engine) add(ctx Context, c *spec.Container, start starter) error {
 		} else if err := names.Validate(c.Name); err != nil {
 			return err
 		}
-		err := e.Store.Create(ctx, c, state.Record{Status: state.Created, RunDir: e.runDir(c.ID)}, prepareLayer, start)
+		var run func(Context, *state.Locked) error
+		if start != nil {
+			run = start.start
+		}
+		err := e.Store.Create(ctx, c, state.Record{Status: state.Created, RunDir: e.runDir(c.ID)}, prepareLayer, run)
 		var created *state.StartError
 		if !errors.Is(err, errdefs.ErrConflict) || errors.As(err, &created) {
 			return err

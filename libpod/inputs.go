@@ -13,7 +13,6 @@ import (
 	"github.com/mosscontainers/moss/network"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
-	"github.com/mosscontainers/moss/rootless"
 )
 
 // inputs finds out what the OCI configuration needs to know besides the description, makes the network and the files
@@ -35,7 +34,7 @@ func (s *launch) inputs(ctx Context) (spec.Inputs, error) {
 	if in.Hostname, err = hostname(s.c); err != nil {
 		return in, err
 	}
-	in.Files, err = s.connect(ctx, in.Hostname)
+	in.Files, err = s.connect(in.Hostname)
 	return in, err
 }
 
@@ -74,45 +73,30 @@ func (s *launch) join(in *spec.Inputs) error {
 	return nil
 }
 
-// connect makes the container's network and writes its resolv.conf, hosts, hostname and .containerenv.
-func (s *launch) connect(ctx Context, hostname string) (map[string]string, error) {
-	names := network.Names{
-		Name: s.c.Name, Hostname: hostname,
-		Servers: s.c.DNS, Search: s.c.DNSSearch, Options: s.c.DNSOptions, AddHosts: s.c.AddHosts,
-	}
+// connect waits for the container's network and writes its resolv.conf, hosts, hostname and .containerenv.
+func (s *launch) connect(hostname string) (map[string]string, error) {
 	if ref, ok := strings.CutPrefix(s.c.Network.Network, "container:"); ok {
 		return s.borrowFiles(ref, hostname)
 	}
-	mode, err := s.networkMode(s.c)
+	a, err := s.network.wait()
 	if err != nil {
 		return nil, err
 	}
-	a, err := network.Attach(ctx, network.Request{
-		ContainerID: s.c.ID, Mode: mode, Names: names, Published: len(s.c.Ports) > 0,
-		UserNetNS: s.userNetNS(), ExitPipe: s.NS.ExitPipe(), RunDir: s.networkDir(),
-	})
-	if err != nil {
-		return nil, err
-	}
-	s.close = append(s.close, func() error { a.Close(); return nil })
 	s.netns = a.NetNS
 	if a.Keep != nil {
 		s.keep = append(s.keep, a.Keep)
 	}
 	net := &s.l.State.Network
 	net.Address, net.Gateway, net.Interface, net.MAC = a.Address, a.Gateway, a.Interface, a.MAC.String()
-	return s.writeFiles(a.ResolvConf, a.Hosts, hostname)
-}
-
-// networkDir is where the uplink leaves its traces: one of the user, as the namespace is, for all stores.
-func (s *launch) networkDir() string { return filepath.Join(s.Config.RuntimeDir, "moss", "network") }
-
-// userNetNS is the user's network namespace, "" as real root.
-func (s *launch) userNetNS() string {
-	if !rootless.Rootless() {
-		return ""
+	names := network.Names{
+		Name: s.c.Name, Hostname: hostname,
+		Servers: s.c.DNS, Search: s.c.DNSSearch, Options: s.c.DNSOptions, AddHosts: s.c.AddHosts,
 	}
-	return s.NS.NetNS()
+	hosts, err := network.Hosts(s.network.mode, names, a.Address.Addr())
+	if err != nil {
+		return nil, err
+	}
+	return s.writeFiles(network.ResolvConf(s.network.mode, names), hosts, hostname)
 }
 
 // borrowFiles shares the resolv.conf and hosts of the container whose network is shared.

@@ -32,6 +32,8 @@ type StartOptions struct {
 	Image *storage.Image
 	// Monitor was started by Spawn for this container; nil when there is none. Start uses it up.
 	Monitor *Monitor
+
+	network *attaching // nil begins with Start
 }
 
 // Start runs a container that was created or has ended, and returns once its command has been executed. Warnings
@@ -58,6 +60,7 @@ type launch struct {
 	facts    host.Facts
 	runDir   string
 	req      monitor.Request
+	network  *attaching
 	netns    *os.File       // of the container, nil when it has none of its own
 	keep     []*os.File     // what must stay open while the container lives
 	close    []func() error // what this process opened for the monitor
@@ -77,7 +80,14 @@ func (e *Engine) start(ctx Context, l *state.Locked, opts StartOptions) (warning
 			return nil, err
 		}
 	}
-	if err = s.prepare(ctx); err == nil {
+	if s.network = opts.network; s.network == nil {
+		s.network, err = e.attach(ctx, s.c)
+	}
+	s.close = append(s.close, s.network.abandon)
+	if err == nil {
+		err = s.prepare(ctx)
+	}
+	if err == nil {
 		err = s.run(ctx, m.handle, opts.Attach)
 	}
 	if err != nil {
@@ -146,6 +156,11 @@ func (s *launch) prepare(ctx Context) (err error) {
 func (s *launch) run(ctx Context, handle *monitor.Handle, attach *os.File) error {
 	if err := s.l.Commit(); err != nil {
 		return err
+	}
+	if !s.c.Remove && s.c.Image.ID != "" {
+		if err := s.repin(ctx, s.c.Image.ID); err != nil {
+			return err
+		}
 	}
 	if err := handle.Send(&s.req, monitor.Passed{Attach: attach, RecordLock: s.l.Lock(), NetNS: s.netns, Extra: s.keep}); err != nil {
 		return err

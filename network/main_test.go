@@ -144,7 +144,6 @@ func (u *user) leave() {
 
 func (u *user) request(id string) network.Request {
 	r := network.Request{ContainerID: id, RunDir: u.dir}
-	r.Name, r.Hostname = "name-"+id, "host-"+id
 	if u.holder != nil {
 		proc := "/proc/" + strconv.Itoa(u.holder.Process.Pid)
 		r.UserNetNS, r.ExitPipe = proc+"/ns/net", proc+"/fd/3"

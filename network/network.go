@@ -41,7 +41,6 @@ type Request struct {
 	// Published says that ports of the container are published: answers to clients of package port
 	// are then routed back to it.
 	Published bool
-	Names
 }
 
 // Attachment is what a container got. Closing the files is all the clean-up there is.
@@ -54,8 +53,6 @@ type Attachment struct {
 	// Keep, when not nil, must stay open while the container lives: the uplink ends when nobody has it open
 	// any more. Only real root gets one.
 	Keep *os.File
-	// ResolvConf and Hosts are the contents of the container's two files.
-	ResolvConf, Hosts string
 }
 
 // Close closes the files.
@@ -78,10 +75,6 @@ func Attach(ctx context.Context, r Request) (*Attachment, error) {
 		err = a.join(ctx, &r)
 	default:
 		err = errdefs.Errorf(errdefs.ErrInvalid, "cannot use network %q: use slirp4netns, none, host or container:NAME", r.Mode)
-	}
-	if err == nil {
-		a.ResolvConf = ResolvConf(r.Mode, r.Names)
-		a.Hosts, err = Hosts(r.Mode, r.Names, a.Address.Addr())
 	}
 	if err != nil {
 		a.Close()

@@ -142,8 +142,8 @@ func TestContainersCannotReachEachOtherThroughTheGateway(t *testing.T) {
 func TestContainersResolveNames(t *testing.T) {
 	u := newUser(t)
 	a := u.attach("aaaa")
-	if !strings.Contains(a.ResolvConf, "nameserver 10.0.2.3\n") {
-		t.Fatalf("resolv.conf:\n%s", a.ResolvConf)
+	if text := network.ResolvConf(network.ModeSlirp, network.Names{}); !strings.Contains(text, "nameserver 10.0.2.3\n") {
+		t.Fatalf("resolv.conf:\n%s", text)
 	}
 	r := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, proto, _ string) (net.Conn, error) {
 		return dial(a, proto, "10.0.2.3:53")
