@@ -91,7 +91,7 @@ func Main(hooks Hooks) int {
 // inherit takes over what Spawn left open, and waits for what Send tells.
 func inherit(hooks Hooks, signals chan os.Signal) (m *monitor, attached *os.File, err error) {
 	syscall.Umask(0)
-	_ = sys.SetCommandName("moss-monitor") // it would be the number of the program's descriptor
+	_ = sys.SetThreadName("moss-monitor") // it would be the number of the program's descriptor
 	m = &monitor{hooks: hooks, wake: make(chan struct{}, 1), signals: signals}
 	control, err := sys.Inherit(fdControl, "control", false)
 	if err != nil {

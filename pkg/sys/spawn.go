@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"syscall"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // Child is a process that this one started and is to wait for.
@@ -42,8 +44,13 @@ func (c *Child) Wait() (syscall.WaitStatus, error) {
 	}
 }
 
-// SetCommandName is what ps(1) shows for this process (proc_pid_comm(5)): at most 15 bytes.
-func SetCommandName(name string) error { return os.WriteFile("/proc/self/comm", []byte(name), 0) }
+// SetThreadName is what ps(1) shows for the calling thread, and on a process's first one for the process: at most 15 bytes
+// (prctl(2), PR_SET_NAME).
+func SetThreadName(name string) error {
+	var b [16]byte
+	copy(b[:15], name)
+	return os.NewSyscallError("prctl(PR_SET_NAME)", unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(&b)), 0, 0, 0))
+}
 
 // SetArgument replaces the beginning of an argument of this process's command line, as ps(1) shows it, in the
 // memory in which the kernel put it.
