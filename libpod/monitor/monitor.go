@@ -439,5 +439,9 @@ func (m *monitor) trim() {
 	m.out.trim()
 	debug.SetGCPercent(20)
 	debug.FreeOSMemory()
-	_ = sys.DropProgramPages()
+	if pages, err := sys.FindProgramPages(); err == nil {
+		pages.Drop()
+		// All this was itself code that is not needed any more.
+		time.AfterFunc(time.Second, pages.Drop)
+	}
 }

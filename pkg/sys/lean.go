@@ -2,7 +2,6 @@ package sys
 
 import (
 	"bufio"
-	"errors"
 	"os"
 	"strconv"
 	"strings"
@@ -10,27 +9,33 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// DropProgramPages gives the pages of this program's own code and constants back to the kernel, which
-// reads them again from the file when they are needed. A process that has done its start-up work and
-// then waits for days keeps only what waiting needs. It is a hint: failing is harmless.
-func DropProgramPages() error {
+// ProgramPages are the pages of this program's own code and constants.
+type ProgramPages []span
+
+type span struct{ start, length uintptr }
+
+// FindProgramPages reads where they are.
+func FindProgramPages() (ProgramPages, error) {
 	maps, err := os.Open("/proc/self/maps")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer maps.Close()
-	var errs error
+	var pages ProgramPages
 	for lines := bufio.NewScanner(maps); lines.Scan(); {
-		start, end, ok := fileMapping(lines.Text())
-		if !ok {
-			continue
-		}
-		_, _, errno := unix.Syscall(unix.SYS_MADVISE, start, end-start, unix.MADV_DONTNEED)
-		if errno != 0 {
-			errs = errors.Join(errs, errno)
+		if start, end, ok := fileMapping(lines.Text()); ok {
+			pages = append(pages, span{start, end - start})
 		}
 	}
-	return errs
+	return pages, nil
+}
+
+// Drop gives the pages back to the kernel, which reads them again from the file when they are needed. A process that has
+// done its start-up work and then waits for days keeps only what waiting needs. It is a hint: failing is harmless.
+func (p ProgramPages) Drop() {
+	for _, s := range p {
+		_, _, _ = unix.RawSyscall(unix.SYS_MADVISE, s.start, s.length, unix.MADV_DONTNEED)
+	}
 }
 
 // fileMapping reads a line of /proc/PID/maps (proc_pid_maps(5)) and says whether it is a read-only
