@@ -59,12 +59,14 @@ devices() {
 	done
 }
 
-# user makes an account for the tests, with the run directory that a login would give it.
+# user makes an account for the tests, with the run directory that a login would give it: on a tmpfs, where one may be mounted.
 user() {
 	id "$1" >/dev/null 2>&1 || as_root useradd --create-home --shell /bin/sh "$@"
 	dir=/run/user/$(id -u "$1")
 	[ -d "$dir" ] || as_root install -d -m 0755 /run/user
 	[ -d "$dir" ] || as_root install -d -m 0700 -o "$1" -g "$1" "$dir"
+	[ "$(stat -f -c %T "$dir")" = tmpfs ] ||
+		as_root mount -t tmpfs -o "mode=0700,uid=$(id -u "$1"),gid=$(id -g "$1")" tmpfs "$dir" 2>/dev/null || true
 }
 
 users() {
