@@ -61,18 +61,25 @@ func (n *Namespaces) Validate() error {
 	return nil
 }
 
-// Apply writes the namespaces. The user namespace is never among them: the launcher runs in it already.
-func (n *Namespaces) Apply(s *specs.Spec, _ host.Facts, in Inputs) ([]string, error) {
-	s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: specs.MountNamespace})
-	for _, ns := range []struct {
-		kind specs.LinuxNamespaceType
-		mode string
-	}{
+// namespaceMode is where a container's namespace of a kind is from.
+type namespaceMode struct {
+	kind specs.LinuxNamespaceType
+	mode string
+}
+
+func (n *Namespaces) modes() []namespaceMode {
+	return []namespaceMode{
 		{specs.PIDNamespace, n.PID},
 		{specs.IPCNamespace, n.IPC},
 		{specs.UTSNamespace, n.UTS},
 		{specs.CgroupNamespace, n.Cgroup},
-	} {
+	}
+}
+
+// Apply writes the namespaces. The user namespace is never among them: the launcher runs in it already.
+func (n *Namespaces) Apply(s *specs.Spec, _ host.Facts, in Inputs) ([]string, error) {
+	s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: specs.MountNamespace})
+	for _, ns := range n.modes() {
 		if err := addNamespace(s, ns.kind, ns.mode, in); err != nil {
 			return nil, err
 		}
@@ -83,15 +90,7 @@ func (n *Namespaces) Apply(s *specs.Spec, _ host.Facts, in Inputs) ([]string, er
 // Fresh are the kinds of namespaces that the container surely gets for itself alone: more may turn out to be.
 func (c *Container) Fresh() []specs.LinuxNamespaceType {
 	list := []specs.LinuxNamespaceType{specs.MountNamespace}
-	for _, ns := range []struct {
-		kind specs.LinuxNamespaceType
-		mode string
-	}{
-		{specs.PIDNamespace, c.PID},
-		{specs.IPCNamespace, c.IPC},
-		{specs.UTSNamespace, c.UTS},
-		{specs.CgroupNamespace, c.Cgroup},
-	} {
+	for _, ns := range c.modes() {
 		if word, _, _ := strings.Cut(ns.mode, ":"); word != "host" && word != "ns" && word != "container" {
 			list = append(list, ns.kind)
 		}
