@@ -84,7 +84,9 @@ func command(program string, o Options) *exec.Cmd {
 		"--ready-fd="+strconv.Itoa(readyFD), "--exit-fd="+strconv.Itoa(exitFD),
 		"/proc/self/fd/"+strconv.Itoa(netnsFD), o.Interface)
 	cmd.Dir = "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	// Its sandbox unmounts everything it sees. Go makes the mounts of a new namespace private, slirp4netns only the
+	// root's: where systemd shares all mounts, root would take /sys/fs/cgroup and /dev/pts from the whole machine.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Unshareflags: syscall.CLONE_NEWNS}
 	return cmd
 }
 
