@@ -29,6 +29,7 @@ func (e *Engine) attach(ctx Context, c *spec.Container) (*attaching, error) {
 		ContainerID: c.ID, Mode: mode, Published: len(c.Ports) > 0,
 		// Where the uplink leaves its traces is one of the user, as the namespace is, for all stores.
 		UserNetNS: e.userNetNS(), ExitPipe: e.NS.ExitPipe(), RunDir: filepath.Join(e.Config.RuntimeDir, "moss", "network"),
+		Outlive: outlive,
 	}
 	go func() {
 		defer close(n.done)

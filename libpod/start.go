@@ -85,7 +85,7 @@ func (e *Engine) start(ctx Context, l *state.Locked, opts StartOptions) (warning
 	}
 	s.close = append(s.close, s.network.abandon)
 	if err == nil {
-		err = s.prepare(ctx)
+		err = s.prepare(ctx, m.handle.Pid())
 	}
 	if err == nil {
 		err = s.run(ctx, m.handle, opts.Attach)
@@ -96,11 +96,12 @@ func (e *Engine) start(ctx Context, l *state.Locked, opts StartOptions) (warning
 	return s.warnings, m.release()
 }
 
-// prepare puts the request together: what the container sees, where it runs, and what becomes of it.
-func (s *launch) prepare(ctx Context) (err error) {
+// prepare puts the request together for the monitor with this pid: what the container sees, where it runs, and what becomes of it.
+func (s *launch) prepare(ctx Context, pid int) (err error) {
 	if s.facts, err = s.Facts(); err != nil {
 		return err
 	}
+	s.place(ctx, pid)
 	if err := os.MkdirAll(s.runDir, 0o700); err != nil {
 		return fmt.Errorf("cannot make the run directory of container %s: %w", s.c.Name, err)
 	}

@@ -38,6 +38,9 @@ type Request struct {
 	ExitPipe string
 	// RunDir is a directory of the user (mode 0700) on a tmpfs. It is made when missing.
 	RunDir string
+	// Outlive, when not nil, is told the pid of a new uplink: it serves all of the user's containers and is not to end
+	// with the unit or session that happened to start it.
+	Outlive func(ctx context.Context, pid int)
 	// Published says that ports of the container are published: answers to clients of package port
 	// are then routed back to it.
 	Published bool
@@ -88,7 +91,7 @@ func (a *Attachment) join(ctx context.Context, r *Request) error {
 	if err := os.MkdirAll(r.RunDir, 0o700); err != nil {
 		return err
 	}
-	up := uplink{dir: r.RunDir, netns: r.UserNetNS, exitPipe: r.ExitPipe}
+	up := uplink{dir: r.RunDir, netns: r.UserNetNS, exitPipe: r.ExitPipe, outlive: r.Outlive}
 	user, keep, err := up.ensure(ctx)
 	a.Keep = keep
 	if err != nil {

@@ -17,6 +17,7 @@ type uplink struct {
 	dir      string // where its record, its lock and its log are
 	netns    string // path of the user's network namespace; "" when the uplink keeps it
 	exitPipe string // path of the pipe that ends with the namespace's holder
+	outlive  func(ctx context.Context, pid int)
 }
 
 // record says which process is the uplink, and of which namespace.
@@ -106,6 +107,9 @@ func (u uplink) start(ctx context.Context) (_ *os.File, err error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	if u.outlive != nil {
+		u.outlive(ctx, proc.Pid)
 	}
 	return netns, u.write(proc, netns)
 }

@@ -16,6 +16,7 @@ import (
 	"syscall"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/scope"
 	"github.com/mosscontainers/moss/pkg/sys"
 	"github.com/mosscontainers/moss/rootless/nsenter"
 )
@@ -237,6 +238,9 @@ func (n *Namespace) hold(ctx context.Context, member int) error {
 	if err := n.initialise(ctx, cmd.Process.Pid, member == 0, ours); err != nil {
 		return errors.Join(err, cmd.Process.Kill())
 	}
+	// It serves all of the user's containers, and is not to end with the unit or the session that this one belongs to.
+	// Where there is no systemd it stays.
+	_ = scope.Put(ctx, HostUID(), cmd.Process.Pid, scope.Engine)
 	return nil
 }
 

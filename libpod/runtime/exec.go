@@ -16,6 +16,8 @@ import (
 type Target struct {
 	Pid    int    // of its first process, in the caller's PID namespace
 	Cgroup string // as Spec.Linux.CgroupsPath; "" is none
+	// Place puts a process into the container's cgroup where the caller itself may not; nil: there is no other way.
+	Place func(ctx context.Context, pid int) error
 	// User and Groups are resolved in the container as those of a Bundle.
 	User   string
 	Groups []string
@@ -56,6 +58,9 @@ func Exec(ctx context.Context, target Target, proc *specs.Process, seccomp strin
 		order: order{Command: &command{
 			Process: &copied, Seccomp: seccomp, User: target.User, Groups: target.Groups, Namespaces: kinds &^ sys.ClonePID, Pid: target.Pid,
 		}},
+	}
+	if target.Place != nil {
+		start.place = func(pid int) error { return target.Place(ctx, pid) }
 	}
 	p, err := start.begin()
 	if err != nil {

@@ -22,8 +22,9 @@ type launch struct {
 	group  *cgroup
 	stdio  Stdio
 	order  order
-	ready  *process // a stage that was started before, nil when there is none
-	placed bool     // the stage was born in its cgroup
+	ready  *process            // a stage that was started before, nil when there is none
+	placed bool                // the stage was born in its cgroup
+	place  func(pid int) error // Target.Place
 }
 
 // begin starts the program as a stage, unless one is ready, puts it into its cgroup and tells it what to do.
@@ -35,7 +36,14 @@ func (l *launch) begin() (*process, error) {
 			return nil, err
 		}
 	}
-	if err := l.instruct(p); err != nil {
+	err := l.instruct(p)
+	if p == l.ready && isErrno(err, syscall.EACCES) {
+		// It was born where this process itself was then, from where only systemd may move it.
+		p.abandon()
+		l.ready = nil
+		return l.begin()
+	}
+	if err != nil {
 		p.abandon()
 		return nil, err
 	}
@@ -59,15 +67,24 @@ func (l *launch) start() (*process, error) {
 }
 
 func (l *launch) instruct(p *process) error {
-	if !l.placed {
-		if err := l.group.add(p.pid); err != nil {
-			return err
-		}
+	if err := l.join(p.pid); err != nil {
+		return err
 	}
 	if err := l.sendOrder(p.socket); err != nil && !errors.Is(err, syscall.EPIPE) {
 		return fmt.Errorf("cannot tell the container's first process what to do: %w", err)
 	}
 	return nil
+}
+
+// join puts a stage into its cgroup, unless it was born there.
+func (l *launch) join(pid int) error {
+	switch {
+	case l.placed:
+		return nil
+	case l.place != nil && l.group.dir != nil:
+		return l.place(pid)
+	}
+	return l.group.add(pid)
 }
 
 // sendOrder completes the order with the descriptors that belong to it.
@@ -123,7 +140,15 @@ func (l *launch) clone(control *os.File) (*sys.Child, error) {
 	attr := &syscall.SysProcAttr{Cloneflags: l.spaces.cloned(), Setsid: true}
 	if dir := l.group.dir; dir != nil {
 		attr.UseCgroupFD, attr.CgroupFD = true, int(dir.Fd())
-		l.placed = true
 	}
-	return sys.Spawn(l.exe, []string{l.name}, "", []string{"GOMAXPROCS=1"}, files, attr)
+	spawn := func() (*sys.Child, error) {
+		return sys.Spawn(l.exe, []string{l.name}, "", []string{"GOMAXPROCS=1"}, files, attr)
+	}
+	child, err := spawn()
+	if attr.UseCgroupFD && l.place != nil && isErrno(err, syscall.EACCES) {
+		attr.UseCgroupFD = false
+		child, err = spawn()
+	}
+	l.placed = attr.UseCgroupFD
+	return child, err
 }

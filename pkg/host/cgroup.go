@@ -4,8 +4,10 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
+	"github.com/mosscontainers/moss/pkg/scope"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
@@ -28,6 +30,9 @@ type Cgroup struct {
 	// had, and Why says why.
 	Parent string `json:"parent,omitempty"`
 	Why    string `json:"why,omitempty"`
+	// Outside says that this process is where it cannot put others below Parent by itself: package scope can, and makes
+	// Parent where it is not there yet.
+	Outside bool `json:"outside,omitempty"`
 	// Controllers that can be used below Parent.
 	Controllers []string `json:"controllers,omitempty"`
 	// Swap says that swap can be limited.
@@ -39,16 +44,17 @@ func (c Cgroup) Has(controller string) bool {
 	return c.Parent != "" && slices.Contains(c.Controllers, controller)
 }
 
-// probeCgroup looks at the hierarchies mounted at root and at our place in them.
-func probeCgroup(root, self string, unprivileged bool) Cgroup {
+// probeCgroup looks at the hierarchies mounted at root and at our place in them. uid is the user's, 0 where nothing needs
+// to be delegated.
+func probeCgroup(root, self string, uid int) Cgroup {
 	if sys.Exists(path.Join(root, "cgroup.controllers")) {
-		return probeV2(root, self)
+		return probeV2(root, self, uid)
 	}
 	c := Cgroup{Version: CgroupV1}
 	if sys.Exists(path.Join(root, "unified/cgroup.controllers")) {
 		c.Version = CgroupHybrid
 	}
-	if unprivileged {
+	if uid != 0 {
 		c.Why = "cgroup version 1 cannot be delegated to users; boot with systemd.unified_cgroup_hierarchy=1"
 		return c
 	}
@@ -65,36 +71,48 @@ func probeCgroup(root, self string, unprivileged bool) Cgroup {
 	return c
 }
 
-// probeV2 finds the highest of our ancestors that we may write. A process can be moved only where the
-// common ancestor of its old and new cgroup can be written too (cgroups.rst, "Delegation
-// Containment"), so a place further away would not do.
-func probeV2(root, self string) Cgroup {
-	c := Cgroup{Version: CgroupV2}
+// probeV2 finds where the groups of containers can be made: in the user's scope, or where that cannot be had in the
+// highest of our ancestors that we may write.
+func probeV2(root, self string, uid int) Cgroup {
 	own := ownV2(self)
+	if uid != 0 && writableGroup(root, scope.Path(uid)) {
+		return inScope(root, own, uid, path.Join(root, scope.Path(uid)))
+	}
 	if own == "" {
-		c.Why = "this process's place in the cgroup tree cannot be read from " + self
-		return c
+		return Cgroup{Version: CgroupV2, Why: "this process's place in the cgroup tree cannot be read from " + self}
 	}
 	top := ""
-	for dir := own; ; dir = path.Dir(dir) {
-		at := path.Join(root, dir)
-		if !sys.Writable(at) || !sys.Writable(path.Join(at, "cgroup.procs")) {
-			break
-		}
-		top = dir
-		if dir == "/" {
+	for dir := own; writableGroup(root, dir); dir = path.Dir(dir) {
+		if top = dir; dir == "/" {
 			break
 		}
 	}
-	if top == "" {
-		c.Why = "the cgroup " + own + " is not delegated to this user; log in through systemd, or use systemd-run --user --scope -p Delegate=yes"
+	switch {
+	case top != "":
+		at := path.Join(root, top)
+		c := Cgroup{Version: CgroupV2, Parent: path.Join(top, "moss"), Controllers: v2Controllers(at, top == "/")}
+		c.Swap = c.Has("memory") && swapLimit(at)
 		return c
+	case uid != 0 && writableGroup(root, scope.Manager(uid)) && sys.Exists(scope.Socket(uid)):
+		return inScope(root, own, uid, path.Join(root, scope.Manager(uid)))
 	}
-	at := path.Join(root, top)
-	c.Controllers = v2Controllers(at, top == "/")
-	c.Parent = path.Join(top, "moss")
+	return Cgroup{Version: CgroupV2, Why: "the cgroup " + own + " is not delegated to this user, and systemd runs nothing for them; " +
+		"log in through systemd, or as root: loginctl enable-linger " + strconv.Itoa(uid)}
+}
+
+// inScope is the user's scope, which has, or will have, the controllers of the group at. A process can be moved only where
+// the common ancestor of its old and new cgroup can be written too (cgroup-v2.rst, "Delegation Containment").
+func inScope(root, own string, uid int, at string) Cgroup {
+	c := Cgroup{Version: CgroupV2, Parent: scope.Path(uid), Controllers: v2Controllers(at, false)}
+	c.Outside = !strings.HasPrefix(own, scope.Manager(uid)+"/") || !sys.Exists(path.Join(root, c.Parent))
 	c.Swap = c.Has("memory") && swapLimit(at)
 	return c
+}
+
+// writableGroup says whether groups can be made, and processes be put, below dir.
+func writableGroup(root, dir string) bool {
+	at := path.Join(root, dir)
+	return sys.Writable(at) && sys.Writable(path.Join(at, "cgroup.procs"))
 }
 
 // v2Controllers are those that children of the cgroup at may use. Where it holds processes itself only

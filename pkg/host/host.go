@@ -84,8 +84,19 @@ func Probe() (Facts, error) {
 	f.NoMQueue = !sys.Exists("/dev/mqueue")
 	f.AppArmor = sys.Exists("/sys/kernel/security/apparmor")
 	f.SELinux = sys.Exists("/sys/fs/selinux/enforce")
-	f.Cgroup = probeCgroup("/sys/fs/cgroup", "/proc/self/cgroup", f.UserNamespace || os.Geteuid() != 0)
+	f.Cgroup = probeCgroup("/sys/fs/cgroup", "/proc/self/cgroup", user(f.UserNamespace))
 	return f, nil
+}
+
+// user is the id of the user who called. One who is root in a user namespace that is not ours has no id that is known here.
+func user(namespace bool) int {
+	if uid, err := strconv.Atoi(os.Getenv(rootlessEnv)); err == nil && uid > 0 {
+		return uid
+	}
+	if uid := os.Geteuid(); uid != 0 || !namespace {
+		return uid
+	}
+	return -1
 }
 
 func rootless() bool {

@@ -65,7 +65,7 @@ func TestCgroupV2AsRoot(t *testing.T) {
 		"cgroup.controllers": "cpu memory pids\n", "cgroup.procs": "1\n", "cgroup.subtree_control": "memory\n", "a/cgroup.procs": "2\n",
 		"a/memory.swap.max": "max\n", "self": "0::/a\n",
 	})
-	c := probeCgroup(root, filepath.Join(root, "self"), false)
+	c := probeCgroup(root, filepath.Join(root, "self"), 0)
 	if c.Version != CgroupV2 || c.Parent != "/moss" || !c.Has("cpu") || !c.Swap {
 		t.Errorf("got %+v", c)
 	}
@@ -82,7 +82,7 @@ func TestCgroupV2Delegated(t *testing.T) {
 		"user.slice/user-1000.slice/user@1000.service/app.slice/cgroup.procs": "7\n",
 		"self": "0::/user.slice/user-1000.slice/user@1000.service/app.slice\n",
 	})
-	c := probeCgroup(root, filepath.Join(root, "self"), true)
+	c := probeCgroup(root, filepath.Join(root, "self"), 1000)
 	if c.Parent != "/user.slice/user-1000.slice/user@1000.service/moss" || !slices.Equal(c.Controllers, []string{"cpu", "memory", "pids"}) {
 		t.Errorf("got %+v", c)
 	}
@@ -90,7 +90,7 @@ func TestCgroupV2Delegated(t *testing.T) {
 
 func TestCgroupV2NotDelegated(t *testing.T) {
 	root := tree(t, map[string]string{"cgroup.controllers": "cpu\n", "self": "0::/user.slice/session-1.scope\n"})
-	c := probeCgroup(root, filepath.Join(root, "self"), true)
+	c := probeCgroup(root, filepath.Join(root, "self"), 1000)
 	if c.Parent != "" || !strings.Contains(c.Why, "/user.slice/session-1.scope is not delegated") || c.Has("cpu") {
 		t.Errorf("got %+v", c)
 	}
@@ -98,16 +98,16 @@ func TestCgroupV2NotDelegated(t *testing.T) {
 
 func TestCgroupV1(t *testing.T) {
 	root := tree(t, map[string]string{"memory/memory.memsw.limit_in_bytes": "", "pids/tasks": "", "unified/cgroup.controllers": ""})
-	if c := probeCgroup(root, "", true); c.Version != CgroupHybrid || c.Parent != "" || c.Why == "" {
+	if c := probeCgroup(root, "", 1000); c.Version != CgroupHybrid || c.Parent != "" || c.Why == "" {
 		t.Errorf("for a user: %+v", c)
 	}
-	if c := probeCgroup(root, "", false); c.Parent != "/moss" || !slices.Equal(c.Controllers, []string{"memory", "pids"}) || !c.Swap {
+	if c := probeCgroup(root, "", 0); c.Parent != "/moss" || !slices.Equal(c.Controllers, []string{"memory", "pids"}) || !c.Swap {
 		t.Errorf("for root: %+v", c)
 	}
 }
 
 func TestNoCgroups(t *testing.T) {
-	if c := probeCgroup(t.TempDir(), "", false); c.Version != CgroupNone || c.Why == "" {
+	if c := probeCgroup(t.TempDir(), "", 0); c.Version != CgroupNone || c.Why == "" {
 		t.Errorf("got %+v", c)
 	}
 }
