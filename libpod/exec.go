@@ -68,7 +68,7 @@ func (e *Engine) Exec(ctx Context, ref string, o ExecOptions, io runtime.Stdio) 
 	if o.WorkDir != "" {
 		process.Cwd = o.WorkDir
 	}
-	target := runtime.Target{Pid: c.State.Init.Pid, Cgroup: c.State.Cgroup, User: bundle.User, Groups: bundle.Groups, Place: enterGroup(c.Spec.ID)}
+	target := runtime.Target{Pid: c.State.Init.Pid, Cgroup: c.State.Cgroup, User: bundle.User, Groups: bundle.Groups, Place: enterGroup(c)}
 	if o.User != "" {
 		target.User = o.User
 	}

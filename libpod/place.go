@@ -1,6 +1,7 @@
 package libpod
 
 import (
+	"github.com/mosscontainers/moss/libpod/state"
 	"github.com/mosscontainers/moss/pkg/host"
 	"github.com/mosscontainers/moss/pkg/scope"
 	"github.com/mosscontainers/moss/rootless"
@@ -10,19 +11,28 @@ import (
 // happened to start it. Where there is no systemd it stays.
 func outlive(ctx Context, pid int) { _ = scope.Put(ctx, rootless.HostUID(), pid, scope.Engine) }
 
-// place moves the monitor of a container that is started from a session, or by cron, to where it may have control
-// groups. If that cannot be, the container has none: limits that were asked for are then warned of.
+// place makes sure of the scope that the container's group goes to, and moves a monitor that is started from a session,
+// or by cron, to where it may use it. If that cannot be, the container has none: limits that were asked for are then warned of.
 func (s *launch) place(ctx Context, monitor int) {
-	if !s.facts.Cgroup.Outside {
+	uid := rootless.HostUID()
+	if s.facts.Cgroup.Parent != scope.Path(uid) {
 		return
 	}
-	if err := scope.Put(ctx, rootless.HostUID(), monitor, scope.Engine); err != nil {
+	if !s.facts.Cgroup.Outside {
+		scope.Tidy(uid)
+		return
+	}
+	if err := scope.Put(ctx, uid, monitor, scope.Engine); err != nil {
 		s.facts.Cgroup = host.Cgroup{Version: s.facts.Cgroup.Version, Why: err.Error()}
 	}
 }
 
 // enterGroup is how a process gets into the cgroup of a container when its parent, a command in a session, may not
-// put it there.
-func enterGroup(id string) func(ctx Context, pid int) error {
-	return func(ctx Context, pid int) error { return scope.Put(ctx, rootless.HostUID(), pid, "/"+id) }
+// put it there. Nil for a group that systemd does not know of.
+func enterGroup(c *state.Container) func(ctx Context, pid int) error {
+	uid, group := rootless.HostUID(), "/"+c.Spec.ID
+	if c.State.Cgroup != scope.Path(uid)+group {
+		return nil
+	}
+	return func(ctx Context, pid int) error { return scope.Put(ctx, uid, pid, group) }
 }

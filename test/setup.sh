@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what a step needs, on Debian and Ubuntu, as root or through sudo:
 #
-#     test/setup.sh build|run|test|bench
+#     test/setup.sh build|run|test|bench|vm
 #
 # It is quick, and asks nobody for a password, when everything is there already.
 set -eu
@@ -116,6 +116,10 @@ for step; do
 		packages uidmap slirp4netns runc podman skopeo bubblewrap docker-registry busybox-static ca-certificates
 		devices
 		users
+		;;
+	vm)
+		packages qemu-system-x86 ipxe-qemu debootstrap e2fsprogs busybox-static
+		as_root test/vm/image.sh "$fixtures/vm"
 		;;
 	*)
 		echo "test/setup.sh: unknown step $step" >&2

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/mosscontainers/moss/pkg/scope"
 )
 
 // TestStories runs the scripts that are meant for the user who runs it.
@@ -49,16 +51,26 @@ func program(t *testing.T) string {
 
 func storyDirs(t *testing.T) []string {
 	if os.Getuid() == 0 {
-		return []string{"everyone"}
+		return append([]string{"everyone"}, systemdDirs()...)
 	}
 	ids, err := subordinateIDs()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if ids == nil {
-		return []string{"single"}
+		return append([]string{"single"}, systemdDirs()...)
 	}
-	return []string{"everyone", "rootless"}
+	return append([]string{"everyone", "rootless"}, systemdDirs()...)
+}
+
+// systemdDirs are the stories of users for whom systemd runs units, with control groups of version 2: see test/vm.
+func systemdDirs() []string {
+	for _, path := range []string{"/sys/fs/cgroup/cgroup.controllers", scope.Socket(os.Getuid())} {
+		if _, err := os.Stat(path); err != nil {
+			return nil
+		}
+	}
+	return []string{"systemd"}
 }
 
 // idRange is count user ids from first on.

@@ -103,7 +103,7 @@ func probeV2(root, self string, uid int) Cgroup {
 // inScope is the user's scope, which has, or will have, the controllers of the group at. A process can be moved only where
 // the common ancestor of its old and new cgroup can be written too (cgroup-v2.rst, "Delegation Containment").
 func inScope(root, own string, uid int, at string) Cgroup {
-	c := Cgroup{Version: CgroupV2, Parent: scope.Path(uid), Controllers: v2Controllers(at, false)}
+	c := Cgroup{Version: CgroupV2, Parent: scope.Path(uid), Controllers: fields(path.Join(at, "cgroup.controllers"))}
 	c.Outside = !strings.HasPrefix(own, scope.Manager(uid)+"/") || !sys.Exists(path.Join(root, c.Parent))
 	c.Swap = c.Has("memory") && swapLimit(at)
 	return c
@@ -122,7 +122,11 @@ func v2Controllers(at string, isRoot bool) []string {
 	if !isRoot && occupied(at) {
 		name = "cgroup.subtree_control"
 	}
-	text, err := os.ReadFile(path.Join(at, name))
+	return fields(path.Join(at, name))
+}
+
+func fields(file string) []string {
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil
 	}

@@ -88,6 +88,23 @@ func TestCgroupV2Delegated(t *testing.T) {
 	}
 }
 
+func TestCgroupV2InTheUsersScope(t *testing.T) {
+	const manager = "user.slice/user-1000.slice/user@1000.service/"
+	for self, outside := range map[string]bool{"/" + manager + "app.slice/mail.service": false, "/user.slice/user-1000.slice/session-1.scope": true} {
+		root := tree(t, map[string]string{
+			"cgroup.controllers":                                    "cpu memory pids io\n",
+			manager + "app.slice/moss.scope/cgroup.procs":           "",
+			manager + "app.slice/moss.scope/cgroup.controllers":     "memory pids\n",
+			manager + "app.slice/moss.scope/engine/memory.swap.max": "max\n",
+			"self": "0::" + self + "\n",
+		})
+		c := probeCgroup(root, filepath.Join(root, "self"), 1000)
+		if c.Parent != "/"+manager+"app.slice/moss.scope" || c.Outside != outside || !slices.Equal(c.Controllers, []string{"memory", "pids"}) || !c.Swap {
+			t.Errorf("from %s: %+v", self, c)
+		}
+	}
+}
+
 func TestCgroupV2NotDelegated(t *testing.T) {
 	root := tree(t, map[string]string{"cgroup.controllers": "cpu\n", "self": "0::/user.slice/session-1.scope\n"})
 	c := probeCgroup(root, filepath.Join(root, "self"), 1000)

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/godbus/dbus/v5"
@@ -80,7 +81,22 @@ func Put(ctx context.Context, uid, pid int, group string) error {
 	if err := m.put(ctx, pid, group); err != nil {
 		return fmt.Errorf("cannot put process %d into %s: systemd: %w", pid, name, err)
 	}
+	Tidy(uid)
 	return nil
+}
+
+// Tidy moves those that are in the scope's own group, where systemd puts its first process, to Engine: a command may have
+// been killed before it did. Who cannot be moved has ended.
+func Tidy(uid int) {
+	dir := cgroups + Path(uid)
+	procs, err := os.ReadFile(dir + "/cgroup.procs")
+	if err != nil {
+		return
+	}
+	for pid := range strings.FieldsSeq(string(procs)) {
+		_ = os.Mkdir(dir+Engine, 0o755)
+		_ = os.WriteFile(dir+Engine+"/cgroup.procs", []byte(pid), 0)
+	}
 }
 
 // client is a connection to a service manager.
