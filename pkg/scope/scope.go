@@ -26,7 +26,8 @@ const (
 	cgroups = "/sys/fs/cgroup"
 	manager = "org.freedesktop.systemd1.Manager."
 	// patience bounds what is a matter of milliseconds when systemd answers at all.
-	patience = 5 * time.Second
+	patience    = 5 * time.Second
+	stopTimeout = 10 * time.Second
 	// tries are how often to look whether the scope is active by now.
 	tries = 200
 )
@@ -142,6 +143,8 @@ func (m *client) create(ctx context.Context, pid int) error {
 		{"Slice", dbus.MakeVariant(m.slice)},
 		{"PIDs", dbus.MakeVariant([]uint32{uint32(pid)})},
 		{"Delegate", dbus.MakeVariant(true)},
+		// A container that does not listen delays the machine's shutdown as little as it does moss stop.
+		{"TimeoutStopUSec", dbus.MakeVariant(uint64(stopTimeout / time.Microsecond))},
 		{"CollectMode", dbus.MakeVariant("inactive-or-failed")},
 	}
 	type auxiliary struct {
