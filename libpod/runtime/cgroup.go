@@ -94,6 +94,9 @@ func (g *cgroup) kill() error {
 			return fmt.Errorf("cannot list the processes of cgroup %s: %w", g.path, err)
 		}
 		for _, pid := range pids {
+			if pid == 0 { // one that is just vanishing; for kill(2) it would be our own process group
+				continue
+			}
 			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && err != syscall.ESRCH {
 				return fmt.Errorf("cannot end process %d of cgroup %s: %w", pid, g.path, err)
 			}
