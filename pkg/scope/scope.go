@@ -73,7 +73,7 @@ func Put(ctx context.Context, uid, pid int, group string) error {
 	if err != nil {
 		return fmt.Errorf("cannot reach systemd at %s: %w", socket, err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }() // everything has been answered
 	// The user's id outside: systemd is not in our user namespace.
 	if err := conn.Auth([]dbus.Auth{dbus.AuthExternal(strconv.Itoa(uid))}); err != nil {
 		return fmt.Errorf("cannot log in to systemd at %s: %w", socket, err)
