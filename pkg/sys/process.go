@@ -44,6 +44,9 @@ func (p Process) Alive() bool {
 
 // Open returns a pidfd of this very process; os.ErrProcessDone when it is gone.
 func (p Process) Open() (*os.File, error) {
+	if p.Pid <= 0 {
+		return nil, os.ErrProcessDone // there never was one
+	}
 	fd, err := unix.PidfdOpen(p.Pid, 0)
 	if err == unix.ESRCH {
 		return nil, os.ErrProcessDone
