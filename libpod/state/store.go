@@ -73,8 +73,8 @@ func (s *Store) ContainerDir(id string) string { return s.dir(id) }
 // Create adds a container whole or not at all. prepare fills its new directory (the writable layer)
 // before anybody can see it. The container's name must be set; ErrConflict says it is taken.
 //
-// start, when not nil, then starts it, as by Transact with OpStart. Its error is a StartError: the container is there. It begins
-// while the new files are still being written to the disk, and calls Locked.Commit before anybody may see what it does.
+// start, when not nil, then starts it, as by Transact with OpStart. Its error is a StartError: the container is there. It
+// calls Locked.Commit before anybody may see what it does, and goes on while the files are written to the disk.
 func (s *Store) Create(ctx context.Context, c *spec.Container, rec Record, prepare func(dir string) error, start func(context.Context, *Locked) error) error {
 	before := rec
 	if start != nil {
@@ -104,8 +104,7 @@ func (s *Store) Create(ctx context.Context, c *spec.Container, rec Record, prepa
 	if err != nil {
 		return errors.Join(err, os.RemoveAll(staging))
 	}
-	a := &addition{store: s, c: c, staging: staging, written: make(chan error, 1), listed: make(chan error, 1)}
-	a.begin()
+	a := &addition{store: s, c: c, staging: staging, synced: make(chan error, 1)}
 	l := &Locked{Container: &Container{Spec: c, State: rec, Dir: s.dir(c.ID)}, store: s, lock: lock}
 	l.Commit = sync.OnceValue(a.commit)
 	if start != nil {
@@ -114,7 +113,7 @@ func (s *Store) Create(ctx context.Context, c *spec.Container, rec Record, prepa
 	if err := l.Commit(); err != nil {
 		return err
 	}
-	if err := <-a.listed; err != nil {
+	if err := <-a.synced; err != nil {
 		return err
 	}
 	if err != nil {
@@ -123,40 +122,29 @@ func (s *Store) Create(ctx context.Context, c *spec.Container, rec Record, prepa
 	return nil
 }
 
-// addition is a container on its way to the disk, while it may be starting already. One that vanishes at its end need not
-// get there.
+// addition is a container on its way to the disk, while it may be starting already.
 type addition struct {
-	store           *Store
-	c               *spec.Container
-	staging         string
-	written, listed chan error
+	store   *Store
+	c       *spec.Container
+	staging string
+	synced  chan error
 }
 
-// begin begins to write the container's files to the disk.
-func (a *addition) begin() {
-	if a.c.Remove {
-		a.written <- nil
-		return
-	}
-	go func() {
-		a.written <- sys.Sync(filepath.Join(a.staging, specFile), filepath.Join(a.staging, stateFile), a.staging)
-	}()
-}
-
-// commit lets everybody see the container, whose files are whole on the disk then, and begins to write that down.
+// commit lets everybody see the container, and begins to write it to the disk. Nobody is told that it is there before that is
+// done: if the power fails meanwhile, a container that nobody heard of may be there, damaged. One that vanishes at its end need not
+// get to the disk.
 func (a *addition) commit() error {
-	err := <-a.written
-	if err == nil {
-		err = os.Rename(a.staging, a.store.dir(a.c.ID))
-	}
-	if err != nil {
+	dir := a.store.dir(a.c.ID)
+	if err := os.Rename(a.staging, dir); err != nil {
 		return errors.Join(fmt.Errorf("cannot add the container: %w", err), os.Remove(a.store.nameLink(a.c.Name)), os.RemoveAll(a.staging))
 	}
 	if a.c.Remove {
-		a.listed <- nil
+		a.synced <- nil
 		return nil
 	}
-	go func() { a.listed <- sys.Sync(a.store.containers(), a.store.names()) }()
+	go func() {
+		a.synced <- sys.Sync(filepath.Join(dir, specFile), filepath.Join(dir, stateFile), dir, a.store.containers(), a.store.names())
+	}()
 	return nil
 }
 

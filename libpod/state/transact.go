@@ -52,7 +52,7 @@ var transitions = map[Op]transition{
 // Locked is a container whose lock is held. Only Transact makes one.
 type Locked struct {
 	*Container
-	// Commit makes sure that the container is on disk for everybody to see: only one that is just being created may not be.
+	// Commit makes sure that the container is there for everybody to see: only one that is just being created may not be.
 	Commit  func() error
 	store   *Store
 	lock    *sys.Lock
