@@ -149,18 +149,15 @@ static int join_user(int pid)
 }
 
 /*
- * Joins the user namespace of pid, and makes a mount namespace for this process alone, in which it
- * may mount what it needs to.
+ * Makes a mount namespace for this process alone, in which it may mount what it needs to. The quick commands mount nothing,
+ * and taking it apart would make whoever waits for one wait longer.
  */
-static bool join(int pid)
+static void own_mounts(void)
 {
-	if (join_user(pid) < 0)
-		return false;
-	if (unshare(CLONE_NEWNS) < 0) {
+#ifndef MOSS_FRONT
+	if (unshare(CLONE_NEWNS) < 0)
 		moss_entry.error = errno;
-		return false;
-	}
-	return true;
+#endif
 }
 
 /* The pages of code and constants. Segments that can be written to have relocated data. */
@@ -284,8 +281,11 @@ static void enter_holder(void)
 	line[n] = 0;
 	if (sscanf(line, "%d %llu", &pid, &start) != 2 || start == 0 || start_time(pid) != start)
 		return;
-	moss_entry.joined = join(pid);
+	if (join_user(pid) < 0)
+		return;
+	moss_entry.joined = 1;
 	moss_entry.holder = pid;
+	own_mounts();
 }
 
 /*
@@ -346,6 +346,7 @@ __attribute__((constructor)) static void moss_enter(int argc, char **argv)
 	if (entry && sscanf(entry, "%u %u %d %d", &moss_entry.uid, &moss_entry.gid, &moss_entry.holder, &moss_entry.lock_fd) == 4) {
 		moss_entry.joined = 1;
 		fcntl(moss_entry.lock_fd, F_SETFD, FD_CLOEXEC);
+		own_mounts();
 		return;
 	}
 	if (moss_entry.uid == 0 || !moss_wants(argc, argv))

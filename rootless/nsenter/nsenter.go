@@ -4,6 +4,7 @@ package nsenter
 
 /*
 #cgo CFLAGS: -Wall -Wextra -O2
+#cgo moss_front CFLAGS: -DMOSS_FRONT
 #include <stdlib.h>
 #include "nsenter.h"
 */
@@ -21,7 +22,7 @@ const (
 
 // Entry is what the constructor did.
 type Entry struct {
-	Joined bool // this process is inside the user's namespace, and in a mount namespace of its own
+	Joined bool // this process is inside the user's namespace; the full program is in a mount namespace of its own too
 	Holder int  // pid of the holder, 0 when none was found
 	LockFD int  // users.lock held shared, -1 when it was not opened
 	Errno  int  // of what failed after joining, 0 when nothing did
