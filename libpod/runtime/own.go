@@ -61,6 +61,15 @@ func (l *Own) take(spaces *namespaces) *process {
 }
 
 func (l *Own) Create(_ context.Context, b Encoded, io Stdio, netns *os.File) (Process, error) {
+	p, err := l.create(b, io, netns, nil)
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// create begins to set a container up; start is of its order.
+func (l *Own) create(b Encoded, io Stdio, netns, start *os.File) (*process, error) {
 	var o outline
 	if err := json.Unmarshal(b, &o); err != nil {
 		return nil, fmt.Errorf("cannot read the container's configuration: %w", err)
@@ -86,11 +95,12 @@ func (l *Own) Create(_ context.Context, b Encoded, io Stdio, netns *os.File) (Pr
 	if err != nil {
 		return nil, err
 	}
-	start := &launch{
+	stage := &launch{
 		exe: l.exe, name: stageInit, spaces: spaces, group: group, stdio: io,
-		ready: l.take(spaces), order: order{Bundle: b, kinds: spaces.joined(), loopback: spaces.fresh&sys.CloneNet != 0},
+		ready: l.take(spaces),
+		order: order{Bundle: b, kinds: spaces.joined(), loopback: spaces.fresh&sys.CloneNet != 0, start: start},
 	}
-	p, err := start.begin()
+	p, err := stage.begin()
 	if err != nil {
 		return nil, joinErrors(err, group.destroy())
 	}

@@ -50,6 +50,16 @@ func (p *process) Start() error {
 	}
 	socket := p.socket
 	p.socket = nil
+	err := release(socket)
+	if err == nil {
+		return nil
+	}
+	_, waitErr := p.Wait()
+	return joinErrors(err, waitErr)
+}
+
+// release lets the stage at the other end execute its command, and waits until it has.
+func release(socket *os.File) error {
 	defer socket.Close()
 	if _, err := socket.Write([]byte{1}); err != nil && !errors.Is(err, syscall.EPIPE) {
 		return fmt.Errorf("cannot release the container's first process: %w", err)
@@ -61,8 +71,7 @@ func (p *process) Start() error {
 	if err == nil {
 		err = errors.New("cannot understand the container's first process")
 	}
-	_, waitErr := p.Wait()
-	return joinErrors(err, waitErr)
+	return err
 }
 
 func (p *process) Wait() (int, error) {

@@ -18,7 +18,8 @@ import (
 // The stage talks with its parent over one socket. The parent sends an order: its head, and with it descriptors, which are
 // the three standard streams and the namespaces to join; and JSON, that of the Bundle or of a command. The stage sets everything up and
 // sends one frame: frameReady, with the terminal's master as a descriptor where there is one, or frameError. The parent
-// sends one byte to go on. Then the socket either closes, because execve(2) has succeeded, or brings a frameError.
+// sends one byte to go on. (The stage of a detached container says frameReady twice: before it changes its root directory, and
+// at last. Then it waits for somebody to connect to its order's start, who takes the parent's place.) Then the socket either closes, because execve(2) has succeeded, or brings a frameError.
 const (
 	frameReady = 'r'
 	frameError = 'e'
@@ -33,6 +34,8 @@ type order struct {
 	kinds               []int // of namespaces
 	// loopback is to be brought up: the network namespace is new.
 	loopback bool
+	// start is the socket on which a container that is detached waits, nil for others.
+	start *os.File
 }
 
 // maxJoined is as many namespaces as there are kinds.
@@ -42,6 +45,7 @@ const maxJoined = 8
 type orderHead struct {
 	Length   uint32 // of the JSON
 	Loopback uint32 // 0 or 1
+	Detached uint32 // 0 or 1: the last descriptor is the order's start
 	Kinds    [maxJoined]uint32
 }
 
@@ -77,11 +81,16 @@ func sendOrder(socket *os.File, o *order) error {
 	for i, kind := range o.kinds {
 		head.Kinds[i] = uint32(kind)
 	}
+	files := slices.Concat(o.streams, o.namespaces)
+	if o.start != nil {
+		head.Detached = 1
+		files = append(files, o.start)
+	}
 	b, err := binary.Append(nil, binary.LittleEndian, &head)
 	if err != nil {
 		return err
 	}
-	if err := sys.SendFiles(socket, b, slices.Concat(o.streams, o.namespaces)...); err != nil {
+	if err := sys.SendFiles(socket, b, files...); err != nil {
 		return err
 	}
 	_, err = socket.Write(body)
@@ -98,13 +107,17 @@ func receiveOrder(socket *os.File, isCommand bool) (*order, error) {
 		return nil, err
 	case n == 0:
 		return nil, io.EOF
-	case n < len(b) || len(files) < 3 || len(files) > 3+maxJoined:
+	case n < len(b) || len(files) < 3 || len(files) > 3+maxJoined+1:
 		return nil, errors.New("cannot understand what the container's first process is to do")
 	}
 	if _, err := binary.Decode(b, binary.LittleEndian, &head); err != nil {
 		return nil, err
 	}
-	o := &order{streams: files[:3], namespaces: files[3:], loopback: head.Loopback != 0}
+	o := &order{loopback: head.Loopback != 0}
+	if last := len(files) - 1; head.Detached != 0 {
+		o.start, files = files[last], files[:last]
+	}
+	o.streams, o.namespaces = files[:3], files[3:]
 	for i := range o.namespaces {
 		o.kinds = append(o.kinds, int(head.Kinds[i]))
 	}

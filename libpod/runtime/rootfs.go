@@ -36,8 +36,11 @@ func newRootfs(b *Bundle) (*rootfs, error) {
 		if err := o.mount(target); err != nil {
 			return nil, err
 		}
-	} else if err := sys.BindMount(b.Spec.Root.Path, target); err != nil {
-		return nil, fmt.Errorf("cannot use %s as root file system: %w", b.Spec.Root.Path, err)
+	} else {
+		target = b.Spec.Root.Path // where hooks look for it
+		if err := sys.BindMount(target, target); err != nil {
+			return nil, fmt.Errorf("cannot use %s as root file system: %w", target, err)
+		}
 	}
 	root, err := os.OpenFile(target, sys.OPath|sys.ODirectory, 0)
 	if err != nil {

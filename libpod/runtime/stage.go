@@ -47,6 +47,8 @@ type stage struct {
 	reaper  bool
 	// dies says that the process must not outlive its parent: a container's first, whose monitor it is.
 	dies bool
+	// start is where a detached container waits for whoever starts it.
+	start *os.File
 }
 
 func runStage() {
@@ -95,11 +97,22 @@ func (s *stage) run() error {
 	if err := sendReady(s.socket, s.console); err != nil {
 		return err
 	}
+	if err := s.awaitStarter(); err != nil {
+		return err
+	}
+	if err := s.awaitWord(); err != nil {
+		return err
+	}
+	return s.become()
+}
+
+// awaitWord waits for the byte that lets the stage go on.
+func (s *stage) awaitWord() error {
 	var word [1]byte
 	if _, err := io.ReadFull(s.socket, word[:]); err != nil {
 		return io.EOF
 	}
-	return s.become()
+	return nil
 }
 
 // takeStreams makes what came with the order the standard streams.
@@ -139,7 +152,7 @@ func (s *stage) build(o *order) error {
 	if err := checkBundle(b); err != nil {
 		return err
 	}
-	s.proc, s.reaper, s.dies = b.Spec.Process, b.Init, true
+	s.proc, s.reaper, s.dies, s.start = b.Spec.Process, b.Init, o.start == nil, o.start
 	if err := joinNamespaces(o); err != nil {
 		return err
 	}
@@ -171,7 +184,13 @@ func (s *stage) build(o *order) error {
 	if err := s.setLimits(); err != nil {
 		return err
 	}
-	return r.enter(s)
+	if err := s.showMounted(); err != nil {
+		return err
+	}
+	if err := r.enter(s); err != nil {
+		return err
+	}
+	return s.checkCommand()
 }
 
 func hasFresh(s *specs.Spec, kind specs.LinuxNamespaceType) bool {
