@@ -152,3 +152,16 @@ func (g *cgroup) destroy() error {
 	}
 	return nil
 }
+
+// CgroupProcesses are the processes of a container's group, given as for RemoveCgroup.
+func CgroupProcesses(path string) ([]int, error) {
+	g, err := openCgroup(path, cgroupResources(nil))
+	if err != nil || path == "" {
+		return nil, err
+	}
+	pids, err := g.processes()
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("cannot list the processes of cgroup %s: %w", path, err)
+	}
+	return pids, nil
+}

@@ -146,3 +146,11 @@ func describe(profile string) string {
 	}
 	return "the seccomp profile " + profile
 }
+
+// CompileRules compiles the rules of an OCI configuration, as they are, into the file path.
+func CompileRules(path string, rules *specs.LinuxSeccomp) error {
+	if err := store(path, rules); err != nil {
+		return fmt.Errorf("cannot compile linux.seccomp of the configuration: %w", err)
+	}
+	return nil
+}

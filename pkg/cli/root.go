@@ -32,6 +32,7 @@ func Main(args []string) int {
 	if err := rootless.Prepare(); err != nil {
 		return app.fail(err, false)
 	}
+	args = asRuntime(args)
 	ctx := untilSignal()
 
 	root := NewRoot(app, args[1:])
@@ -47,6 +48,18 @@ func Main(args []string) int {
 		err = app.handOver()
 	}
 	return app.fail(err, cmd != nil && slices.Contains(removers, cmd.Name()))
+}
+
+// runtimeName is a name for this program under which it is `moss runtime`: callers of OCI runtimes know a program and no words
+// before its commands.
+const runtimeName = "moss-runtime"
+
+// asRuntime is what a command line means that may begin with runtimeName.
+func asRuntime(args []string) []string {
+	if filepath.Base(args[0]) != runtimeName {
+		return args
+	}
+	return append([]string{args[0], "runtime"}, args[1:]...)
 }
 
 // removers are the commands that have exit codes of their own for what is not there or in use.

@@ -51,6 +51,14 @@ static bool listed(const char *const *list, const char *word)
 	return false;
 }
 
+/* Whether the program is called by its other name, which is that of an OCI runtime: all of its commands are ones that enter. */
+static bool is_runtime(const char *program)
+{
+	const char *slash = strrchr(program, '/');
+
+	return strcmp(slash ? slash + 1 : program, "moss-runtime") == 0;
+}
+
 /* Whether the command line names a command that needs the user namespace. */
 int moss_wants(int argc, char **argv)
 {
@@ -58,6 +66,8 @@ int moss_wants(int argc, char **argv)
 	char pair[64];
 	int n = 0;
 
+	if (argc > 0 && is_runtime(argv[0]))
+		return argc > 1 && argv[1][0] != 0 && !(argv[1][0] == '-' && argc == 2);
 	for (int i = 1; i < argc && n < 2; i++) {
 		if (argv[i][0] == '-') {
 			if (strcmp(argv[i], "--help") == 0 || (n == 0 && strcmp(argv[i], "-h") == 0))
