@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/user"
 	"path/filepath"
 	goruntime "runtime"
 	"slices"
@@ -73,6 +74,9 @@ func (c *container) describe(id, bundle string, spec *specs.Spec) error {
 		ID: id, Bundle: bundle, Rootfs: spec.Root.Path, Created: time.Now().UTC(), Annotations: spec.Annotations,
 		Cgroup: spec.Linux.CgroupsPath, Process: spec.Process, Hooks: spec.Hooks, Filtered: spec.Linux.Seccomp != nil,
 		OwnPIDs: slices.Contains(spec.Linux.Namespaces, specs.LinuxNamespace{Type: specs.PIDNamespace}),
+	}
+	if u, err := user.Current(); err == nil {
+		c.Owner = u.Username
 	}
 	others, err := runtime.CgroupProcesses(c.Cgroup)
 	if err != nil {

@@ -48,6 +48,7 @@ type record struct {
 	Bundle      string            `json:"bundle"`
 	Rootfs      string            `json:"rootfs"`
 	Created     time.Time         `json:"created"`
+	Owner       string            `json:"owner,omitempty"` // name of the user
 	Annotations map[string]string `json:"annotations,omitempty"`
 	Cgroup      string            `json:"cgroup,omitempty"`
 	OwnPIDs     bool              `json:"ownPIDs,omitempty"` // the first process is PID 1 of a namespace of the container's
@@ -184,7 +185,7 @@ func (r *Runtime) Living() int {
 func (c *container) state(status specs.ContainerState) *State {
 	s := &State{
 		State:  specs.State{Version: specs.Version, ID: c.ID, Status: status, Bundle: c.Bundle, Annotations: c.Annotations},
-		Rootfs: c.Rootfs, Created: c.Created,
+		Rootfs: c.Rootfs, Created: c.Created, Owner: c.Owner,
 	}
 	if status != specs.StateStopped {
 		s.Pid = c.Init.Pid

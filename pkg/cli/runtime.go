@@ -20,6 +20,7 @@ import (
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/sys"
 	"github.com/mosscontainers/moss/rootless"
+	"github.com/mosscontainers/moss/rootless/nsenter"
 )
 
 // runtimeOptions are the global flags of an OCI runtime. Their names, and those of the commands and their flags, are runc's:
@@ -74,7 +75,7 @@ func (o *runtimeOptions) prepare(ctx context.Context) error {
 	if o.logFormat != "text" && o.logFormat != "json" {
 		return o.fail(errdefs.Errorf(errdefs.ErrInvalid, `cannot use --log-format %q: want "text" or "json"`, o.logFormat), 1)
 	}
-	if rootless.Inside() {
+	if rootless.Inside() || !nsenter.Wants(os.Args) {
 		return nil
 	}
 	r, err := o.find()
