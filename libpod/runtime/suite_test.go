@@ -21,6 +21,13 @@ func TestMain(m *testing.M) {
 	if err := sys.AdoptOrphans(); err != nil {
 		panic(err)
 	}
+	if os.Getenv(built) == "" { // now: launching changes the working directory
+		moss, err := filepath.Abs("../../bin/moss")
+		if err != nil {
+			panic(err)
+		}
+		os.Setenv(built, moss)
+	}
 	os.Exit(m.Run())
 }
 
@@ -162,8 +169,24 @@ func launchers(t *testing.T) map[string]runtime.Launcher {
 	if path, err := exec.LookPath("runc"); err == nil {
 		list["runc"] = runtime.NewOCI(path)
 	}
+	list["moss runtime"] = runtime.NewOCI(ownRuntime(t))
 	return list
 }
+
+// ownRuntime is Moss as an OCI runtime.
+func ownRuntime(t *testing.T) string {
+	t.Helper()
+	moss := os.Getenv(built)
+	if !sys.Exists(moss) {
+		t.Fatal("there is no bin/moss to test as an OCI runtime: run make build")
+	}
+	link := filepath.Join(t.TempDir(), "moss-runtime")
+	must(t, os.Symlink(moss, link))
+	return link
+}
+
+// built says where the moss is that was built.
+const built = "MOSS"
 
 // inside says that the tests run in a user namespace.
 const inside = "MOSS_TEST_IN_USER_NAMESPACE"
@@ -180,8 +203,11 @@ func TestAllOfThisInAUserNamespace(t *testing.T) {
 	self, err := os.ReadFile("/proc/self/exe")
 	must(t, err)
 	must(t, os.WriteFile(filepath.Join(dir, "tests"), self, 0o755))
+	moss, err := os.ReadFile(ownRuntime(t))
+	must(t, err)
+	must(t, os.WriteFile(filepath.Join(dir, "moss"), moss, 0o755))
 	args := "-test.v=" + map[bool]string{true: "true", false: "false"}[testing.Verbose()]
-	script := "cd " + dir + " && TMPDIR=" + dir + " " + inside + "=1 exec unshare --user --map-auto --map-root-user --mount --propagation private " +
+	script := "cd " + dir + " && TMPDIR=" + dir + " " + inside + "=1 " + built + "=" + dir + "/moss exec unshare --user --map-auto --map-root-user --mount --propagation private " +
 		"env PATH=/usr/sbin:/usr/bin:/sbin:/bin ./tests " + args
 	out, err := exec.Command("su", "mosstest", "-s", "/bin/sh", "-c", script).CombinedOutput()
 	if err != nil {

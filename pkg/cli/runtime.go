@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/moby/sys/userns"
@@ -163,11 +164,16 @@ func (o *runtimeOptions) fail(err error, code int) error {
 
 // inRuntimesWords adds the words by which engines tell kinds of errors of a runtime apart.
 func inRuntimesWords(err error) string {
-	switch {
-	case errors.Is(err, errdefs.ErrNoCommand):
-		return "exec failed: " + err.Error() + ": executable file not found in $PATH"
-	case errors.Is(err, errdefs.ErrNotExecutable):
-		return "exec failed: " + err.Error() + ": permission denied"
+	for _, k := range []struct {
+		kind  error
+		words string
+	}{
+		{errdefs.ErrNoCommand, "executable file not found in $PATH"},
+		{errdefs.ErrNotExecutable, "permission denied"},
+	} {
+		if text := err.Error(); errors.Is(err, k.kind) {
+			return "exec failed: " + strings.TrimSuffix(text, ": "+k.words) + ": " + k.words
+		}
 	}
 	return err.Error()
 }
