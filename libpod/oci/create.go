@@ -38,6 +38,9 @@ func (r *Runtime) Create(ctx context.Context, id string, o CreateOptions) error 
 }
 
 func (r *Runtime) create(ctx context.Context, id string, o CreateOptions) (p runtime.Process, err error) {
+	if _, err := r.dir(id); err != nil {
+		return nil, err
+	}
 	bundle, err := filepath.Abs(o.Bundle)
 	if err != nil {
 		return nil, err

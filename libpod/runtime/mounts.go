@@ -26,16 +26,16 @@ func (r *rootfs) mount(m *specs.Mount) error {
 		return err
 	}
 	defer source.Close()
+	if o.copyUp { // before the target is made, which would have a mode of its own
+		if err := r.fillTmpfs(source, m.Destination); err != nil {
+			return err
+		}
+	}
 	target, err := r.target(m, source)
 	if err != nil {
 		return err
 	}
 	defer target.Close()
-	if o.copyUp {
-		if err := r.fillTmpfs(source, m.Destination); err != nil {
-			return err
-		}
-	}
 	if err := applyOptions(source, &o); err != nil {
 		return err
 	}
