@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/moby/sys/userns"
+	_ "github.com/opencontainers/cgroups/devices" // enforces rules about devices
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/mosscontainers/moss/libpod/runtime"
@@ -109,6 +110,7 @@ func (r *Runtime) launch(ctx context.Context, c *container, spec *specs.Spec, o 
 	goruntime.LockOSThread() // the thread that clones must not join namespaces meanwhile, nor end
 	p, err = runtime.New(r.Program).CreateDetached(ctx, encoded, o.Stdio, runtime.Detached{
 		Dir:     c.dir,
+		Devices: true, // a user namespace has no rules: limit
 		Mounted: func(pid int) error { return c.runBefore(ctx, pid) },
 	})
 	if err != nil {

@@ -39,9 +39,14 @@ func openCgroup(path string, r *cgroups.Resources) (*cgroup, error) {
 	return &cgroup{path: path, manager: m}, nil
 }
 
-// createCgroup makes a group with its limits.
-func createCgroup(path string, r *specs.LinuxResources) (*cgroup, error) {
+// createCgroup makes a group with its limits; devices says that rules about devices are some.
+func createCgroup(path string, r *specs.LinuxResources, devices bool) (*cgroup, error) {
 	limits := cgroupResources(r)
+	if devices {
+		if err := limitDevices(limits, r.Devices); err != nil {
+			return nil, err
+		}
+	}
 	g, err := openCgroup(path, limits)
 	if err != nil || path == "" {
 		return g, err

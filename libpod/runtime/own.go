@@ -61,15 +61,15 @@ func (l *Own) take(spaces *namespaces) *process {
 }
 
 func (l *Own) Create(_ context.Context, b Encoded, io Stdio, netns *os.File) (Process, error) {
-	p, err := l.create(b, io, netns, nil)
+	p, err := l.create(b, io, netns, nil, false)
 	if err != nil {
 		return nil, err
 	}
 	return p, nil
 }
 
-// create begins to set a container up; start is of its order.
-func (l *Own) create(b Encoded, io Stdio, netns, start *os.File) (*process, error) {
+// create begins to set a container up; start is of its order, and devices are as in Detached.
+func (l *Own) create(b Encoded, io Stdio, netns, start *os.File, devices bool) (*process, error) {
 	var o outline
 	if err := json.Unmarshal(b, &o); err != nil {
 		return nil, fmt.Errorf("cannot read the container's configuration: %w", err)
@@ -82,7 +82,8 @@ func (l *Own) create(b Encoded, io Stdio, netns, start *os.File) (*process, erro
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the container's limits: %w", err)
 	}
-	if slices.Contains(o.Spec.Process.Capabilities.Bounding, "CAP_MKNOD") && limitsDevices(limits) {
+	devices = devices && limitsDevices(limits)
+	if !devices && slices.Contains(o.Spec.Process.Capabilities.Bounding, "CAP_MKNOD") && limitsDevices(limits) {
 		return nil, errdefs.Errorf(errdefs.ErrUnavailable,
 			"cannot give container %s the capability MKNOD: only OCI runtimes enforce which devices it may use then; use --runtime crun, or --privileged", o.ID)
 	}
@@ -91,7 +92,7 @@ func (l *Own) create(b Encoded, io Stdio, netns, start *os.File) (*process, erro
 		return nil, err
 	}
 	defer spaces.close()
-	group, err := createCgroup(linux.CgroupsPath, limits)
+	group, err := createCgroup(linux.CgroupsPath, limits, devices)
 	if err != nil {
 		return nil, err
 	}

@@ -44,6 +44,20 @@ func TestConstructorKnowsTheCommands(t *testing.T) {
 	}
 }
 
+// By its other name the program is an OCI runtime, whatever its own words are.
+func TestConstructorKnowsTheRuntime(t *testing.T) {
+	for _, args := range [][]string{{"ps", "box"}, {"--root", "ps", "state", "box"}, {"list"}} {
+		if !nsenter.Wants(append([]string{"/usr/bin/" + runtimeName}, args...)) {
+			t.Errorf("%s %v does not join the namespace", runtimeName, args)
+		}
+	}
+	for _, args := range [][]string{{}, {"--version"}, {"-v"}} {
+		if nsenter.Wants(append([]string{runtimeName}, args...)) {
+			t.Errorf("%s %v joins the namespace", runtimeName, args)
+		}
+	}
+}
+
 // A global flag's value must not be taken for the command.
 func TestConstructorSkipsValuesOfGlobalFlags(t *testing.T) {
 	root := NewRoot(newApp(os.Stdin, os.Stdout, os.Stderr), nil)
