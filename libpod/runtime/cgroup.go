@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -168,5 +169,5 @@ func CgroupProcesses(path string) ([]int, error) {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("cannot list the processes of cgroup %s: %w", path, err)
 	}
-	return pids, nil
+	return slices.DeleteFunc(pids, func(pid int) bool { return pid == 0 }), nil // one that is just being collected
 }
