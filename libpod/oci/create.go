@@ -111,7 +111,12 @@ func (r *Runtime) launch(ctx context.Context, c *container, spec *specs.Spec, o 
 	p, err = runtime.New(r.Program).CreateDetached(ctx, encoded, o.Stdio, runtime.Detached{
 		Dir:     c.dir,
 		Devices: true, // a user namespace has no rules: limit
-		Mounted: func(pid int) error { return c.runBefore(ctx, pid) },
+		Mounted: func(pid int) error {
+			if err := c.know(pid); err != nil {
+				return err
+			}
+			return c.runBefore(ctx)
+		},
 	})
 	if err != nil {
 		return nil, err
@@ -129,15 +134,16 @@ func undo(p runtime.Process) error {
 	return errors.Join(err, waitErr, p.Delete())
 }
 
-// finish hands the container over to the caller.
-func (c *container) finish(p runtime.Process, o CreateOptions) error {
-	var err error
-	if c.Init, err = sys.Identify(p.Pid()); err != nil {
+// know writes the first process down, while that still ends with us: later it does not.
+func (c *container) know(pid int) (err error) {
+	if c.Init, err = sys.Identify(pid); err != nil {
 		return fmt.Errorf("cannot create container %s: its first process was killed", c.ID)
 	}
-	if err := c.write(); err != nil {
-		return err
-	}
+	return c.write()
+}
+
+// finish hands the container over to the caller.
+func (c *container) finish(p runtime.Process, o CreateOptions) error {
 	if err := sendConsole(o.ConsoleSocket, p.Console()); err != nil {
 		return err
 	}

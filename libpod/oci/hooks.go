@@ -14,12 +14,11 @@ import (
 )
 
 // runBefore runs the hooks that may change what the container finds: config.md, "POSIX-platform Hooks".
-func (c *container) runBefore(ctx context.Context, pid int) error {
+func (c *container) runBefore(ctx context.Context) error {
 	if c.Hooks == nil {
 		return nil
 	}
 	state := c.state(specs.StateCreating)
-	state.Pid = pid
 	for _, h := range slices.Concat(c.Hooks.Prestart, c.Hooks.CreateRuntime) { //nolint:staticcheck // prestart is deprecated, and used
 		if err := runHook(ctx, h, state); err != nil {
 			return err

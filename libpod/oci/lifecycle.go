@@ -26,8 +26,11 @@ func (r *Runtime) Start(ctx context.Context, id string) (warnings []string, err 
 		return nil, err
 	}
 	defer lock.Unlock()
-	if s := c.status(); s != specs.StateCreated {
-		return nil, errdefs.Errorf(errdefs.ErrConflict, "cannot start container %s: it is %s", id, s)
+	if c, err = r.open(id); err != nil { // as it is now
+		return nil, err
+	}
+	if !c.awaitsStart() {
+		return nil, errdefs.Errorf(errdefs.ErrConflict, "cannot start container %s: it is %s", id, c.status())
 	}
 	if err := runtime.StartDetached(c.dir); err != nil {
 		return nil, err

@@ -195,15 +195,17 @@ func (c *container) state(status specs.ContainerState) *State {
 
 func (c *container) status() specs.ContainerState {
 	switch {
-	case c.Init.Alive() && runtime.AwaitsStart(c.dir):
+	case c.awaitsStart() && c.locked(), c.Init.Pid == 0 && c.locked():
+		return specs.StateCreating
+	case c.awaitsStart():
 		return specs.StateCreated
 	case c.Init.Alive():
 		return specs.StateRunning
-	case c.Init.Pid == 0 && c.locked():
-		return specs.StateCreating
 	}
 	return specs.StateStopped
 }
+
+func (c *container) awaitsStart() bool { return c.Init.Alive() && runtime.AwaitsStart(c.dir) }
 
 // locked says that somebody is creating or deleting the container.
 func (c *container) locked() bool {
