@@ -71,9 +71,12 @@ func Main(hooks Hooks) int {
 	if err != nil {
 		return errdefs.ExitEngine // nobody is there to be told
 	}
-	ctx := context.Background()
-	l, err := m.begin(ctx, attached)
+	beginning, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	handled := m.handleSignals(cancel)
+	l, err := m.begin(beginning, attached)
 	if err != nil {
+		m.ignoreSignals(handled)
 		m.answer(failed(err))
 		m.end()
 		return errdefs.ExitEngine
@@ -84,7 +87,7 @@ func Main(hooks Hooks) int {
 	m.control, m.record = nil, nil
 	lean := time.AfterFunc(time.Second, m.trim)
 	defer lean.Stop()
-	m.keep(ctx, l)
+	m.keep(context.Background(), l, handled)
 	return 0
 }
 
@@ -155,7 +158,7 @@ func (m *monitor) receive(control *os.File) ([]*os.File, error) {
 		case err != nil:
 			return nil, err
 		case n == 0 || word[0] == wordFiles && len(files) == 0:
-			return nil, errors.New("the container was given up before its start")
+			return nil, errGivenUp
 		case word[0] == wordFiles:
 			return files, nil
 		}
@@ -197,13 +200,13 @@ func (m *monitor) readRequest() (data []byte, bundle runtime.Encoded, err error)
 	return all[4:n], all[n:], nil
 }
 
-// begin does everything up to the container's running for the first time.
+// begin does everything up to the container's running for the first time. The end of ctx gives the container up.
 func (m *monitor) begin(ctx context.Context, attached *os.File) (*life, error) {
 	var err error
 	if m.launcher, err = m.hooks.Launcher(m.req); err != nil {
 		return nil, err
 	}
-	l, err := m.createLife(ctx)
+	l, err := m.createLife(context.WithoutCancel(ctx)) // an OCI runtime that is killed leaves parts
 	if err != nil {
 		return nil, err
 	}
@@ -214,18 +217,28 @@ func (m *monitor) begin(ctx context.Context, attached *os.File) (*life, error) {
 	if err := m.settle(ctx, l); err != nil {
 		return nil, err
 	}
-	if !m.req.Start {
-		m.answer(reply{Started: Started{l.pids}})
-		var released [1]byte
-		if _, err := io.ReadFull(m.control, released[:]); err != nil {
-			defer l.release()
-			return nil, errors.Join(errors.New("the container was given up before its start"), l.kill(), l.finish(m))
-		}
+	if !m.released(l) || ctx.Err() != nil {
+		defer l.release()
+		return nil, errors.Join(errGivenUp, remove(m.req.RunDir+"/"+lifeFile), l.kill(), l.finish(m))
 	}
 	if err := m.start(l); err != nil {
 		return nil, err
 	}
 	return l, nil
+}
+
+var errGivenUp = errors.New("the container was given up before its start")
+
+// released says, once the container is set up, whether whoever called Spawn still wants it to run.
+func (m *monitor) released(l *life) bool {
+	if m.req.Start {
+		gone, err := sys.HungUp(m.control)
+		return err == nil && !gone
+	}
+	m.answer(reply{Started: Started{l.pids}})
+	var word [1]byte
+	_, err := io.ReadFull(m.control, word[:])
+	return err == nil
 }
 
 // prepare opens what lasts longer than one life.
@@ -288,9 +301,8 @@ func (m *monitor) answer(r reply) {
 	}
 }
 
-// keep stays until the container has ended for good.
-func (m *monitor) keep(ctx context.Context, l *life) {
-	handled := m.handleSignals()
+// keep stays until the container has ended for good. handled is from handleSignals.
+func (m *monitor) keep(ctx context.Context, l *life, handled <-chan struct{}) {
 	exit := Exit{}
 	var wait time.Duration
 	for {
@@ -317,9 +329,7 @@ func (m *monitor) keep(ctx context.Context, l *life) {
 	if l != nil {
 		l.release()
 	}
-	signal.Stop(m.signals)
-	close(m.signals)
-	<-handled
+	m.ignoreSignals(handled)
 	if l != nil {
 		_ = l.process.Delete() // the next start, or rm, finds what is left and removes it
 	}
@@ -408,17 +418,21 @@ func (m *monitor) end() {
 }
 
 // handleSignals passes SIGTERM on to the container, which then does not start again, and collects the
-// orphans of containers in the host's PID namespace. Others that would end us are ignored, by a handler
-// and not by SIG_IGN, which the container would inherit.
-func (m *monitor) handleSignals() (done chan struct{}) {
+// orphans of containers in the host's PID namespace. SIGINT is how whoever called Spawn gives up a container that
+// does not run yet. Others that would end us are ignored, by a handler and not by SIG_IGN, which the container would
+// inherit.
+func (m *monitor) handleSignals(giveUp func()) (done chan struct{}) {
 	done = make(chan struct{})
 	go func() {
 		defer close(done)
 		for s := range m.signals {
 			l := m.present.Load()
 			switch {
+			case s == syscall.SIGINT:
+				giveUp()
 			case s == syscall.SIGTERM:
 				m.stopped.Store(true)
+				giveUp()
 				if l != nil {
 					_ = l.pids.Container.Signal(syscall.SIGTERM) // it may just have ended
 				}
@@ -432,6 +446,13 @@ func (m *monitor) handleSignals() (done chan struct{}) {
 		}
 	}()
 	return done
+}
+
+// ignoreSignals ends handleSignals.
+func (m *monitor) ignoreSignals(handled <-chan struct{}) {
+	signal.Stop(m.signals)
+	close(m.signals)
+	<-handled
 }
 
 // trim gives back what only the start needed: the monitor may now wait for months.

@@ -167,8 +167,19 @@ func (b *box) must(err error) {
 	}
 }
 
-// spawn starts the monitor; with attach, with a client that is there from the first byte on.
+// spawn starts the monitor, and the container if the request says so.
 func (b *box) spawn(attach bool) error {
+	b.tell(attach)
+	if !b.req.Start {
+		return nil
+	}
+	started, err := b.handle.Start(b.Context())
+	b.pids = started.Pids
+	return err
+}
+
+// tell starts the monitor and tells it what to do; with attach, with a client that is there from the first byte on.
+func (b *box) tell(attach bool) {
 	var passed Passed
 	if attach {
 		conn, theirs, err := Pair()
@@ -191,12 +202,6 @@ func (b *box) spawn(attach bool) error {
 		b.pids.Container.Signal(syscall.SIGKILL)
 		b.wait()
 	})
-	if b.req.Start {
-		var started Started
-		started, err = h.Start(b.Context())
-		b.pids = started.Pids
-	}
-	return err
 }
 
 func (b *box) start(attach bool) *box {
@@ -511,6 +516,20 @@ func TestCreatedContainerThatIsGivenUpEnds(t *testing.T) {
 	}
 	o, _ := b.log()
 	b.same("stdout", o, "")
+}
+
+func TestContainerThatIsCancelledDoesNotRun(t *testing.T) {
+	b := shell(t, "sleep 1000")
+	b.tell(false)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := b.handle.Start(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("start: %v", err)
+	}
+	b.wait() // it runs for as long as its container
+	if _, err := os.Stat(b.req.RunDir + "/life"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the life of a container that never ran: %v", err)
+	}
 }
 
 func TestContainerInheritsNothing(t *testing.T) {

@@ -135,11 +135,11 @@ func (h *Handle) Start(ctx context.Context) (Started, error) {
 }
 
 func (h *Handle) reply(ctx context.Context) (Started, error) {
-	stop := context.AfterFunc(ctx, func() { h.control.Close() })
+	stop := context.AfterFunc(ctx, h.giveUp)
 	defer stop()
 	var r reply
 	err := h.replies.Decode(&r)
-	if ctx.Err() != nil {
+	if ctx.Err() != nil && (err != nil || r.Error != "") {
 		return Started{}, ctx.Err()
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
@@ -149,6 +149,13 @@ func (h *Handle) reply(ctx context.Context) (Started, error) {
 		return Started{}, fmt.Errorf("cannot read the answer of the container's monitor: %w", err)
 	}
 	return r.Started, r.err()
+}
+
+// giveUp tells the monitor that nobody wants the container any more. What it answers says whether that came too late:
+// who does not wait for it might leave a container that runs.
+func (h *Handle) giveUp() {
+	_ = sys.CloseWrite(h.control)                   // one that has ended
+	_ = syscall.Kill(h.process.Pid, syscall.SIGINT) // needs no telling
 }
 
 // Pid is the monitor's process id.

@@ -114,6 +114,16 @@ func ReadNow(fd uintptr, p []byte) (n int, again bool, err error) {
 	}
 }
 
+// CloseWrite lets the other end of a stream socket, which Go waits for, read its end. This end can still read.
+func CloseWrite(conn *os.File) error {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	controlErr := raw.Control(func(fd uintptr) { err = unix.Shutdown(int(fd), unix.SHUT_WR) })
+	return errors.Join(controlErr, os.NewSyscallError("shutdown", err))
+}
+
 // WriteNow writes a few bytes to a socket that Go waits for, and says whether that was possible at once.
 func WriteNow(conn *os.File, p []byte) (done bool) {
 	raw, err := conn.SyscallConn()
