@@ -33,8 +33,6 @@ type AttachOptions struct {
 	DetachKeys []byte
 	// Console, when not nil, is the client's terminal: the container's follows its size.
 	Console *os.File
-	// Proxy, when not nil, is called with each signal that should reach the container instead of us.
-	Proxy func(syscall.Signal)
 }
 
 // Pair makes a connection for a client that is there from the first byte on: conn is for Attach, files
@@ -74,9 +72,6 @@ func Attach(ctx context.Context, conn *os.File, streams Streams, o AttachOptions
 			err = closeErr
 		}
 	}()
-	if o.Proxy != nil {
-		defer ProxySignals(o.Proxy)()
-	}
 	if o.Console != nil {
 		defer term.Resizes(o.Console, func(rows, cols uint16) { _ = c.send(resizeFrame(rows, cols)) })()
 	}

@@ -455,7 +455,7 @@ exited {"Code":4,"Restarts":2,"Again":false}
 }
 
 func TestStopRequestEndsRestarts(t *testing.T) {
-	b := shell(t, "sleep 1000")
+	b := shell(t, "exec sleep 1000")
 	b.req.Restart = Restart{Policy: RestartAlways}
 	b.start(false)
 	b.must(b.pids.Container.Signal(syscall.SIGKILL))
@@ -472,7 +472,7 @@ exited {"Code":137,"Restarts":1,"Again":true}
 }
 
 func TestTermOfTheMonitorEndsTheContainer(t *testing.T) {
-	b := shell(t, "sleep 1000")
+	b := shell(t, "exec sleep 1000")
 	b.req.Restart = Restart{Policy: RestartAlways}
 	b.start(false)
 	b.must(b.pids.Monitor.Signal(syscall.SIGTERM))
@@ -519,7 +519,7 @@ func TestCreatedContainerThatIsGivenUpEnds(t *testing.T) {
 }
 
 func TestContainerThatIsCancelledDoesNotRun(t *testing.T) {
-	b := shell(t, "sleep 1000")
+	b := shell(t, "exec sleep 1000")
 	b.tell(false)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -13,8 +13,7 @@ import (
 func ProxySignals(proxy func(syscall.Signal)) (stop func()) {
 	signals := make(chan os.Signal, 64)
 	quit, done := make(chan struct{}), make(chan struct{})
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGUSR2,
-		syscall.SIGPIPE) // else nobody's reading our output would end us before the container
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGUSR2)
 	go func() {
 		defer close(done)
 		later := time.NewTimer(time.Second)

@@ -18,6 +18,8 @@ type App struct {
 	logLevel string
 	runtime  string
 
+	interrupts *interrupts
+
 	config func() (*config.Config, error)
 	engine func() (*libpod.Engine, error)
 }

@@ -34,6 +34,7 @@ func (o *attachOptions) addFlags(fs *pflag.FlagSet) {
 type session struct {
 	streams monitor.Streams
 	options monitor.AttachOptions
+	proxy   func(syscall.Signal) // nil leaves signals to us
 	restore func() error
 }
 
@@ -65,7 +66,7 @@ func (o *attachOptions) open(app *App, c *spec.Container, only []string, proxy f
 	}
 	// A raw terminal makes no signals; the container's own does.
 	if o.sigProxy && (!c.Terminal || s.streams.In == nil) {
-		s.options.Proxy = proxy
+		s.proxy = proxy
 	}
 	if c.Terminal && !typed && s.streams.In != nil {
 		app.Warn("the standard input is not a terminal: the container's has no size and no keys such as ^C; leave out -t to pass data on as it is")
@@ -80,9 +81,12 @@ func (o *attachOptions) open(app *App, c *spec.Container, only []string, proxy f
 	return s, err
 }
 
-// run joins the streams until the container ends. Signals are the container's: they do not end us.
-func (s *session) run(ctx context.Context, conn *os.File) error {
-	if s.options.Proxy != nil || s.options.Console != nil {
+// run joins the streams until the container ends. Signals are the container's where they are passed on: then they do not
+// end us.
+func (s *session) run(ctx context.Context, app *App, conn *os.File) error {
+	if s.proxy != nil {
+		defer monitor.ProxySignals(s.proxy)()
+		app.interrupts.yield(ctx, s.proxy)
 		ctx = context.WithoutCancel(ctx)
 	}
 	code, detached, err := monitor.Attach(ctx, conn, s.streams, s.options)
@@ -110,7 +114,7 @@ func (a *App) startAttached(ctx context.Context, c *spec.Container, o attachOpti
 		return errors.Join(err, s.restore(), conn.Close())
 	}
 	a.Warn(warnings...)
-	return s.run(ctx, conn)
+	return s.run(ctx, a, conn)
 }
 
 // proxyTo passes signals on to a container. It may have ended already: nobody needs to know.
@@ -137,7 +141,7 @@ func (o *attachOptions) join(ctx context.Context, app *App, c *state.Container, 
 	if err != nil {
 		return errors.Join(err, conn.Close())
 	}
-	return s.run(ctx, conn)
+	return s.run(ctx, app, conn)
 }
 
 func newAttachCommand(app *App) *cobra.Command {

@@ -99,7 +99,9 @@ func (o *execOptions) stdio(app *App) (runtime.Stdio, func() error, error) {
 // on; with one, bytes and sizes are.
 func (o *execOptions) attach(ctx context.Context, app *App, process *libpod.Execution) error {
 	if process.Console() == nil {
-		defer monitor.ProxySignals(signalTo(process.Pid()))()
+		proxy := signalTo(process.Pid())
+		defer monitor.ProxySignals(proxy)()
+		app.interrupts.yield(ctx, proxy)
 		return waitFor(process, nil)
 	}
 	// A close of one that blocks would wait for the output that is being read.
@@ -129,15 +131,22 @@ func (o *execOptions) attach(ctx context.Context, app *App, process *libpod.Exec
 		// It ends with us: nothing can interrupt a Read of a terminal.
 		go typeInto(console, term.DetachReader(app.In, keys), left)
 	}
-	done := make(chan error, 1)
+	done, unread := make(chan error, 1), make(chan error, 1)
 	// It ends with the command, or with us: the monitor's is what we left.
 	go func() {
 		done <- waitFor(process, func() {
-			_, _ = io.Copy(app.Out, console) // ends with EIO once nobody has the terminal open
+			_, err := io.Copy(app.Out, console) // ends with EIO once nobody has the terminal open
+			var path *os.PathError
+			if errors.As(err, &path) && path.Op == "write" {
+				unread <- err
+			}
 		})
 	}()
 	select {
 	case err = <-done:
+	case err = <-unread:
+	case <-ctx.Done(): // our end hangs the terminal up
+		err = ctx.Err()
 	case <-left:
 		_ = console.SetReadDeadline(time.Unix(1, 0)) // what it writes from now on is not for us
 		err = process.Leave(ctx, console)

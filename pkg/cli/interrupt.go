@@ -15,18 +15,39 @@ func (i *interrupted) Error() string { return i.signal.String() }
 
 func (i *interrupted) Unwrap() error { return context.Canceled }
 
+// interrupts are the signals that cancel a command.
+type interrupts struct {
+	came chan os.Signal
+	done chan struct{} // closed when none of them cancels any more
+}
+
 // untilSignal is a context for the whole of a command, with whose process it ends. The first ^C (or what a terminal that closes,
-// or somebody who ends programs, sends) cancels what is under way, which cleans up after itself; the second one ends us.
-func untilSignal() context.Context {
+// or somebody who ends programs, sends) cancels what is under way, which cleans up after itself; the second one ends us. Nobody's reading
+// our output is an error of the write: else it would end us before anything is cleaned up.
+func untilSignal() (context.Context, *interrupts) {
 	ctx, cancel := context.WithCancelCause(context.Background())
-	came := make(chan os.Signal, 1)
-	signal.Notify(came, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	i := &interrupts{came: make(chan os.Signal, 1), done: make(chan struct{})}
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	signal.Notify(i.came, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	go func() {
-		s := <-came
-		signal.Stop(came)
-		cancel(&interrupted{s.(syscall.Signal)})
+		defer close(i.done)
+		if s, ok := <-i.came; ok {
+			signal.Stop(i.came)
+			cancel(&interrupted{s.(syscall.Signal)})
+		}
 	}()
-	return ctx
+	return ctx, i
+}
+
+// yield leaves all further signals to somebody who has asked for them already, and hands over the one that came before.
+func (i *interrupts) yield(ctx context.Context, to func(syscall.Signal)) {
+	signal.Stop(i.came)
+	close(i.came)
+	<-i.done
+	var cause *interrupted
+	if errors.As(context.Cause(ctx), &cause) {
+		to(cause.signal)
+	}
 }
 
 // exitInterrupted is how a shell counts a program that a signal ended. false: none did.

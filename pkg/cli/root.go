@@ -33,7 +33,8 @@ func Main(args []string) int {
 		return app.fail(err, false)
 	}
 	args = asRuntime(args)
-	ctx := untilSignal()
+	ctx, interrupts := untilSignal()
+	app.interrupts = interrupts
 
 	root := NewRoot(app, args[1:])
 	if !knows(root, args[1:]) {

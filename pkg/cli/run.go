@@ -207,13 +207,13 @@ func (o *runOptions) run(ctx context.Context, app *App, args []string) error {
 	if err != nil {
 		return err
 	}
-	made := false
+	made, started := false, false
 	start := func() (warnings []string, err error) {
 		err = o.store(ctx, app, func(engine *libpod.Engine) error {
 			opts := libpod.StartOptions{Attach: theirs, Monitor: m}
 			m = nil // Run uses it up
 			warnings, err = engine.Run(ctx, c, img, opts)
-			made = created(err)
+			made, started = created(err), err == nil
 			return err
 		})
 		return warnings, err
@@ -224,7 +224,7 @@ func (o *runOptions) run(ctx context.Context, app *App, args []string) error {
 		err = app.startAttached(ctx, c, o.attachOptions, o.streams, conn, theirs, start)
 	}
 	err = errors.Join(err, m.Close())
-	if !made {
+	if _, left := exitInterrupted(ctx, err); !made || started && left {
 		return err
 	}
 	return o.undo(ctx, app, c, err)
