@@ -344,10 +344,19 @@ static void start_monitor(void)
 	moss_entry.control = pair[0];
 }
 
+/* What is opened here must not become the standard output, say, of a command that was started without one. */
+static void open_streams(void)
+{
+	for (int fd = 0; fd < 3; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0)
+			return;
+}
+
 __attribute__((constructor)) static void moss_enter(int argc, char **argv)
 {
 	const char *entry;
 
+	open_streams();
 	moss_entry.uid = geteuid();
 	moss_entry.gid = getegid();
 	if (getenv("_MOSS_HOLDER"))
