@@ -107,10 +107,13 @@ func (r *Record) begun() {
 		return
 	}
 	life, err := monitor.ReadLife(r.RunDir)
-	if err != nil || life.Began.Before(r.FinishedAt) {
+	var then Record
+	if err != nil || json.Unmarshal(life.Record, &then) != nil {
 		return
 	}
-	if json.Unmarshal(life.Record, r) == nil {
+	// It began after the same end as this start. Whether it began later than that, no clock can say that may be set.
+	if then.FinishedAt.Equal(r.FinishedAt) {
+		*r = then
 		r.begin(life.Pids, life.Began)
 		r.Network.Ports = life.Ports
 	}

@@ -1,0 +1,56 @@
+package state
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/mosscontainers/moss/libpod/monitor"
+	"github.com/mosscontainers/moss/pkg/sys"
+)
+
+// started is a record whose start is not written down yet, and whose monitor, this process, has told of a life that began at a
+// time of its clock.
+func started(t *testing.T, finished, began time.Time) Record {
+	t.Helper()
+	self, err := sys.Identify(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec := Record{Status: Exited, FinishedAt: finished, RunDir: t.TempDir()}
+	if err := rec.intend(Starting); err != nil {
+		t.Fatal(err)
+	}
+	l := &Locked{Container: &Container{State: rec}}
+	told, err := l.Running()
+	if err != nil {
+		t.Fatal(err)
+	}
+	life, err := json.Marshal(monitor.Life{Pids: monitor.Pids{Monitor: self, Container: self}, Began: began, Record: told})
+	if err == nil {
+		err = os.WriteFile(filepath.Join(rec.RunDir, "life"), life, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rec
+}
+
+func TestAContainerRunsAlsoWhenTheClockWasSetBack(t *testing.T) {
+	finished := time.Now().Round(0)
+	rec := started(t, finished, finished.Add(-time.Hour))
+	if seen := rec.Observed(); seen.Status != Running {
+		t.Errorf("the container is %s, want %s", seen.Status, Running)
+	}
+}
+
+func TestTheLifeBeforeTheLastEndIsNotThisStart(t *testing.T) {
+	finished := time.Now().Round(0)
+	rec := started(t, finished, finished.Add(time.Second))
+	rec.FinishedAt = finished.Add(-time.Minute) // that life's, by a clock that was set back
+	if seen := rec.Observed(); seen.Status != Exited {
+		t.Errorf("the container is %s, want %s", seen.Status, Exited)
+	}
+}
