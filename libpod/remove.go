@@ -93,7 +93,7 @@ func (e *Engine) anonymousVolumes(c *spec.Container) []string {
 // Prune removes the containers that do not run and that match allows, and what killed commands
 // left. It returns the ids of the removed ones.
 func (e *Engine) Prune(ctx Context, match func(*state.Container) bool) ([]string, error) {
-	if err := errors.Join(e.Store.Sweep(), e.sweepVolumes()); err != nil {
+	if err := errors.Join(e.Store.Sweep(e.runDir), e.sweepVolumes()); err != nil {
 		return nil, err
 	}
 	containers, err := e.List()

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/mosscontainers/moss/libpod/names"
 	"github.com/mosscontainers/moss/pkg/errdefs"
@@ -244,9 +245,17 @@ func (s *Store) nameOf(id string) string {
 	return ""
 }
 
-// Sweep removes what killed commands left half made or half removed.
-func (s *Store) Sweep() error {
+// Sweep removes what killed commands left half made or half removed. runDir is where a container's run directory is.
+func (s *Store) Sweep(runDir func(id string) string) error {
 	return sys.Sweep(s.containers(), hidden, func(dir string) (*sys.Lock, bool, error) {
-		return sys.TryLockFile(filepath.Join(dir, lockFile))
+		lock, free, err := sys.TryLockFile(filepath.Join(dir, lockFile))
+		if err != nil || !free {
+			return nil, false, err
+		}
+		// Before the directory that tells of it.
+		if err := os.RemoveAll(runDir(strings.TrimPrefix(filepath.Base(dir), hidden))); err != nil {
+			return nil, false, errors.Join(err, lock.Unlock())
+		}
+		return lock, true, nil
 	})
 }
