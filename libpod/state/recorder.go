@@ -81,11 +81,17 @@ func (r *Recorder) StopRequested() (bool, error) {
 
 // Remove is described at monitor.Recorder.
 func (r *Recorder) Remove() error {
+	removed := false
 	err := r.Store.Transact(context.Background(), r.ID, OpExit, func(_ context.Context, l *Locked) error {
-		return l.Remove()
+		err := l.Remove()
+		removed = l.removed
+		return err
 	})
 	if errors.Is(err, errdefs.ErrNotFound) {
-		err = nil // somebody was faster
+		removed, err = true, nil // somebody was faster
+	}
+	if !removed {
+		return err // the run directory tells that it has ended
 	}
 	errs := []error{err}
 	for _, tree := range r.Trees {
