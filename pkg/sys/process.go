@@ -44,11 +44,8 @@ func (p Process) Alive() bool {
 
 // Open returns a pidfd of this very process; os.ErrProcessDone when it is gone.
 func (p Process) Open() (*os.File, error) {
-	if p.Pid <= 0 {
-		return nil, os.ErrProcessDone // there never was one
-	}
 	fd, err := unix.PidfdOpen(p.Pid, 0)
-	if err == unix.ESRCH {
+	if err != nil && !p.Alive() { // its number may be a thread's now, which has no pidfd
 		return nil, os.ErrProcessDone
 	}
 	if err != nil {
