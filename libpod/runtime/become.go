@@ -35,6 +35,9 @@ func (s *stage) become() error {
 	if err := s.dieWithParent(); err != nil {
 		return err
 	}
+	if err := sys.UnblockSignals(); err != nil { // of whoever called us: the container's are its own
+		return err
+	}
 	if p.NoNewPrivileges {
 		if err := sys.SetNoNewPrivs(); err != nil {
 			return err

@@ -15,6 +15,11 @@ func DieWithParent() error {
 	return os.NewSyscallError("prctl(PR_SET_PDEATHSIG)", unix.Prctl(unix.PR_SET_PDEATHSIG, sig, 0, 0, 0))
 }
 
+// UnblockSignals lets the calling thread, which is about to execute something, get all signals.
+func UnblockSignals() error {
+	return os.NewSyscallError("sigprocmask", unix.PthreadSigmask(unix.SIG_SETMASK, &unix.Sigset_t{}, nil))
+}
+
 // HungUp says whether the other end of a stream socket, which has nothing to say now, is closed.
 func HungUp(socket *os.File) (gone bool, err error) {
 	raw, err := socket.SyscallConn()
