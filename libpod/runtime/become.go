@@ -22,6 +22,9 @@ func (s *stage) become() error {
 		return err
 	}
 	syscall.Umask(umask(p))
+	if err := sys.UnblockSignals(); err != nil { // of whoever called us: the container's are its own
+		return err
+	}
 	// Without no_new_privs loading a filter takes CAP_SYS_ADMIN, which is about to go; with it, as late as
 	// possible, so that the profile need not allow what we do ourselves.
 	if !p.NoNewPrivileges {
@@ -33,9 +36,6 @@ func (s *stage) become() error {
 		return err
 	}
 	if err := s.dieWithParent(); err != nil {
-		return err
-	}
-	if err := sys.UnblockSignals(); err != nil { // of whoever called us: the container's are its own
 		return err
 	}
 	if p.NoNewPrivileges {
