@@ -34,7 +34,7 @@ func (e *Engine) Run(ctx Context, c *spec.Container, img *storage.Image, opts St
 	opts.Image = img
 	err = e.create(ctx, c, img, &starter{
 		ready: func() error {
-			opts.network, err = e.attach(ctx, c)
+			opts.network, err = e.makeNetwork(ctx, c)
 			return err
 		},
 		start: func(ctx Context, l *state.Locked) error {

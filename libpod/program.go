@@ -59,22 +59,18 @@ func (e *Engine) program(name string, content func() ([]byte, error)) (program, 
 // runningProgram is the program of the process that was recorded to run it, if that lives: all who run the same file
 // share its pages.
 func (e *Engine) runningProgram(name string) (*os.File, bool) {
-	text, err := os.ReadFile(e.programRecord(name))
-	if err != nil {
+	record := e.programRecord(name)
+	pid, ok := sys.ReadProcess(record)
+	if !ok {
 		return nil, false
 	}
-	var p sys.Process
-	if _, err := fmt.Sscanf(string(text), "%d %d", &p.Pid, &p.StartTime); err != nil {
-		return nil, false
-	}
-	exe := fmt.Sprintf("/proc/%d/exe", p.Pid)
+	exe := fmt.Sprintf("/proc/%d/exe", pid)
 	f, err := os.Open(exe)
 	if err != nil {
 		return nil, false
 	}
 	link, err := os.Readlink(exe)
-	now, identifyErr := sys.Identify(p.Pid)
-	if err != nil || identifyErr != nil || now.StartTime != p.StartTime || !strings.HasPrefix(link, "/memfd:"+name) {
+	if _, lives := sys.ReadProcess(record); err != nil || !lives || !strings.HasPrefix(link, "/memfd:"+name) {
 		f.Close()
 		return nil, false
 	}
@@ -86,16 +82,10 @@ func (e *Engine) share(p program, pid int) error {
 	if !p.made {
 		return nil
 	}
-	self, err := sys.Identify(pid)
-	if err != nil {
+	if _, err := sys.Identify(pid); err != nil {
 		return nil // it has ended: whoever waits for it tells
 	}
-	record := e.programRecord(p.name)
-	temp := fmt.Sprintf("%s.%d", record, os.Getpid())
-	err = errors.Join(os.MkdirAll(e.NS.Dir, 0o700), os.WriteFile(temp, fmt.Appendf(nil, "%d %d\n", self.Pid, self.StartTime), 0o600))
-	if err == nil {
-		err = os.Rename(temp, record)
-	}
+	err := errors.Join(os.MkdirAll(e.NS.Dir, 0o700), sys.WriteProcess(e.programRecord(p.name), pid))
 	if err != nil {
 		return fmt.Errorf("cannot record who runs the monitor program: %w", err)
 	}

@@ -33,7 +33,7 @@ type StartOptions struct {
 	// Monitor was started by Spawn for this container; nil when there is none. Start uses it up.
 	Monitor *Monitor
 
-	network *attaching // nil begins with Start
+	network *pendingNetwork // nil begins with Start
 }
 
 // Start runs a container that was created or has ended, and returns once its command has been executed. Warnings
@@ -60,7 +60,7 @@ type launch struct {
 	facts    host.Facts
 	runDir   string
 	req      monitor.Request
-	network  *attaching
+	network  *pendingNetwork
 	netns    *os.File       // of the container, nil when it has none of its own
 	keep     []*os.File     // what must stay open while the container lives
 	close    []func() error // what this process opened for the monitor
@@ -81,7 +81,7 @@ func (e *Engine) start(ctx Context, l *state.Locked, opts StartOptions) (warning
 		}
 	}
 	if s.network = opts.network; s.network == nil {
-		s.network, err = e.attach(ctx, s.c)
+		s.network, err = e.makeNetwork(ctx, s.c)
 	}
 	s.close = append(s.close, s.network.abandon)
 	if err == nil {
@@ -120,7 +120,8 @@ func (s *launch) prepare(ctx Context, pid int) (err error) {
 	if bundle.Overlay, err = s.overlay(); err != nil {
 		return err
 	}
-	if s.req.Runtime, err = s.runtimePath(); err != nil {
+	oci, err := s.runtimePath()
+	if err != nil {
 		return err
 	}
 	if err := s.confine(ctx, config, &bundle); err != nil {
@@ -133,13 +134,10 @@ func (s *launch) prepare(ctx Context, pid int) (err error) {
 		Terminal: s.c.Terminal, OpenStdin: s.c.OpenStdin, StdinOnce: true,
 		Log:     monitor.Log{Driver: s.c.LogDriver, Path: s.logPath(), MaxSize: s.c.LogMaxSize},
 		Restart: monitor.Restart{Policy: s.c.Restart.Policy, Retries: int(s.c.Restart.Retries)},
-		Remove:  s.c.Remove, Cleanup: s.l.State.Cleanup, Start: true, Runtime: s.req.Runtime,
+		Remove:  s.c.Remove, Cleanup: s.l.State.Cleanup, Start: true, Runtime: oci,
 	}
 	if s.req.Trees = []string{s.runDir}; s.c.Remove {
 		s.req.Trees = append(s.req.Trees, s.anonymousVolumes(s.c)...)
-	}
-	if s.req.Runtime, err = s.runtimePath(); err != nil {
-		return err
 	}
 	if s.req.Ports, err = s.publication(); err != nil {
 		return err
@@ -217,7 +215,7 @@ func (s *launch) confine(ctx Context, config *specs.Spec, b *runtime.Bundle) (er
 	}
 	caps := config.Process.Capabilities.Bounding
 	opts := seccomp.Options{Dir: filepath.Join(s.Store.Dir, "seccomp"), SingleID: s.facts.SingleID()}
-	if s.req.Runtime != "" {
+	if !usesOwnLauncher(s.c) {
 		config.Linux.Seccomp, err = seccomp.OCI(profile, caps, opts)
 		return err
 	}

@@ -130,16 +130,7 @@ func (n *Namespace) Enter(ctx context.Context, member int) error {
 
 // Holder reads who holds the namespace; ok is false when nobody living does.
 func (n *Namespace) Holder() (pid int, ok bool) {
-	text, err := os.ReadFile(n.holderFile())
-	if err != nil {
-		return 0, false
-	}
-	var start uint64
-	if _, err := fmt.Sscanf(string(text), "%d %d", &pid, &start); err != nil {
-		return 0, false
-	}
-	p, err := sys.Identify(pid)
-	return pid, err == nil && p.StartTime == start
+	return sys.ReadProcess(n.holderFile())
 }
 
 // MonitorProgram is the sealed monitor program that the holder keeps, if it is the one that this moss
@@ -269,13 +260,11 @@ func (n *Namespace) initialise(ctx context.Context, pid int, fresh bool, holder 
 	if _, err := holder.Read(b[:]); err == nil {
 		return errors.New("cannot make a user namespace: its holder answered out of turn")
 	}
-	self, err := sys.Identify(pid)
-	if err != nil {
+	if _, err := sys.Identify(pid); err != nil {
 		return errors.New("cannot make a user namespace: its holder could not become root in it")
 	}
-	temp := n.holderFile() + ".new"
-	if err := os.WriteFile(temp, fmt.Appendf(nil, "%d %d\n", self.Pid, self.StartTime), 0o600); err != nil {
+	if err := sys.WriteProcess(n.holderFile(), pid); err != nil {
 		return fmt.Errorf("cannot record the user namespace: %w", err)
 	}
-	return os.Rename(temp, n.holderFile())
+	return nil
 }

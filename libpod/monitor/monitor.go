@@ -31,7 +31,7 @@ type Hooks struct {
 	// Recorder opens the container's record.
 	Recorder func(*Request) (Recorder, error)
 	// Ports binds req.Ports and serves them in netns until closed. It is called, when there are ports,
-	// before the container's process starts. extra are Files.Extra. chosen are the mappings with the host
+	// before the container's process starts. extra are Passed.Extra. chosen are the mappings with the host
 	// ports that were bound. A port in use is errdefs.ErrConflict.
 	Ports func(ctx context.Context, req *Request, netns *os.File, extra []*os.File) (served io.Closer, chosen []spec.PortMapping, err error)
 }
@@ -81,7 +81,7 @@ func Main(hooks Hooks) int {
 		m.end()
 		return errdefs.ExitEngine
 	}
-	m.answer(reply{Started: Started{l.pids}})
+	m.answer(reply{Pids: l.pids})
 	_ = m.recorder.Began() // the run directory tells as well
 	closeAll(m.control, m.record)
 	m.control, m.record = nil, nil
@@ -235,7 +235,7 @@ func (m *monitor) released(l *life) bool {
 		gone, err := sys.HungUp(m.control)
 		return err == nil && !gone
 	}
-	m.answer(reply{Started: Started{l.pids}})
+	m.answer(reply{Pids: l.pids})
 	var word [1]byte
 	_, err := io.ReadFull(m.control, word[:])
 	return err == nil
@@ -374,7 +374,7 @@ func (m *monitor) restart(ctx context.Context, ended *life, last Exit) (*life, e
 	if err != nil {
 		return nil, err
 	}
-	// The container runs, whether or not that can be written down: the pid file says so too.
+	// The container runs, whether or not that can be written down: its Life says so too.
 	_ = m.recorder.Running(l.pids, last)
 	return l, nil
 }

@@ -173,8 +173,8 @@ func (b *box) spawn(attach bool) error {
 	if !b.req.Start {
 		return nil
 	}
-	started, err := b.handle.Start(b.Context())
-	b.pids = started.Pids
+	var err error
+	b.pids, err = b.handle.Start(b.Context())
 	return err
 }
 

@@ -115,9 +115,9 @@ func encode(e envelope) (*os.File, error) {
 
 // WaitCreated waits until the container is set up, so that only Start is missing. It is not to be
 // called with Request.Start. Errors keep their kind.
-func (h *Handle) WaitCreated(ctx context.Context) (Started, error) {
+func (h *Handle) WaitCreated(ctx context.Context) (Pids, error) {
 	if h.begins {
-		return Started{}, errdefs.Errorf(errdefs.ErrInvalid, "cannot wait for a created container: the request starts it")
+		return Pids{}, errdefs.Errorf(errdefs.ErrInvalid, "cannot wait for a created container: the request starts it")
 	}
 	return h.reply(ctx)
 }
@@ -125,30 +125,30 @@ func (h *Handle) WaitCreated(ctx context.Context) (Started, error) {
 // Start lets the container's command run, after WaitCreated or with Request.Start, and returns once
 // execve has succeeded. Errors keep their kind, such as errdefs.ErrNoCommand and errdefs.ErrNotExecutable;
 // after one nothing of the container is left but what the monitor still cleans up: see Wait.
-func (h *Handle) Start(ctx context.Context) (Started, error) {
+func (h *Handle) Start(ctx context.Context) (Pids, error) {
 	if !h.begins {
 		if _, err := h.control.Write([]byte{wordStart}); err != nil {
-			return Started{}, fmt.Errorf("cannot reach the container's monitor: %w", err)
+			return Pids{}, fmt.Errorf("cannot reach the container's monitor: %w", err)
 		}
 	}
 	return h.reply(ctx)
 }
 
-func (h *Handle) reply(ctx context.Context) (Started, error) {
+func (h *Handle) reply(ctx context.Context) (Pids, error) {
 	stop := context.AfterFunc(ctx, h.giveUp)
 	defer stop()
 	var r reply
 	err := h.replies.Decode(&r)
 	if ctx.Err() != nil && (err != nil || r.Error != "") {
-		return Started{}, ctx.Err()
+		return Pids{}, ctx.Err()
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
-		return Started{}, errors.New("cannot start the container: its monitor ended unexpectedly")
+		return Pids{}, errors.New("cannot start the container: its monitor ended unexpectedly")
 	}
 	if err != nil {
-		return Started{}, fmt.Errorf("cannot read the answer of the container's monitor: %w", err)
+		return Pids{}, fmt.Errorf("cannot read the answer of the container's monitor: %w", err)
 	}
-	return r.Started, r.err()
+	return r.Pids, r.err()
 }
 
 // giveUp tells the monitor that nobody wants the container any more. What it answers says whether that came too late:

@@ -23,14 +23,9 @@ type Pids struct {
 	Container sys.Process `json:"container"`
 }
 
-// Started is what is known of a container once its command runs.
-type Started struct {
-	Pids
-}
-
 // reply is what the monitor answers: what it did, or an error with its kind.
 type reply struct {
-	Started
+	Pids
 	Error string `json:"error,omitempty"`
 	Kind  string `json:"kind,omitempty"`
 }

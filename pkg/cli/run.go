@@ -41,7 +41,11 @@ func (o *createOptions) create(ctx context.Context, app *App, args []string) (*s
 	if err != nil {
 		return nil, err
 	}
-	return c, o.store(ctx, app, func(engine *libpod.Engine) error { return engine.Create(ctx, c, img) })
+	engine, err := app.Engine()
+	if err != nil {
+		return nil, err
+	}
+	return c, o.store(ctx, engine, func() error { return engine.Create(ctx, c, img) })
 }
 
 // describe completes the description by flags and arguments, and finds the image.
@@ -60,11 +64,7 @@ func (o *createOptions) describe(ctx context.Context, app *App, args []string) (
 }
 
 // store creates the container that was described, by add, which may start it too.
-func (o *createOptions) store(ctx context.Context, app *App, add func(*libpod.Engine) error) error {
-	engine, err := app.Engine()
-	if err != nil {
-		return err
-	}
+func (o *createOptions) store(ctx context.Context, engine *libpod.Engine, add func() error) error {
 	cidfile, err := o.openCIDFile()
 	if err != nil {
 		return err
@@ -76,7 +76,7 @@ func (o *createOptions) store(ctx context.Context, app *App, add func(*libpod.En
 		}
 	}
 	if err == nil {
-		err = add(engine)
+		err = add()
 	}
 	if !created(err) {
 		return errors.Join(err, cidfile.abandon())
@@ -209,7 +209,7 @@ func (o *runOptions) run(ctx context.Context, app *App, args []string) error {
 	}
 	made, started := false, false
 	start := func() (warnings []string, err error) {
-		err = o.store(ctx, app, func(engine *libpod.Engine) error {
+		err = o.store(ctx, engine, func() error {
 			opts := libpod.StartOptions{Attach: theirs, Monitor: m}
 			m = nil // Run uses it up
 			warnings, err = engine.Run(ctx, c, img, opts)

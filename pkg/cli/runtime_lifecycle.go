@@ -54,16 +54,22 @@ func (a *App) stdio() runtime.Stdio {
 	return runtime.Stdio{Stdin: a.In, Stdout: a.Out, Stderr: a.Err}
 }
 
+// forBundle is the runtime that makes a container, and what the flags say of that.
+func (o *runtimeOptions) forBundle(b *bundleFlags) (*oci.Runtime, oci.CreateOptions, error) {
+	options, err := b.options(o.app)
+	if err != nil {
+		return nil, options, err
+	}
+	r, err := o.make()
+	return r, options, err
+}
+
 func (o *runtimeOptions) createCommand() *cobra.Command {
 	var b bundleFlags
 	cmd := &cobra.Command{
 		Use: "create [flags] ID", Short: "Set a container up", Args: containerID,
 		RunE: o.does(1, func(cmd *cobra.Command, args []string) error {
-			options, err := b.options(o.app)
-			if err != nil {
-				return err
-			}
-			r, err := o.make()
+			r, options, err := o.forBundle(&b)
 			if err != nil {
 				return err
 			}
@@ -95,11 +101,7 @@ func (o *runtimeOptions) runCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "run [flags] ID", Short: "Create and start a container", Args: containerID,
 		RunE: o.does(1, func(cmd *cobra.Command, args []string) error {
-			options, err := b.options(o.app)
-			if err != nil {
-				return err
-			}
-			r, err := o.make()
+			r, options, err := o.forBundle(&b)
 			if err != nil {
 				return err
 			}

@@ -108,3 +108,30 @@ func startTime(pid int) (uint64, error) {
 	}
 	return strconv.ParseUint(string(fields[19]), 10, 64)
 }
+
+// WriteProcess records a living process in a file, "PID STARTTIME", in one step.
+func WriteProcess(path string, pid int) error {
+	p, err := Identify(pid)
+	if err != nil {
+		return err
+	}
+	temp := fmt.Sprintf("%s.%d", path, os.Getpid())
+	if err := os.WriteFile(temp, fmt.Appendf(nil, "%d %d\n", p.Pid, p.StartTime), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(temp, path)
+}
+
+// ReadProcess reads what WriteProcess recorded; ok is false when that process does not live.
+func ReadProcess(path string) (pid int, ok bool) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return 0, false
+	}
+	var start uint64
+	if _, err := fmt.Sscanf(string(text), "%d %d", &pid, &start); err != nil {
+		return 0, false
+	}
+	p, err := Identify(pid)
+	return pid, err == nil && p.StartTime == start
+}

@@ -9,22 +9,22 @@ import (
 	"github.com/mosscontainers/moss/rootless"
 )
 
-// attaching is a container's network while it is being made, which takes the kernel a while.
-type attaching struct {
+// pendingNetwork is a container's network while it is being made, which takes the kernel a while.
+type pendingNetwork struct {
 	mode string
 	done chan struct{} // closed when what follows is known
 	a    *network.Attachment
 	err  error
 }
 
-// attach begins to make the network of a container whose description is complete; nil is for one that shares another's. wait or
+// makeNetwork begins to make the network of a container whose description is complete; nil is for one that shares another's. wait or
 // abandon follows.
-func (e *Engine) attach(ctx Context, c *spec.Container) (*attaching, error) {
+func (e *Engine) makeNetwork(ctx Context, c *spec.Container) (*pendingNetwork, error) {
 	mode, err := e.networkMode(c)
 	if err != nil || strings.HasPrefix(c.Network.Network, "container:") {
 		return nil, err
 	}
-	n := &attaching{mode: mode, done: make(chan struct{})}
+	n := &pendingNetwork{mode: mode, done: make(chan struct{})}
 	request := network.Request{
 		ContainerID: c.ID, Mode: mode, Published: len(c.Ports) > 0,
 		// Where the uplink leaves its traces is one of the user, as the namespace is, for all stores.
@@ -38,13 +38,13 @@ func (e *Engine) attach(ctx Context, c *spec.Container) (*attaching, error) {
 	return n, nil
 }
 
-func (n *attaching) wait() (*network.Attachment, error) {
+func (n *pendingNetwork) wait() (*network.Attachment, error) {
 	<-n.done
 	return n.a, n.err
 }
 
 // abandon lets go of the network; a container that has been started keeps it. It is nothing on nil.
-func (n *attaching) abandon() error {
+func (n *pendingNetwork) abandon() error {
 	if n == nil {
 		return nil
 	}
