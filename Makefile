@@ -72,7 +72,9 @@ vm: build
 	$(GO) test -c -o bin/stories.test ./test
 	test/vm/run.sh /var/cache/moss-test/vm bin/moss bin/stories.test $(if $(filter-out .,$(RUN)),'$(RUN)')
 
-# The cache is this tree's own: a shared one remembers the paths of other checkouts. The second line looks at what only the front program is built from.
+# The linter's cache is this tree's own, and -trimpath is left out: with either the linter would be given the paths of another
+# checkout (of cgo's output, from Go's cache). The second line looks at what only the front program is built from.
+lint: export GOFLAGS := -buildvcs=false "-tags=$(TAGS)"
 lint: $(GOLANGCI)
 	GOLANGCI_LINT_CACHE=$(CURDIR)/bin/lint-cache $(GOLANGCI) run ./...
 	$(GO) vet -tags "$(TAGS) moss_front" ./cmd/moss ./pkg/cli ./libpod
