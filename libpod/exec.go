@@ -1,7 +1,6 @@
 package libpod
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -52,15 +51,31 @@ func (e *Engine) Exec(ctx Context, ref string, o ExecOptions, io runtime.Stdio) 
 	if err != nil {
 		return nil, err
 	}
-	bundle, err := e.bundle(c)
-	if err != nil {
-		return nil, err
-	}
 	exe, err := e.monitorProgram()
 	if err != nil {
 		return nil, err
 	}
-	process := bundle.Spec.Process
+	target := runtime.Target{Pid: c.State.Init.Pid, Cgroup: c.State.Cgroup, Place: enterGroup(c)}
+	task := func() (*runtime.Task, error) { return e.task(c, o) }
+	p, err := runtime.Exec(ctx, target, task, io, exe.path())
+	if err == nil && !c.State.Init.Alive() {
+		// It ended meanwhile, and its pid may have become somebody else's: nothing may run there.
+		err = errors.Join(errEnded(c), syscall.Kill(p.Pid(), syscall.SIGKILL))
+	}
+	return &Execution{p, e.runDir(c.Spec.ID)}, errors.Join(err, exe.Close())
+}
+
+// task is what the process is to do: what the container was started with, changed by the options.
+func (e *Engine) task(c *state.Container, o ExecOptions) (*runtime.Task, error) {
+	bundle, err := os.ReadFile(filepath.Join(e.runDir(c.Spec.ID), bundleFile))
+	var t *runtime.Task
+	if err == nil {
+		t, err = runtime.Encoded(bundle).Task()
+	}
+	if err != nil {
+		return nil, errdefs.Errorf(errdefs.ErrDamaged, "cannot read what container %s was started with: %w; restart it", c.Spec.Name, err)
+	}
+	process := t.Process
 	process.Args = o.Command
 	process.Env = spec.MergeEnv(process.Env, o.Env)
 	process.Terminal = o.Terminal
@@ -68,22 +83,16 @@ func (e *Engine) Exec(ctx Context, ref string, o ExecOptions, io runtime.Stdio) 
 	if o.WorkDir != "" {
 		process.Cwd = o.WorkDir
 	}
-	target := runtime.Target{Pid: c.State.Init.Pid, Cgroup: c.State.Cgroup, User: bundle.User, Groups: bundle.Groups, Place: enterGroup(c)}
 	if o.User != "" {
-		target.User = o.User
+		t.User = o.User
 	}
 	if o.Privileged {
 		if process.Capabilities, err = e.allCapabilities(); err != nil {
-			return nil, errors.Join(err, exe.Close())
+			return nil, err
 		}
-		bundle.Seccomp, process.NoNewPrivileges = "", false
+		t.Seccomp, process.NoNewPrivileges = "", false
 	}
-	p, err := runtime.Exec(ctx, target, process, bundle.Seccomp, io, exe.path())
-	if err == nil && !c.State.Init.Alive() {
-		// It ended meanwhile, and its pid may have become somebody else's: nothing may run there.
-		err = errors.Join(errEnded(c), syscall.Kill(p.Pid(), syscall.SIGKILL))
-	}
-	return &Execution{p, e.runDir(c.Spec.ID)}, errors.Join(err, exe.Close())
+	return t, nil
 }
 
 func errEnded(c *state.Container) error {
@@ -110,17 +119,4 @@ func (e *Engine) running(ref, verb string) (*state.Container, error) {
 		return nil, errdefs.Errorf(errdefs.ErrConflict, "cannot %s container %s: it is %s, not running; start it with moss start %s", verb, c.Spec.Name, c.State.Status, c.Spec.Name)
 	}
 	return c, nil
-}
-
-// bundle is what the container was started with.
-func (e *Engine) bundle(c *state.Container) (*runtime.Running, error) {
-	var b runtime.Running
-	data, err := os.ReadFile(filepath.Join(e.runDir(c.Spec.ID), bundleFile))
-	if err == nil {
-		err = json.Unmarshal(data, &b)
-	}
-	if err != nil {
-		return nil, errdefs.Errorf(errdefs.ErrDamaged, "cannot read what container %s was started with: %w; restart it", c.Spec.Name, err)
-	}
-	return &b, nil
 }

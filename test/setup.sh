@@ -98,7 +98,7 @@ debian() {
 for step; do
 	case $step in
 	build)
-		packages gcc libc6-dev libseccomp-dev pkg-config make git
+		packages gcc libc6-dev musl-tools libseccomp-dev pkg-config make git
 		toolchain
 		;;
 	run)

@@ -5,8 +5,12 @@ package main
 import (
 	"os"
 
+	"github.com/mosscontainers/moss/libpod/seccomp"
 	"github.com/mosscontainers/moss/pkg/cli"
 	_ "github.com/mosscontainers/moss/rootless/nsenter" // takes over the namespace that moss joined
 )
 
-func main() { os.Exit(cli.Main(os.Args)) }
+func main() {
+	seccomp.Compiler()
+	os.Exit(cli.Main(os.Args))
+}

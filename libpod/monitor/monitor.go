@@ -108,6 +108,7 @@ func inherit(hooks Hooks, signals chan os.Signal) (m *monitor, attached *os.File
 	if m.self, err = sys.Identify(os.Getpid()); err != nil {
 		return nil, nil, err
 	}
+	_ = json.Unmarshal([]byte("{}"), &envelope{})              // package json prepares for a type at its first value
 	m.users, _ = sys.Inherit(fdUsersLock, "users.lock", false) // as real root there is none
 	files, err := m.receive(control)
 	if err != nil {

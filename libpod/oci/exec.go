@@ -39,8 +39,9 @@ func (r *Runtime) Exec(ctx context.Context, id string, o ExecOptions) (int, erro
 	if err != nil {
 		return 0, err
 	}
-	target := runtime.Target{Pid: c.Init.Pid, Cgroup: c.Cgroup, User: o.User}
-	p, err := runtime.Exec(ctx, target, proc, c.filter(), o.Stdio, r.Program)
+	task := &runtime.Task{Process: proc, Seccomp: c.filter(), User: o.User}
+	target := runtime.Target{Pid: c.Init.Pid, Cgroup: c.Cgroup}
+	p, err := runtime.Exec(ctx, target, func() (*runtime.Task, error) { return task, nil }, o.Stdio, r.Program)
 	if err != nil {
 		return 0, err
 	}

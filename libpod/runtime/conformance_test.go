@@ -200,6 +200,10 @@ func TestTerminal(t *testing.T) {
 	}
 }
 
+func todo(t *runtime.Task) func() (*runtime.Task, error) {
+	return func() (*runtime.Task, error) { return t, nil }
+}
+
 func TestExecSharesTheContainersNamespacesAndRestrictions(t *testing.T) {
 	exe := program(t)
 	for name, l := range launchers(t) {
@@ -217,7 +221,7 @@ func TestExecSharesTheContainersNamespacesAndRestrictions(t *testing.T) {
 			spec := bundle(t, script).Spec.Process
 			r, w, err := os.Pipe()
 			must(t, err)
-			e, err := runtime.Exec(context.Background(), runtime.Target{Pid: p.Pid(), User: "alice"}, spec, allowAll(t), runtime.Stdio{Stdout: w, Stderr: w}, exe)
+			e, err := runtime.Exec(context.Background(), runtime.Target{Pid: p.Pid()}, todo(&runtime.Task{Process: spec, Seccomp: allowAll(t), User: "alice"}), runtime.Stdio{Stdout: w, Stderr: w}, exe)
 			w.Close()
 			must(t, err)
 			must(t, e.Start())
@@ -236,7 +240,7 @@ func TestExecSharesTheContainersNamespacesAndRestrictions(t *testing.T) {
 			if code != 5 || text != want {
 				t.Errorf("code %d, output %q, want %q", code, text, want)
 			}
-			_, err = runtime.Exec(context.Background(), runtime.Target{Pid: p.Pid()}, &specs.Process{Args: []string{"x"}, Cwd: "/proc/self/fd/5"}, "", runtime.Stdio{}, exe)
+			_, err = runtime.Exec(context.Background(), runtime.Target{Pid: p.Pid()}, todo(&runtime.Task{Process: &specs.Process{Args: []string{"x"}, Cwd: "/proc/self/fd/5"}}), runtime.Stdio{}, exe)
 			if err == nil {
 				t.Error("a working directory outside of the container was accepted")
 			}

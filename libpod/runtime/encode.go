@@ -2,7 +2,9 @@ package runtime
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"reflect"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -38,6 +40,12 @@ type ownLinux struct {
 	MemoryPolicy json.RawMessage `json:"memoryPolicy,omitempty"`
 }
 
+// prepareDecoding has package json prepare for values of v's type, which it does for good at the first one: for whoever has nothing
+// else to do until one comes.
+func prepareDecoding(v any) {
+	_ = json.Unmarshal([]byte("{}"), v) // an object that is empty is right for any type
+}
+
 // Encode writes the bundle as JSON.
 func (b *Bundle) Encode() (Encoded, error) {
 	own := ownBundle{Bundle: b, Spec: &ownSpec{Spec: b.Spec}}
@@ -48,7 +56,7 @@ func (b *Bundle) Encode() (Encoded, error) {
 	if l := b.Spec.Linux; l != nil {
 		o := &ownLinux{Linux: l}
 		own.Spec.Linux = o
-		if l.Resources != nil {
+		if l.Resources != nil && !reflect.ValueOf(*l.Resources).IsZero() {
 			parts[&o.Resources] = l.Resources
 		}
 		if l.Seccomp != nil {
@@ -102,14 +110,21 @@ func (e Encoded) decodeOwn() (*Bundle, error) {
 	return b, nil
 }
 
-// Running is what is to be known of a bundle to execute one more process in its container.
-type Running struct {
-	Spec struct {
-		Process *specs.Process `json:"process"`
-	} `json:"spec"`
-	Seccomp string   `json:"seccomp"`
-	User    string   `json:"user"`
-	Groups  []string `json:"groups"`
+// Task reads from a bundle what the container's first process was to do.
+func (e Encoded) Task() (*Task, error) {
+	var b struct {
+		Spec struct {
+			Process *specs.Process `json:"process"`
+		} `json:"spec"`
+		Seccomp string   `json:"seccomp"`
+		User    string   `json:"user"`
+		Groups  []string `json:"groups"`
+	}
+	err := json.Unmarshal(e, &b)
+	if err == nil && b.Spec.Process == nil {
+		err = errors.New("it has no process")
+	}
+	return &Task{Process: b.Spec.Process, Seccomp: b.Seccomp, User: b.User, Groups: b.Groups}, err
 }
 
 // outline is what the parent of a stage needs to know of a bundle.

@@ -18,6 +18,12 @@ type Target struct {
 	Cgroup string // as Spec.Linux.CgroupsPath; "" is none
 	// Place puts a process into the container's cgroup where the caller itself may not; nil: there is no other way.
 	Place func(ctx context.Context, pid int) error
+}
+
+// Task is what one more process is to do.
+type Task struct {
+	Process *specs.Process
+	Seccomp string // path of the compiled filter, "" for none
 	// User and Groups are resolved in the container as those of a Bundle.
 	User   string
 	Groups []string
@@ -26,11 +32,9 @@ type Target struct {
 // Exec sets one more process of a container up, in the same namespaces and with the same restrictions as its first one
 // would be, by the same code. The process waits for Start. exe and io are as for New and Create.
 //
-// seccomp is the path of the compiled filter, "" for none. Containers of any launcher will do.
-func Exec(ctx context.Context, target Target, proc *specs.Process, seccomp string, io Stdio, exe string) (Process, error) {
-	if len(proc.Args) == 0 {
-		return nil, errNoArgs
-	}
+// task is called once the process's program is starting up, which takes as long as to find out what it is to do.
+// Containers of any launcher will do.
+func Exec(ctx context.Context, target Target, task func() (*Task, error), io Stdio, exe string) (Process, error) {
 	kinds, err := differing(target.Pid)
 	if err != nil {
 		return nil, err
@@ -52,21 +56,27 @@ func Exec(ctx context.Context, target Target, proc *specs.Process, seccomp strin
 	if kinds&sys.ClonePID != 0 {
 		spaces.pid = init
 	}
-	copied := *proc
-	start := &launch{
-		exe: exe, name: stageExec, spaces: spaces, group: group, stdio: io,
-		order: order{Command: &command{
-			Process: &copied, Seccomp: seccomp, User: target.User, Groups: target.Groups, Namespaces: kinds &^ sys.ClonePID, Pid: target.Pid,
-		}},
-	}
+	start := &launch{exe: exe, name: stageExec, spaces: spaces, group: group, stdio: io}
 	if target.Place != nil {
 		start.place = func(pid int) error { return target.Place(ctx, pid) }
 	}
-	p, err := start.begin()
+	p, err := start.start()
 	if err != nil {
 		return nil, err
 	}
 	p.extra, p.group = true, group
+	t, err := task()
+	if err == nil && len(t.Process.Args) == 0 {
+		err = errNoArgs
+	}
+	if err == nil {
+		start.order.Command = &command{Task: *t, Namespaces: kinds &^ sys.ClonePID, Pid: target.Pid}
+		err = start.instruct(p)
+	}
+	if err != nil {
+		p.abandon()
+		return nil, err
+	}
 	return p, p.Ready(ctx)
 }
 

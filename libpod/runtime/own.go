@@ -47,6 +47,7 @@ func (l *Own) Prepare(fresh uint32) {
 	l.spaces = &namespaces{fresh: int(fresh)}
 	start := launch{exe: l.exe, name: stageInit, spaces: l.spaces, group: &cgroup{}}
 	l.ready, _ = start.start() // Create tells what is wrong
+	prepareDecoding(&outline{})
 }
 
 // take is the stage that is ready, if it fits.

@@ -9,8 +9,6 @@ import (
 	"os"
 	"slices"
 
-	"github.com/opencontainers/runtime-spec/specs-go"
-
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
@@ -51,10 +49,7 @@ type orderHead struct {
 
 // command is a process to run in a container.
 type command struct {
-	Process *specs.Process `json:"process"`
-	Seccomp string         `json:"seccomp,omitempty"`
-	User    string         `json:"user,omitempty"`
-	Groups  []string       `json:"groups,omitempty"`
+	Task
 	// Namespaces are those of the process Pid that it is to join.
 	Namespaces int `json:"namespaces,omitempty"`
 	Pid        int `json:"pid,omitempty"`

@@ -75,7 +75,13 @@ func (s *stage) run() error {
 	if _, err := capability.LastCap(); err != nil { // read while /proc still is the host's
 		return fmt.Errorf("cannot read the last capability: %w", err)
 	}
-	o, err := receiveOrder(s.socket, os.Args[0] == stageExec)
+	isCommand := os.Args[0] == stageExec
+	if isCommand {
+		prepareDecoding(&command{})
+	} else {
+		prepareDecoding(&ownBundle{Bundle: &Bundle{}})
+	}
+	o, err := receiveOrder(s.socket, isCommand)
 	if err != nil {
 		return err
 	}

@@ -1,8 +1,11 @@
+//go:build !moss_front
+
 package seccomp
 
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -50,6 +53,28 @@ type filter struct {
 	lib      *libseccomp.ScmpFilter
 	fallback libseccomp.ScmpAction // what happens to calls without a rule
 	highest  libseccomp.ScmpSyscall
+}
+
+// Compiler is the whole program, and does not return, when the process was started by another moss to compile a profile. It must be
+// the first thing that main does.
+func Compiler() {
+	if os.Args[0] != compilerName {
+		return
+	}
+	rules := &specs.LinuxSeccomp{}
+	err := json.NewDecoder(os.Stdin).Decode(rules)
+	if err == nil {
+		err = compile(os.Stdout, rules)
+	}
+	switch {
+	case err == nil:
+		os.Exit(0)
+	case errors.Is(err, errdefs.ErrInvalid):
+		fmt.Fprint(os.Stderr, err)
+		os.Exit(invalidProfile)
+	}
+	fmt.Fprint(os.Stderr, err)
+	os.Exit(1)
 }
 
 // compile writes the instructions of rules to a file.

@@ -34,6 +34,9 @@ const (
 // Store is the containers of one graph root. Its directories are made when the first container is.
 type Store struct {
 	Dir string // <graphroot>/moss
+	// Brief says that of descriptions only ID, Name and Remove are needed: for a monitor, which has neither the time nor the memory
+	// to read more.
+	Brief bool
 }
 
 // Container is one container as it was read from disk.
@@ -88,6 +91,7 @@ func (s *Store) Create(ctx context.Context, c *spec.Container, rec Record, prepa
 		if err := errors.Join(os.MkdirAll(s.containers(), 0o700), os.MkdirAll(s.names(), 0o700)); err != nil {
 			return fmt.Errorf("cannot make the container store: %w", errdefs.NoSpace(err))
 		}
+		sys.SpreadChildren(s.containers())
 		err = os.Mkdir(staging, 0o700)
 	}
 	if err != nil {
@@ -250,7 +254,7 @@ const readSize = 4096
 // read reads one container below the open directory of all. buf is only for the time of the call.
 func (s *Store) read(dir *os.File, id string, buf []byte) (*Container, error) {
 	c := &Container{Dir: s.dir(id), Spec: &spec.Container{}}
-	err := readJSON(dir, id+"/"+specFile, buf, c.Spec)
+	err := s.readSpec(dir, id+"/"+specFile, buf, c.Spec)
 	if err == nil {
 		err = readJSON(dir, id+"/"+stateFile, buf, &c.State)
 	}
@@ -269,6 +273,20 @@ func (s *Store) read(dir *os.File, id string, buf []byte) (*Container, error) {
 		c.Spec.Name = s.nameOf(id)
 	}
 	return c, nil
+}
+
+func (s *Store) readSpec(dir *os.File, name string, buf []byte, c *spec.Container) error {
+	if !s.Brief {
+		return readJSON(dir, name, buf, c)
+	}
+	var brief struct {
+		ID     string `json:"id"`
+		Name   string `json:"name"`
+		Remove bool   `json:"remove"`
+	}
+	err := readJSON(dir, name, buf, &brief)
+	c.ID, c.Name, c.Remove = brief.ID, brief.Name, brief.Remove
+	return err
 }
 
 func gone(id string) error {

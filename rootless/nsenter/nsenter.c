@@ -352,8 +352,29 @@ static void open_streams(void)
 			return;
 }
 
-__attribute__((constructor)) static void moss_enter(int argc, char **argv)
+/*
+ * The command line, of which only glibc tells constructors. One that is longer than this is cut: what counts is at its
+ * beginning. Returns argc; 0 without /proc.
+ */
+static int command_line(char **argv, int max)
 {
+	static char line[4096];
+	int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC), argc = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return 0;
+	n = read(fd, line, sizeof line - 1);
+	close(fd);
+	for (char *p = line; p < line + n && argc < max; p += strlen(p) + 1)
+		argv[argc++] = p;
+	return argc;
+}
+
+__attribute__((constructor)) static void moss_enter(void)
+{
+	char *argv[64];
+	int argc;
 	const char *entry;
 
 	open_streams();
@@ -368,6 +389,7 @@ __attribute__((constructor)) static void moss_enter(int argc, char **argv)
 		own_mounts();
 		return;
 	}
+	argc = command_line(argv, sizeof argv / sizeof *argv);
 	if (moss_entry.uid == 0 || !moss_wants(argc, argv))
 		return;
 	enter_holder();

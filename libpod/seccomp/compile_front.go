@@ -1,0 +1,51 @@
+//go:build moss_front
+
+package seccomp
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/mosscontainers/moss/libpod/embedded"
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/sys"
+)
+
+// compile has the full program do it: libseccomp is not linked into the front one, which starts up sooner without the C
+// library that it would need.
+func compile(to *os.File, rules *specs.LinuxSeccomp) error {
+	data, err := json.Marshal(rules)
+	if err != nil {
+		return err
+	}
+	full, err := embedded.Full()
+	if err != nil {
+		return err
+	}
+	program, err := sys.SealedProgram("moss", full)
+	if err != nil {
+		return err
+	}
+	defer program.Close()
+	var said strings.Builder
+	cmd := exec.Cmd{
+		Path: fmt.Sprintf("/proc/self/fd/%d", program.Fd()), Args: []string{compilerName}, Env: []string{},
+		Stdin: bytes.NewReader(data), Stdout: to, Stderr: &said,
+	}
+	err = cmd.Run()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return err
+	}
+	if exit.ExitCode() == invalidProfile {
+		return errdefs.Errorf(errdefs.ErrInvalid, "%s", said.String())
+	}
+	return fmt.Errorf("%s (%w)", said.String(), err)
+}
