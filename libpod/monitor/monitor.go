@@ -456,10 +456,15 @@ func (m *monitor) ignoreSignals(handled <-chan struct{}) {
 	<-handled
 }
 
+// idleMemory is from where on a monitor collects garbage: it makes little. The collector's regular runs, every two minutes, would
+// only read in again what trim gave back.
+const idleMemory = 12 << 20 // bytes
+
 // trim gives back what only the start needed: the monitor may now wait for months.
 func (m *monitor) trim() {
 	m.out.trim()
-	debug.SetGCPercent(20)
+	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(idleMemory)
 	debug.FreeOSMemory()
 	if pages, err := sys.FindProgramPages(); err == nil {
 		pages.Drop()

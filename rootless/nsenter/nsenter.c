@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "nsenter.h"
@@ -170,10 +171,9 @@ static void own_mounts(void)
 #endif
 }
 
-/* The pages of code and constants. Segments that can be written to have relocated data. */
+/* The pages of the file that this program is. */
 static struct {
-	void *start;
-	size_t length;
+	long start, length;
 } program[8];
 
 static int find_program(struct dl_phdr_info *info, size_t size, void *arg)
@@ -185,25 +185,73 @@ static int find_program(struct dl_phdr_info *info, size_t size, void *arg)
 	(void)arg;
 	for (int i = 0; i < info->dlpi_phnum && n < sizeof program / sizeof *program; i++) {
 		const ElfW(Phdr) *p = &info->dlpi_phdr[i];
-		size_t start = info->dlpi_addr + p->p_vaddr;
+		size_t start = (info->dlpi_addr + p->p_vaddr) & ~(page - 1), end = info->dlpi_addr + p->p_vaddr + p->p_filesz;
 
-		if (p->p_type != PT_LOAD || p->p_flags & PF_W)
+		if (p->p_type != PT_LOAD)
 			continue;
-		program[n].start = (void *)(start & ~(page - 1));
-		program[n++].length = p->p_memsz + (start & (page - 1));
+		if (p->p_flags & PF_W)
+			end &= ~(page - 1); /* the rest of that page is no file's */
+		program[n].start = (long)start;
+		program[n++].length = (long)(end - start);
 	}
 	return 1;
 }
 
-/*
- * Gives those pages back, which are read again from the file when they are needed, and waits for the lock: the holder
- * is a large program that does little, for days. One function of libc, as each touches sixteen pages around it.
- */
-static void sleep_lean(void)
+/* A system call without libc, whose functions touch pages of theirs, sixteen at a time. */
+static inline __attribute__((always_inline)) long direct(long nr, long a, long b, long c)
+{
+#if defined(__x86_64__)
+	long ret;
+
+	__asm__ volatile("syscall" : "=a"(ret) : "a"(nr), "D"(a), "S"(b), "d"(c) : "rcx", "r11", "memory");
+	return ret;
+#elif defined(__aarch64__)
+	register long x8 __asm__("x8") = nr, x0 __asm__("x0") = a, x1 __asm__("x1") = b, x2 __asm__("x2") = c;
+
+	__asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2) : "memory");
+	return x0;
+#else
+#error "say how a system call is made on this processor"
+#endif
+}
+
+/* Waits in a system call, after giving those pages back: they are read again from the file when they are needed. */
+static inline __attribute__((always_inline)) long wait_lean(long nr, long a, long b)
 {
 	for (unsigned i = 0; i < sizeof program / sizeof *program && program[i].length > 0; i++)
-		syscall(SYS_madvise, program[i].start, program[i].length, MADV_DONTNEED);
-	syscall(SYS_flock, MOSS_HOLDER_LOCK, LOCK_EX);
+		direct(SYS_madvise, program[i].start, program[i].length, MADV_DONTNEED);
+	return direct(nr, a, b, 0);
+}
+
+/*
+ * Stays for as long as somebody holds users.lock, and linger seconds longer, then removes the file record and ends. A large program
+ * that does little, for days: it lets go of all of itself but of this function and its stack. What libc has written into its data
+ * is lost by that, so no function of libc may be called in here.
+ */
+static void keep(unsigned linger, const char *record)
+{
+	for (;;) {
+		struct timespec left;
+		struct stat before, after;
+
+		/* while a container or a command of the user's is alive */
+		wait_lean(SYS_flock, MOSS_HOLDER_LOCK, LOCK_EX);
+		direct(SYS_fstat, MOSS_HOLDER_LOCK, (long)&before, 0);
+		direct(SYS_flock, MOSS_HOLDER_LOCK, LOCK_UN, 0);
+		left.tv_sec = linger;
+		left.tv_nsec = 0;
+		while (wait_lean(SYS_nanosleep, (long)&left, (long)&left) == -EINTR)
+			;
+		if (direct(SYS_flock, MOSS_HOLDER_LOCK, LOCK_EX | LOCK_NB, 0) < 0)
+			continue;
+		direct(SYS_fstat, MOSS_HOLDER_LOCK, (long)&after, 0);
+		/* every user sets the file's times: see moss_enter */
+		if (before.st_mtim.tv_sec == after.st_mtim.tv_sec && before.st_mtim.tv_nsec == after.st_mtim.tv_nsec) {
+			direct(SYS_unlinkat, AT_FDCWD, (long)record, 0);
+			direct(SYS_exit_group, 0, 0, 0);
+		}
+		direct(SYS_flock, MOSS_HOLDER_LOCK, LOCK_UN, 0);
+	}
 }
 
 /*
@@ -215,7 +263,6 @@ static void hold(void)
 	const char *linger_env = getenv("_MOSS_LINGER");
 	const char *member = getenv("_MOSS_JOIN");
 	unsigned linger = linger_env ? (unsigned)atoi(linger_env) : 10;
-	struct stat before, after;
 	char byte = 'u', path[4096];
 	int null;
 
@@ -242,23 +289,7 @@ static void hold(void)
 	if (chdir("/") < 0)
 		_exit(1);
 	dl_iterate_phdr(find_program, NULL);
-	for (;;) {
-		/* while a container or a command of the user's is alive */
-		sleep_lean();
-		fstat(MOSS_HOLDER_LOCK, &before);
-		flock(MOSS_HOLDER_LOCK, LOCK_UN);
-		for (unsigned left = linger; left > 0;)
-			left = sleep(left);
-		if (flock(MOSS_HOLDER_LOCK, LOCK_EX | LOCK_NB) < 0)
-			continue;
-		fstat(MOSS_HOLDER_LOCK, &after);
-		/* every user sets the file's times: see moss_enter */
-		if (before.st_mtim.tv_sec == after.st_mtim.tv_sec && before.st_mtim.tv_nsec == after.st_mtim.tv_nsec) {
-			unlink(path);
-			_exit(0);
-		}
-		flock(MOSS_HOLDER_LOCK, LOCK_UN);
-	}
+	keep(linger, path);
 }
 
 /*
