@@ -1,5 +1,5 @@
 // Package embedded carries, inside the one file that a user copies to a server, the programs that
-// moss starts: the monitor and the demonstration image's program. The Makefile builds them into bin/
+// moss starts: the monitor, the DNS server and the demonstration image's program. The Makefile builds them into bin/
 // before it builds moss; a moss built without them says so.
 package embedded
 
@@ -23,6 +23,9 @@ func PortMonitor() ([]byte, error) { return program("moss-monitor-ports") }
 
 // Hello is the program of the image localhost/hello: a static ELF file.
 func Hello() ([]byte, error) { return program("moss-hello") }
+
+// DNS is the moss-dns program, the server of containers' names: a static ELF file.
+func DNS() ([]byte, error) { return program("moss-dns") }
 
 func program(name string) ([]byte, error) { return read(files, "bin/"+name) }
 

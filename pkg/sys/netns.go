@@ -49,6 +49,12 @@ func SetTransparent(fd uintptr, mark int) error {
 	return os.NewSyscallError("setsockopt SO_MARK", unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_MARK, mark))
 }
 
+// SetFreebind lets a socket bind an address that no interface has, or has ready, yet (IP_FREEBIND, ip(7)). It does for
+// IPv6 as well.
+func SetFreebind(fd uintptr) error {
+	return os.NewSyscallError("setsockopt IP_FREEBIND", unix.SetsockoptInt(int(fd), unix.SOL_IP, unix.IP_FREEBIND, 1))
+}
+
 // Rights is the control message that passes a descriptor over a unix socket (SCM_RIGHTS, unix(7)).
 func Rights(fd uintptr) []byte { return unix.UnixRights(int(fd)) }
 

@@ -2,6 +2,7 @@ package sys
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -84,6 +85,23 @@ func WaitExit(pidfd *os.File, timeout time.Duration) (bool, error) {
 		}
 		return n > 0, err
 	}
+}
+
+// AwaitExit waits for the end of the process behind a pidfd that Go can wait for (Pollable), without a thread. It
+// fails when the pidfd is closed meanwhile.
+func AwaitExit(pidfd *os.File) error {
+	raw, err := pidfd.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var pollErr error
+	err = raw.Read(func(fd uintptr) bool {
+		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		var n int
+		n, pollErr = unix.Poll(fds, 0)
+		return n > 0 || (pollErr != nil && pollErr != unix.EINTR)
+	})
+	return errors.Join(err, os.NewSyscallError("poll", pollErr))
 }
 
 // BootID is the kernel's random identity of this boot.

@@ -1,0 +1,128 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"syscall"
+
+	"github.com/mosscontainers/moss/pkg/sys"
+)
+
+// port is where DNS servers listen.
+const port = 53
+
+// listeners are the sockets in the user's network namespace.
+type listeners struct {
+	resolver *resolver
+	jobs     chan func() // for the thread in that namespace
+	open     map[netip.Addr]*listener
+	ctx      context.Context // of all queries
+	cancel   context.CancelFunc
+	forwards *slots         // of datagrams that wait for somebody else's answer
+	conns    *slots         // of clients that came by TCP
+	owned    sync.WaitGroup // everything that serves
+}
+
+// listener is one gateway's.
+type listener struct {
+	udp *net.UDPConn
+	tcp net.Listener
+}
+
+// newListeners sends a thread into the namespace.
+func newListeners(netns *os.File, r *resolver) (*listeners, error) {
+	l := &listeners{resolver: r, jobs: make(chan func()), open: map[netip.Addr]*listener{}}
+	l.forwards, l.conns = newSlots(maxForwarded, maxForwardedEach), newSlots(maxConns, maxConnsEach)
+	l.ctx, l.cancel = context.WithCancel(context.Background())
+	there := make(chan error, 1)
+	l.owned.Go(func() {
+		_ = sys.OnThread(func() error {
+			err := sys.Setns(netns, sys.CloneNet)
+			there <- err
+			if err != nil {
+				return err
+			}
+			for job := range l.jobs {
+				job()
+			}
+			return nil
+		})
+	})
+	return l, <-there
+}
+
+// adjust listens on these addresses and no others. One that cannot be listened on does not keep the others from it.
+func (l *listeners) adjust(wanted map[netip.Addr]bool) error {
+	var errs []error
+	for addr, old := range l.open {
+		if !wanted[addr] {
+			errs = append(errs, old.close())
+			delete(l.open, addr)
+		}
+	}
+	for addr := range wanted {
+		if l.open[addr] != nil {
+			continue
+		}
+		opened, err := l.listen(addr)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("cannot listen on %s: %w", netip.AddrPortFrom(addr, port), err))
+			continue
+		}
+		l.open[addr] = opened
+		l.owned.Go(func() { l.serveUDP(opened.udp) })
+		l.owned.Go(func() { l.serveTCP(opened.tcp) })
+	}
+	return errors.Join(errs...)
+}
+
+// listen opens an address, which the bridge need not have yet.
+func (l *listeners) listen(addr netip.Addr) (*listener, error) {
+	config := net.ListenConfig{Control: freebind}
+	opened := &listener{}
+	done := make(chan error)
+	l.jobs <- func() {
+		packets, err := config.ListenPacket(l.ctx, "udp", netip.AddrPortFrom(addr, port).String())
+		if err == nil {
+			opened.udp = packets.(*net.UDPConn)
+			opened.tcp, err = config.Listen(l.ctx, "tcp", netip.AddrPortFrom(addr, port).String())
+		}
+		done <- err
+	}
+	err := <-done
+	if err != nil {
+		return nil, errors.Join(err, opened.close())
+	}
+	return opened, nil
+}
+
+func freebind(_, _ string, conn syscall.RawConn) error {
+	var err error
+	controlErr := conn.Control(func(fd uintptr) { err = sys.SetFreebind(fd) })
+	return errors.Join(controlErr, err)
+}
+
+func (l *listener) close() error {
+	var errs []error
+	if l.udp != nil {
+		errs = append(errs, l.udp.Close())
+	}
+	if l.tcp != nil {
+		errs = append(errs, l.tcp.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// close ends all sockets and queries, and waits for them.
+func (l *listeners) close() error {
+	l.cancel()
+	err := l.adjust(nil)
+	close(l.jobs)
+	l.owned.Wait()
+	return err
+}
