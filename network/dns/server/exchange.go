@@ -69,8 +69,9 @@ func talk(ctx context.Context, proto string, server netip.Addr, q query) (*dns.M
 func (q query) request() *dns.Msg {
 	request := new(dns.Msg)
 	request.Id = dns.Id()
-	request.RecursionDesired, request.CheckingDisabled, request.AuthenticatedData =
-		q.msg.RecursionDesired, q.msg.CheckingDisabled, q.msg.AuthenticatedData
+	request.RecursionDesired = q.msg.RecursionDesired
+	request.CheckingDisabled = q.msg.CheckingDisabled
+	request.AuthenticatedData = q.msg.AuthenticatedData
 	request.Question = q.msg.Question
 	if opt := q.msg.IsEdns0(); opt != nil {
 		request.SetEdns0(maxDatagram, opt.Do())

@@ -9,6 +9,7 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/mosscontainers/moss/pkg/sys"
 )
@@ -25,6 +26,7 @@ type listeners struct {
 	cancel   context.CancelFunc
 	forwards *slots         // of datagrams that wait for somebody else's answer
 	conns    *slots         // of clients that came by TCP
+	rest     *time.Timer    // until nobody has asked for a while
 	owned    sync.WaitGroup // everything that serves
 }
 
@@ -38,6 +40,7 @@ type listener struct {
 func newListeners(netns *os.File, r *resolver) (*listeners, error) {
 	l := &listeners{resolver: r, jobs: make(chan func()), open: map[netip.Addr]*listener{}}
 	l.forwards, l.conns = newSlots(maxForwarded, maxForwardedEach), newSlots(maxConns, maxConnsEach)
+	l.rest = time.AfterFunc(quiet, rest)
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	there := make(chan error, 1)
 	l.owned.Go(func() {
@@ -58,6 +61,7 @@ func newListeners(netns *os.File, r *resolver) (*listeners, error) {
 
 // adjust listens on these addresses and no others. One that cannot be listened on does not keep the others from it.
 func (l *listeners) adjust(wanted map[netip.Addr]bool) error {
+	l.rest.Reset(quiet)
 	var errs []error
 	for addr, old := range l.open {
 		if !wanted[addr] {
@@ -122,6 +126,7 @@ func (l *listener) close() error {
 func (l *listeners) close() error {
 	l.cancel()
 	err := l.adjust(nil)
+	l.rest.Stop()
 	close(l.jobs)
 	l.owned.Wait()
 	return err

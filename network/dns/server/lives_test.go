@@ -192,6 +192,7 @@ func TestAGatewayThatIsTakenIsNamed(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "10.89.1.1:53") || strings.Contains(err.Error(), "\n") {
 		t.Errorf("got %v", err)
 	}
+	must(t, os.Remove(filepath.Join(w.dir, "dns.log"))) // it says so there too
 }
 
 func TestEnsureEndsWithItsCaller(t *testing.T) {

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"runtime"
-	"runtime/debug"
 
 	"github.com/mosscontainers/moss/network/dns"
 	"github.com/mosscontainers/moss/pkg/sys"
@@ -36,7 +35,6 @@ func run() error {
 	if err = errors.Join(err, writeErr, ready.Close()); err != nil {
 		return err
 	}
-	rest()
 	return s.Serve()
 }
 
@@ -55,13 +53,4 @@ func start(runDir string) (*Server, error) {
 		return nil, err
 	}
 	return s, sys.Confine(sys.CapNetBindService)
-}
-
-// rest makes the program small: it waits most of its life.
-func rest() {
-	debug.SetGCPercent(20)
-	debug.FreeOSMemory()
-	if pages, err := sys.FindProgramPages(); err == nil {
-		pages.Drop()
-	}
 }

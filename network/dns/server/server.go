@@ -126,6 +126,11 @@ func (s *Server) keep(exited <-chan struct{}) error {
 		case <-exited:
 			return nil
 		case l := <-s.looks:
+			select {
+			case <-exited: // who asks shall start another one
+				return nil
+			default:
+			}
 			err := s.look()
 			if l.done != nil {
 				l.done <- err
