@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime/debug"
 	"sync"
 	"syscall"
 	"time"
@@ -40,6 +41,7 @@ type listener struct {
 func newListeners(netns *os.File, r *resolver) (*listeners, error) {
 	l := &listeners{resolver: r, jobs: make(chan func()), open: map[netip.Addr]*listener{}}
 	l.forwards, l.conns = newSlots(maxForwarded, maxForwardedEach), newSlots(maxConns, maxConnsEach)
+	debug.SetMemoryLimit(memoryLimit)
 	l.rest = time.AfterFunc(quiet, rest)
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	there := make(chan error, 1)
@@ -61,7 +63,7 @@ func newListeners(netns *os.File, r *resolver) (*listeners, error) {
 
 // adjust listens on these addresses and no others. One that cannot be listened on does not keep the others from it.
 func (l *listeners) adjust(wanted map[netip.Addr]bool) error {
-	l.rest.Reset(quiet)
+	l.busy()
 	var errs []error
 	for addr, old := range l.open {
 		if !wanted[addr] {

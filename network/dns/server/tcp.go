@@ -57,7 +57,7 @@ func (l *listeners) serveOne(conn net.Conn, asker netip.Addr) error {
 	if _, err := io.ReadFull(conn, packet); err != nil {
 		return err
 	}
-	l.rest.Reset(quiet)
+	l.busy()
 	q := parse(asker, packet)
 	reply, rest := l.resolver.resolve(q)
 	if rest != nil {

@@ -37,7 +37,7 @@ func (l *listeners) serveUDP(conn *net.UDPConn) {
 				_, _ = conn.WriteToUDPAddrPort(reply, from) // a client that is gone wants no answer
 			}
 		}
-		l.rest.Reset(quiet)
+		l.busy()
 		q := parse(from.Addr().Unmap(), buf[:n])
 		reply, rest := l.resolver.resolve(q)
 		if rest == nil {
