@@ -113,7 +113,7 @@ for step; do
 		debian
 		;;
 	bench)
-		packages uidmap slirp4netns runc podman skopeo bubblewrap docker-registry busybox-static ca-certificates
+		packages uidmap slirp4netns passt iperf3 wrk curl runc podman skopeo bubblewrap docker-registry busybox-static ca-certificates
 		devices
 		users
 		;;

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -91,7 +92,7 @@ func rows() []row {
 			podman: podman("run", "--rm", "--network", "none", "--log-driver", "k8s-file", image, "sh", "-c", "dd if=/dev/zero bs=1M count=200 2>/dev/null | busybox tr '\\0' 'x' | busybox fold -w 100"),
 		},
 	)
-	return append(r, transfers()...)
+	return slices.Concat(r, transfers(), networks())
 }
 
 // removal times only the removal of a container that was started before.
@@ -182,7 +183,7 @@ func leftBehind(flags ...string) func(*bed) (string, error) {
 				return "", err
 			}
 			time.Sleep(3 * time.Second) // until it has settled
-			words := []string{"moss-monitor", "moss-holder", "slirp4netns"}
+			words := []string{"moss-monitor", "moss-holder", "moss-dns", "slirp4netns"}
 			if program == "podman" {
 				words = []string{"conmon", "slirp4netns", "rootlessport", "podman pause", "catatonit"}
 			}

@@ -18,8 +18,6 @@ import (
 func transfers() []row {
 	big := func(b *bed) string { return filepath.Join(b.dir, "big.tar") }
 	remote := func(b *bed) string { return b.address + "/big:1" }
-	mossOf := func(b *bed) string { return b.moss }
-	podmanOf := func(*bed) string { return "podman" }
 	with := func(program func(*bed) string, args func(*bed) []string) func(*bed) error {
 		return func(b *bed) error { return b.quiet(append([]string{program(b)}, args(b)...)...) }
 	}
