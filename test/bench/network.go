@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -23,13 +22,13 @@ type uplink struct {
 	name    string
 	program func(*bed) string
 	network string
-	conf    string // default_rootless_network_cmd, "" for the default
+	conf    string // MOSS_UPLINK, "" for the default
 }
 
 var uplinks = []uplink{
 	{name: "slirp4netns", program: mossOf, conf: "slirp4netns"},
 	{name: "pasta", program: mossOf, conf: "pasta"},
-	{name: "built in", program: mossOf, conf: "builtin"},
+	{name: "moss-uplink", program: mossOf, conf: "moss-uplink"},
 	{name: "podman, slirp4netns", program: podmanOf, network: "slirp4netns"},
 }
 
@@ -75,9 +74,7 @@ func compare(measure func(*bed, uplink) (float64, error)) func(*bed) (string, er
 		of := make([][]float64, len(uplinks))
 		for range 3 {
 			for i, u := range uplinks {
-				if err := b.choose(u); err != nil {
-					return "", err
-				}
+				b.choose(u)
 				v, err := measure(b, u)
 				if err != nil {
 					return "", fmt.Errorf("%s: %w", u.name, err)
@@ -99,14 +96,10 @@ func compare(measure func(*bed, uplink) (float64, error)) func(*bed) (string, er
 	}
 }
 
-// choose makes u the uplink of the containers that start next; the one before ends with its holder.
-func (b *bed) choose(u uplink) error {
-	text := "[engine]\nruntime = \"runc\"\n"
-	if u.conf != "" {
-		text += fmt.Sprintf("[network]\ndefault_rootless_network_cmd = %q\n", u.conf)
-	}
+// choose makes u the uplink of the containers that start next, once the one before has ended with its holder.
+func (b *bed) choose(u uplink) {
+	b.env = append(b.env, "MOSS_UPLINK="+u.conf)
 	time.Sleep(1500 * time.Millisecond) // the holder's linger, which is a second here
-	return os.WriteFile(filepath.Join(b.dir, ".config", "containers", "containers.conf"), []byte(text), 0o600)
 }
 
 // netImage makes the image with the host's iperf3 and the libraries that it needs.
@@ -274,9 +267,7 @@ func connections(b *bed, u uplink) (rate, micros float64, err error) {
 // helpers measures what serves all containers of the default network together, and what each has for itself.
 func helpers(b *bed) (string, error) {
 	b.env = append(b.env, "MOSS_LINGER=1")
-	if err := b.choose(uplink{}); err != nil {
-		return "", err
-	}
+	b.choose(uplink{})
 	var shared, all, podman []string
 	started := 0
 	for _, n := range []int{1, 10, 100} {
