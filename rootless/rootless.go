@@ -8,15 +8,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
-	"github.com/mosscontainers/moss/pkg/scope"
 	"github.com/mosscontainers/moss/pkg/sys"
 	"github.com/mosscontainers/moss/rootless/nsenter"
 )
@@ -25,9 +24,11 @@ import (
 const (
 	envHolder = "_MOSS_HOLDER"
 	envJoin   = "_MOSS_JOIN"
+	envNetNS  = "_MOSS_NETNS"
 	envLinger = "_MOSS_LINGER"
 	envEntry  = "_MOSS_ENTRY"   // set while one of moss's programs becomes another
 	envFirst  = "_MOSS_ENTERED" // set while moss is executed again: entering is tried once
+	envPath   = "_MOSS_PATH"    // where the file is whose other program this one is
 )
 
 // Namespace is the user's namespace as this process sees it.
@@ -40,6 +41,7 @@ type Namespace struct {
 	ProgramID string
 
 	monitorTaken bool
+	revived      atomic.Int32 // pid of the holder that took the place of the one this process found
 }
 
 // Inside says whether this process is in the user's namespace (or is real root, which needs none).
@@ -71,6 +73,8 @@ func Prepare() error {
 		}
 	}
 	os.Unsetenv(envEntry)
+	program()
+	os.Unsetenv(envPath)
 	if !e.Joined {
 		return nil
 	}
@@ -84,6 +88,7 @@ func Prepare() error {
 // Pass makes an environment with which another program that is executed in this process is where this one is:
 // inside the namespace, with the lock.
 func Pass(env []string) ([]string, error) {
+	env = append(env, envPath+"="+Program())
 	e := nsenter.Result()
 	if !e.Joined {
 		return env, nil
@@ -92,6 +97,31 @@ func Pass(env []string) ([]string, error) {
 		return nil, err
 	}
 	return append(env, fmt.Sprintf("%s=%d %d %d %d", envEntry, e.UID, e.GID, e.Holder, e.LockFD)), nil
+}
+
+// Program is the path of the file that this program was started from.
+func Program() string { return program() }
+
+// program is found once, before others that are started from here could read the variable.
+var program = sync.OnceValue(func() string {
+	if path := os.Getenv(envPath); path != "" {
+		return path
+	}
+	path, err := os.Executable()
+	if err != nil || strings.HasPrefix(path, "/memfd:") {
+		return ""
+	}
+	return path
+})
+
+// Entry is an environment with which moss, started by somebody who is inside the namespace, knows that it is there too.
+// lockFD is its descriptor of users.lock. It is for later: who the holder is then, Revive finds out.
+func Entry(lockFD int) []string {
+	e := nsenter.Result()
+	if !e.Joined {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s=%d %d 0 %d", envEntry, e.UID, e.GID, lockFD)}
 }
 
 // UsersLock is the lock that keeps the namespace alive, held shared by this process; a child that
@@ -119,25 +149,60 @@ func (n *Namespace) Enter(ctx context.Context, member int) error {
 	}
 	defer lock.Unlock()
 	if _, ok := n.Holder(); !ok {
-		if err := n.hold(ctx, member); err != nil {
+		if err := n.hold(ctx, n.remains(member)); err != nil {
 			return err
 		}
 	}
 	// By descriptor: the program with all commands is a memory file, which has no path.
-	err = syscall.Exec("/proc/self/exe", os.Args, append(os.Environ(), envFirst+"=1"))
+	err = syscall.Exec("/proc/self/exe", os.Args, append(os.Environ(), envFirst+"=1", envPath+"="+Program()))
 	return fmt.Errorf("cannot execute moss again: %w", err)
+}
+
+// Revive gives the namespaces that this process is in a holder again, where theirs was killed, and says whether it made one.
+func (n *Namespace) Revive(ctx context.Context) (made bool, err error) {
+	lock, err := sys.LockFile(filepath.Join(n.Dir, "create.lock"), false)
+	if err != nil {
+		return false, fmt.Errorf("cannot lock the user namespace's directory: %w", err)
+	}
+	defer lock.Unlock()
+	pid, ok := n.Holder()
+	if !ok {
+		if err := n.hold(ctx, n.remains(0)); err != nil {
+			return false, err
+		}
+		pid, _ = n.Holder()
+	}
+	n.revived.Store(int32(pid))
+	return !ok, nil
+}
+
+// Held says that the holder which this process found still lives.
+func (n *Namespace) Held() bool {
+	pid, ok := n.Holder()
+	return ok && pid == n.holder()
+}
+
+// holder is the pid of the holder that this process found, 0 when there was none.
+func (n *Namespace) holder() int {
+	if pid := n.revived.Load(); pid != 0 {
+		return int(pid)
+	}
+	return nsenter.Result().Holder
 }
 
 // Holder reads who holds the namespace; ok is false when nobody living does.
 func (n *Namespace) Holder() (pid int, ok bool) {
-	return sys.ReadProcess(n.holderFile())
+	return sys.ReadProcess(n.HolderFile())
 }
+
+// HolderFile names the holder's process, as sys.WriteProcess does.
+func (n *Namespace) HolderFile() string { return filepath.Join(n.Dir, "holder") }
 
 // MonitorProgram is the sealed monitor program that the holder keeps, if it is the one that this moss
 // carries. Containers are started from it and so can never overwrite it. It is opened, since the holder may
 // be killed at any time.
 func (n *Namespace) MonitorProgram() (program *os.File, ok bool) {
-	pid := nsenter.Result().Holder
+	pid := n.holder()
 	if pid == 0 {
 		return nil, false
 	}
@@ -168,103 +233,15 @@ func (n *Namespace) Monitor() (pid int, control *os.File, ok bool) {
 	return e.Monitor, control, true
 }
 
-// ExitPipe is the path of a pipe that reports end of file when the holder ends.
-func (n *Namespace) ExitPipe() string { return holderFD(nsenter.Result().Holder, nsenter.HolderExit) }
+// ExitPipe is the path of a pipe whose readers are told by its end of file that the holder, and all others who have it open
+// for writing, have ended.
+func (n *Namespace) ExitPipe() string { return holderFD(n.holder(), nsenter.HolderExit) }
 
 // NetNS is the path of the user's network namespace.
 func (n *Namespace) NetNS() string {
-	return fmt.Sprintf("/proc/%d/ns/net", nsenter.Result().Holder)
+	return fmt.Sprintf("/proc/%d/ns/net", n.holder())
 }
-
-func (n *Namespace) holderFile() string { return filepath.Join(n.Dir, "holder") }
 
 func holderFD(pid, fd int) string { return fmt.Sprintf("/proc/%d/fd/%d", pid, fd) }
 
 func (n *Namespace) programName() string { return "moss-monitor-" + n.ProgramID }
-
-// hold starts the holder, maps its ids and records it.
-func (n *Namespace) hold(ctx context.Context, member int) error {
-	program, err := n.Program()
-	if err != nil {
-		return err
-	}
-	memfd, err := sys.SealedProgram(n.programName(), program)
-	if err != nil {
-		return err
-	}
-	defer memfd.Close()
-	users, err := os.OpenFile(filepath.Join(n.Dir, "users.lock"), os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return fmt.Errorf("cannot open the user namespace's lock: %w", err)
-	}
-	defer users.Close()
-	exitR, exitW, err := os.Pipe()
-	if err != nil {
-		return fmt.Errorf("cannot make a pipe: %w", err)
-	}
-	defer exitR.Close()
-	defer exitW.Close()
-	ours, theirs, err := sys.SocketPair()
-	if err != nil {
-		return err
-	}
-	defer ours.Close()
-
-	cmd := exec.Command("/proc/self/exe")
-	cmd.Args = []string{"moss-holder"}
-	cmd.Env = []string{envHolder + "=" + n.holderFile()}
-	if linger := os.Getenv("MOSS_LINGER"); linger != "" {
-		cmd.Env = append(cmd.Env, envLinger+"="+linger)
-	}
-	if member != 0 {
-		cmd.Env = append(cmd.Env, envJoin+"="+strconv.Itoa(member))
-	}
-	cmd.ExtraFiles = []*os.File{theirs, users, memfd, exitR, exitW}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	err = cmd.Start()
-	theirs.Close()
-	if err != nil {
-		return fmt.Errorf("cannot start the namespace's holder: %w", err)
-	}
-	if err := n.initialise(ctx, cmd.Process.Pid, member == 0, ours); err != nil {
-		return errors.Join(err, cmd.Process.Kill())
-	}
-	// It serves all of the user's containers, and is not to end with the unit or the session that this one belongs to.
-	// Where there is no systemd it stays.
-	_ = scope.Put(ctx, HostUID(), cmd.Process.Pid, scope.Engine)
-	return nil
-}
-
-// initialise maps the ids of a holder whose user namespace is fresh, and lets it go on.
-func (n *Namespace) initialise(ctx context.Context, pid int, fresh bool, holder *os.File) error {
-	var b [1]byte
-	if _, err := holder.Read(b[:]); err != nil {
-		return fmt.Errorf("cannot make a user namespace: its holder ended: %w", err)
-	}
-	if b[0] != 'u' {
-		return explain(syscall.Errno(b[0]))
-	}
-	if fresh {
-		mappings, err := Configured(ctx, HostUID(), HostGID())
-		if err != nil {
-			return err
-		}
-		if err := mappings.write(ctx, pid); err != nil {
-			return err
-		}
-	}
-	if _, err := holder.Write([]byte{'m'}); err != nil {
-		return fmt.Errorf("cannot reach the namespace's holder: %w", err)
-	}
-	// End of file: it is root in there, and closed its side.
-	if _, err := holder.Read(b[:]); err == nil {
-		return errors.New("cannot make a user namespace: its holder answered out of turn")
-	}
-	if _, err := sys.Identify(pid); err != nil {
-		return errors.New("cannot make a user namespace: its holder could not become root in it")
-	}
-	if err := sys.WriteProcess(n.holderFile(), pid); err != nil {
-		return fmt.Errorf("cannot record the user namespace: %w", err)
-	}
-	return nil
-}

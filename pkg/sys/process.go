@@ -127,14 +127,15 @@ func startTime(pid int) (uint64, error) {
 	return strconv.ParseUint(string(fields[19]), 10, 64)
 }
 
-// WriteProcess records a living process in a file, "PID STARTTIME", in one step.
-func WriteProcess(path string, pid int) error {
+// WriteProcess records a living process in a file, "PID STARTTIME" and what else is to be known of it, in one step.
+func WriteProcess(path string, pid int, words ...string) error {
 	p, err := Identify(pid)
 	if err != nil {
 		return err
 	}
 	temp := fmt.Sprintf("%s.%d", path, os.Getpid())
-	if err := os.WriteFile(temp, fmt.Appendf(nil, "%d %d\n", p.Pid, p.StartTime), 0o600); err != nil {
+	line := strings.Join(append([]string{strconv.Itoa(p.Pid), strconv.FormatUint(p.StartTime, 10)}, words...), " ")
+	if err := os.WriteFile(temp, []byte(line+"\n"), 0o600); err != nil {
 		return err
 	}
 	return os.Rename(temp, path)

@@ -145,18 +145,24 @@ static unsigned long long start_time(int pid)
 	return start;
 }
 
-static int join_user(int pid)
+static int join(const char *path, int kind)
 {
-	char path[64];
 	int fd, err;
 
-	snprintf(path, sizeof path, "/proc/%d/ns/user", pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -1;
-	err = setns(fd, CLONE_NEWUSER);
+	err = setns(fd, kind);
 	close(fd);
 	return err;
+}
+
+static int join_user(int pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof path, "/proc/%d/ns/user", pid);
+	return join(path, CLONE_NEWUSER);
 }
 
 /*
@@ -254,6 +260,14 @@ static void keep(unsigned linger, const char *record)
 	}
 }
 
+/* _MOSS_JOIN is a process in the user namespace that is to be kept, 0 for one that this process is in already. */
+static int enter_or_make_user(const char *member)
+{
+	if (member == NULL)
+		return unshare(CLONE_NEWUSER);
+	return atoi(member) == 0 ? 0 : join_user(atoi(member));
+}
+
 /*
  * The holder: keeps the user namespace, the user's network namespace and the descriptors it was given
  * alive for as long as somebody holds users.lock, and some seconds longer. Descriptors: see nsenter.h.
@@ -261,12 +275,12 @@ static void keep(unsigned linger, const char *record)
 static void hold(void)
 {
 	const char *linger_env = getenv("_MOSS_LINGER");
-	const char *member = getenv("_MOSS_JOIN");
+	const char *member = getenv("_MOSS_JOIN"), *netns = getenv("_MOSS_NETNS");
 	unsigned linger = linger_env ? (unsigned)atoi(linger_env) : 10;
 	char byte = 'u', path[4096];
 	int null;
 
-	if ((member ? join_user(atoi(member)) : unshare(CLONE_NEWUSER)) < 0 || unshare(CLONE_NEWNET) < 0)
+	if (enter_or_make_user(member) < 0 || (netns ? join(netns, CLONE_NEWNET) : unshare(CLONE_NEWNET)) < 0)
 		byte = (char)errno;
 	if (write(MOSS_HOLDER_SYNC, &byte, 1) != 1 || byte != 'u')
 		_exit(1);
@@ -293,8 +307,8 @@ static void hold(void)
 }
 
 /*
- * Reads <runtime dir>/moss/ns/holder, "PID STARTTIME", and joins it. The shared lock is taken before the file is
- * read: a holder that found no user has removed the file before it let go of its exclusive lock.
+ * Reads <runtime dir>/moss/ns/holder, "PID STARTTIME" and more, and joins it. The shared lock is taken before the file
+ * is read: a holder that found no user has removed the file before it let go of its exclusive lock.
  */
 static void enter_holder(void)
 {
