@@ -83,9 +83,7 @@ func (s *launch) connect(hostname string) (map[string]string, error) {
 		return nil, err
 	}
 	s.netns = a.NetNS
-	if a.Keep != nil {
-		s.keep = append(s.keep, a.Keep)
-	}
+	s.keep = append(s.keep, a.Keep...)
 	net := &s.l.State.Network
 	net.Address, net.Gateway, net.Interface, net.MAC = a.Address, a.Gateway, a.Interface, a.MAC.String()
 	names := network.Names{

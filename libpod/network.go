@@ -25,18 +25,31 @@ func (e *Engine) makeNetwork(ctx Context, c *spec.Container) (*pendingNetwork, e
 		return nil, err
 	}
 	n := &pendingNetwork{mode: mode, done: make(chan struct{})}
-	request := network.Request{
-		ContainerID: c.ID, Mode: mode, Published: len(c.Ports) > 0,
-		// Where the uplink leaves its traces is one of the user, as the namespace is, for all stores.
-		UserNetNS: e.userNetNS(), ExitPipe: e.NS.ExitPipe(), RunDir: filepath.Join(e.Config.RuntimeDir, "moss", "network"),
-		Outlive: outlive,
+	attach := func() {
+		request := e.networkRequest()
+		request.ContainerID, request.Mode, request.Published = c.ID, mode, len(c.Ports) > 0
+		n.a, n.err = network.Attach(ctx, request)
 	}
 	go func() {
 		defer close(n.done)
-		n.a, n.err = network.Attach(ctx, request)
+		if attach(); n.err == nil || !rootless.Rootless() || e.NS.Held() {
+			return
+		}
+		// The holder was killed after this process had joined what it kept.
+		if _, err := e.NS.Revive(ctx); err == nil {
+			attach()
+		}
 	}()
 	return n, nil
 }
+
+// networkRequest is what is the same for all containers.
+func (e *Engine) networkRequest() network.Request {
+	return network.Request{UserNetNS: e.userNetNS(), ExitPipe: e.NS.ExitPipe(), RunDir: e.networkDir(), Outlive: outlive}
+}
+
+// networkDir is where what serves the networks leaves its traces: one directory of the user, as the namespace is, for all stores.
+func (e *Engine) networkDir() string { return filepath.Join(e.Config.RuntimeDir, "moss", "network") }
 
 func (n *pendingNetwork) wait() (*network.Attachment, error) {
 	<-n.done

@@ -142,6 +142,9 @@ func (s *launch) prepare(ctx Context, pid int) (err error) {
 	if s.req.Ports, err = s.publication(); err != nil {
 		return err
 	}
+	if len(s.keep) > 0 {
+		s.req.Care = s.care()
+	}
 	if s.req.Record, err = s.l.Running(); err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ type Request struct {
 	// UserNetNS is the path of the user's network namespace, kept by the holder of the user's namespaces. ""
 	// is for real root, which has no holder: then the uplink keeps the namespace, and Attachment.Keep the uplink.
 	UserNetNS string
-	// ExitPipe is the path of a pipe whose only writer is that holder: when it ends, so does the uplink.
+	// ExitPipe is the path of a pipe that the holder has open: when nobody has it open for writing, the uplink ends.
 	ExitPipe string
 	// RunDir is a directory of the user (mode 0700) on a tmpfs. It is made when missing.
 	RunDir string
@@ -53,14 +53,14 @@ type Attachment struct {
 	Gateway   netip.Addr
 	MAC       net.HardwareAddr
 	Interface string
-	// Keep, when not nil, must stay open while the container lives: the uplink ends when nobody has it open
-	// any more. Only real root gets one.
-	Keep *os.File
+	// Keep must stay open while the container lives: the user's network namespace, which nothing else may keep once the
+	// holder was killed, and the pipe with which the uplink ends when nobody has it open any more.
+	Keep []*os.File
 }
 
 // Close closes the files.
 func (a *Attachment) Close() {
-	for _, f := range []*os.File{a.NetNS, a.Keep} {
+	for _, f := range append(a.Keep, a.NetNS) {
 		if f != nil {
 			f.Close()
 		}
@@ -86,18 +86,20 @@ func Attach(ctx context.Context, r Request) (*Attachment, error) {
 	return a, nil
 }
 
+func (r *Request) uplink() uplink {
+	return uplink{dir: r.RunDir, netns: r.UserNetNS, exitPipe: r.ExitPipe, outlive: r.Outlive}
+}
+
 // join connects a new namespace to the bridge of the user's.
 func (a *Attachment) join(ctx context.Context, r *Request) error {
 	if err := os.MkdirAll(r.RunDir, 0o700); err != nil {
 		return err
 	}
-	up := uplink{dir: r.RunDir, netns: r.UserNetNS, exitPipe: r.ExitPipe, outlive: r.Outlive}
-	user, keep, err := up.ensure(ctx)
-	a.Keep = keep
+	user, pipe, err := r.uplink().ensure(ctx)
+	a.Keep = []*os.File{user, pipe}
 	if err != nil {
 		return err
 	}
-	defer user.Close()
 	err = a.plug(user, r, filepath.Join(r.RunDir, "lock"))
 	if err == nil {
 		a.Interface, a.Gateway = Interface, gateway.Addr()

@@ -3,7 +3,6 @@ package network
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -26,49 +25,55 @@ type record struct {
 	NetNS   string      `json:"netns"` // as readlink(2) of /proc/PID/ns/net tells it: net:[INODE]
 }
 
-// ensure returns the user's network namespace with a living uplink. keep is nil unless the uplink lives
-// only as long as somebody has it open. Several may ask at once: one starts it, the others wait.
-func (u uplink) ensure(ctx context.Context) (netns, keep *os.File, err error) {
-	if u.netns == "" {
-		keep, err = u.openKeep()
-		if err != nil {
-			return nil, nil, err
-		}
+// ensure returns the user's network namespace with a living uplink, which lives as long as somebody has pipe open.
+// Several may ask at once: one starts it, the others wait.
+func (u uplink) ensure(ctx context.Context) (netns, pipe *os.File, err error) {
+	pipe, err = u.openPipe()
+	if err != nil {
+		return nil, nil, err
 	}
 	netns, ok := u.running()
 	if ok {
-		return netns, keep, nil
+		return netns, pipe, nil
 	}
 	lock, err := sys.LockFile(filepath.Join(u.dir, "uplink.lock"), false)
 	if err != nil {
-		return nil, keep, err
+		return nil, pipe, err
 	}
 	defer lock.Unlock()
 	netns, ok = u.running()
 	if ok {
-		return netns, keep, nil
+		return netns, pipe, nil
 	}
 	netns, err = u.start(ctx)
-	return netns, keep, err
+	return netns, pipe, err
 }
 
-func (u uplink) keepPath() string   { return filepath.Join(u.dir, "keep") }
 func (u uplink) recordPath() string { return filepath.Join(u.dir, "uplink.json") }
 
-// openKeep opens the pipe whose last writer's end is the uplink's end. It is opened for reading too, as
-// opening a pipe for writing alone waits for a reader; nothing ever goes through it.
-func (u uplink) openKeep() (*os.File, error) {
-	if err := sys.MakeFIFO(u.keepPath()); err != nil {
-		return nil, err
+// pipePath is the pipe whose last writer's end is the uplink's end: the holder's, or one of our own where there is none.
+func (u uplink) pipePath() string {
+	if u.netns != "" {
+		return u.exitPipe
 	}
-	return os.OpenFile(u.keepPath(), os.O_RDWR, 0)
+	return filepath.Join(u.dir, "keep")
+}
+
+// openPipe opens the pipe. It is opened for reading too, as opening a pipe for writing alone waits for a reader; nothing
+// ever goes through it.
+func (u uplink) openPipe() (*os.File, error) {
+	if u.netns == "" {
+		if err := sys.MakeFIFO(u.pipePath()); err != nil {
+			return nil, err
+		}
+	}
+	return os.OpenFile(u.pipePath(), os.O_RDWR, 0)
 }
 
 // running opens the user's network namespace if the recorded uplink lives in it.
 func (u uplink) running() (*os.File, bool) {
-	data, err := os.ReadFile(u.recordPath())
-	var rec record
-	if err != nil || json.Unmarshal(data, &rec) != nil || !rec.Process.Alive() {
+	rec, ok := u.read()
+	if !ok || !rec.Process.Alive() {
 		return nil, false
 	}
 	path := u.netns
@@ -86,6 +91,12 @@ func (u uplink) running() (*os.File, bool) {
 	return netns, true
 }
 
+func (u uplink) read() (rec record, ok bool) {
+	data, err := os.ReadFile(u.recordPath())
+	ok = err == nil && json.Unmarshal(data, &rec) == nil
+	return rec, ok
+}
+
 // start starts an uplink and records it. Its record is written last: one that died before has none.
 func (u uplink) start(ctx context.Context) (_ *os.File, err error) {
 	netns, err := u.openNetNS()
@@ -97,7 +108,7 @@ func (u uplink) start(ctx context.Context) (_ *os.File, err error) {
 			netns.Close()
 		}
 	}()
-	exit, err := u.openExit()
+	exit, err := sys.OpenPipeReader(u.pipePath())
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the pipe that ends the uplink: %w", err)
 	}
@@ -114,10 +125,14 @@ func (u uplink) start(ctx context.Context) (_ *os.File, err error) {
 	return netns, u.write(proc, netns)
 }
 
-// openNetNS opens the user's network namespace, or makes one where nobody keeps one.
+// openNetNS opens the user's network namespace. Where there is no holder, it is the one that a living container keeps, or
+// else a new one.
 func (u uplink) openNetNS() (netns *os.File, err error) {
 	if u.netns != "" {
 		return os.Open(u.netns)
+	}
+	if netns, ok := u.kept(); ok {
+		return netns, nil
 	}
 	err = sys.OnThread(func() (err error) {
 		netns, err = sys.UnshareNet()
@@ -126,16 +141,27 @@ func (u uplink) openNetNS() (netns *os.File, err error) {
 	return netns, err
 }
 
-// openExit opens the reading end: the end of file on it ends the uplink.
-func (u uplink) openExit() (*os.File, error) {
-	path := u.exitPipe
-	if u.netns == "" {
-		path = u.keepPath()
+// kept is the namespace of the last uplink, if a monitor still has it open.
+func (u uplink) kept() (*os.File, bool) {
+	rec, ok := u.read()
+	if !ok {
+		return nil, false
 	}
-	if path == "" {
-		return nil, errors.New("the holder of the user's namespaces has none")
+	pids, _ := sys.Pids()
+	for _, pid := range pids {
+		if comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); err != nil || string(comm) != "moss-monitor\n" {
+			continue
+		}
+		for path, name := range sys.Descriptors(pid) {
+			if name != rec.NetNS {
+				continue
+			}
+			if netns, err := os.Open(path); err == nil {
+				return netns, true
+			}
+		}
 	}
-	return sys.OpenPipeReader(path)
+	return nil, false
 }
 
 func (u uplink) write(proc sys.Process, netns *os.File) error {

@@ -15,10 +15,13 @@ func main() {
 	runtime.Stage()
 	own := runtime.New("/proc/self/exe") // containers are made with this program itself, unless another runtime is asked for
 	launcher := func(req *monitor.Request) (runtime.Launcher, error) {
+		if req.Care != nil {
+			own.Spare = req.Care.Pids
+		}
 		if req.Runtime != "" {
 			// Its root file system is mounted here, and must be gone with this process, and seen by nobody else: who
 			// clears the container's directory would clear the container.
-			return runtime.NewOCI(req.Runtime), sys.OwnMounts()
+			return runtime.NewOCI(req.Runtime, own.Spare), sys.OwnMounts()
 		}
 		return own, nil
 	}

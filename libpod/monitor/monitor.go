@@ -50,6 +50,7 @@ type monitor struct {
 	launcher runtime.Launcher
 	recorder Recorder
 	ports    io.Closer
+	keeper   *keeper // nil when there is nothing to watch
 	chosen   []spec.PortMapping
 	out      *output
 	in       *input
@@ -85,7 +86,10 @@ func Main(hooks Hooks) int {
 	_ = m.recorder.Began() // the run directory tells as well
 	closeAll(m.control, m.record)
 	m.control, m.record = nil, nil
-	lean := time.AfterFunc(time.Second, m.trim)
+	if m.req.Care != nil {
+		m.keeper = newKeeper(m.req.Care, m.users, m.trim)
+	}
+	lean := time.AfterFunc(time.Second, m.settleDown)
 	defer lean.Stop()
 	m.keep(context.Background(), l, handled)
 	return 0
@@ -403,6 +407,9 @@ func (m *monitor) rest(d time.Duration) bool {
 // end gives back what lasts longer than a life. Errors have no one to go to: what is left over is found
 // and removed by the container's next start or removal.
 func (m *monitor) end() {
+	if m.keeper != nil {
+		m.keeper.stop()
+	}
 	if m.ports != nil {
 		_ = m.ports.Close()
 	}
@@ -454,6 +461,14 @@ func (m *monitor) ignoreSignals(handled <-chan struct{}) {
 	signal.Stop(m.signals)
 	close(m.signals)
 	<-handled
+}
+
+// settleDown is for those who live longer than a command.
+func (m *monitor) settleDown() {
+	if m.keeper != nil {
+		m.keeper.start()
+	}
+	m.trim()
 }
 
 // idleMemory is from where on a monitor collects garbage: it makes little. The collector's regular runs, every two minutes, would

@@ -32,6 +32,8 @@ type Request struct {
 	Record json.RawMessage `json:"record,omitempty"`
 	// Ports is for the Ports hook, which binds them before the process starts: published.Ports. Nil has none.
 	Ports json.RawMessage `json:"ports,omitempty"`
+	// Care is about what the container's network needs; nil needs nothing.
+	Care *Care `json:"care,omitempty"`
 	// Start goes on from created to started without being told: one round trip less.
 	Start bool `json:"start,omitempty"`
 }

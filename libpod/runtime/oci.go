@@ -23,10 +23,13 @@ import (
 // NewOCI is a launcher that runs an OCI runtime such as runc or crun: binary is a path, or a name to look for in PATH.
 //
 // The caller is in a mount namespace of its own, because the root file system is mounted there, and is a child
-// subreaper, because the container's first process is an orphan of the runtime's.
-func NewOCI(binary string) Launcher { return &oci{binary} }
+// subreaper, because the container's first process is an orphan of the runtime's. spare is as Own.Spare.
+func NewOCI(binary string, spare func() []int) Launcher { return &oci{binary, spare} }
 
-type oci struct{ binary string }
+type oci struct {
+	binary string
+	spare  func() []int
+}
 
 // ociProcess is a container in the hands of a runtime.
 type ociProcess struct {
@@ -242,7 +245,7 @@ func (p *ociProcess) Wait() (int, error) {
 		if p.ownPIDs {
 			return exitCode(status), nil
 		}
-		return exitCode(status), killChildren()
+		return exitCode(status), killChildren(p.runtime.spare)
 	}
 }
 

@@ -6,15 +6,21 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 )
 
 // killChildren ends and reaps all children of this process, again and again, because those of a child
-// become ours when it ends. It is how a container without cgroup and PID namespace ends.
-func killChildren() error {
+// become ours when it ends. It is how a container without cgroup and PID namespace ends. spare, which may be nil, names those
+// that are not the container's.
+func killChildren(spare func() []int) error {
 	for {
 		pids, err := children()
+		if err == nil && spare != nil {
+			others := spare()
+			pids = slices.DeleteFunc(pids, func(pid int) bool { return slices.Contains(others, pid) })
+		}
 		if err != nil || len(pids) == 0 {
 			return err
 		}

@@ -17,7 +17,7 @@ import (
 // file such as /proc/PID/fd/N: a container can see it as /proc/self/exe and must not be able to write to it.
 //
 // The caller is root of the user's user namespace, or of the host. When a container has no PID namespace of
-// its own, the caller is to be a child subreaper with no other children: Wait kills what it finds below it.
+// its own, the caller is to be a child subreaper with no other children but those of Spare: Wait kills what it finds below it.
 //
 // A container dies with the thread that called Create: the caller stays on its own (runtime.LockOSThread) for as long
 // as the container is to live.
@@ -26,6 +26,8 @@ func New(exe string) *Own { return &Own{exe: exe} }
 // Own is Moss's own launcher.
 type Own struct {
 	exe string
+	// Spare, when not nil, names children of the caller that are not a container's.
+	Spare func() []int
 	// ready is a stage that waits for its order in these new namespaces, nil when there is none.
 	ready  *process
 	spaces *namespaces
@@ -106,7 +108,7 @@ func (l *Own) create(b Encoded, io Stdio, netns, start *os.File, devices bool) (
 	if err != nil {
 		return nil, joinErrors(err, group.destroy())
 	}
-	p.group = group
+	p.group, p.spare = group, l.Spare
 	p.ownPIDs = spaces.fresh&sys.ClonePID != 0
 	return p, nil
 }

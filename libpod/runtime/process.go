@@ -23,6 +23,7 @@ type process struct {
 	ownPIDs bool
 	// extra is a process in somebody else's container, which Wait must not end.
 	extra bool
+	spare func() []int // Own.Spare
 }
 
 func (p *process) Pid() int { return p.pid }
@@ -87,7 +88,7 @@ func (p *process) Wait() (int, error) {
 	if p.group.path != "" {
 		return code, p.group.kill()
 	}
-	return code, killChildren()
+	return code, killChildren(p.spare)
 }
 
 // exitCode is a status as a shell counts it.

@@ -167,9 +167,9 @@ func launchers(t *testing.T) map[string]runtime.Launcher {
 	t.Helper()
 	list := map[string]runtime.Launcher{"own": runtime.New(program(t))}
 	if path, err := exec.LookPath("runc"); err == nil {
-		list["runc"] = runtime.NewOCI(path)
+		list["runc"] = runtime.NewOCI(path, nil)
 	}
-	list["moss runtime"] = runtime.NewOCI(ownRuntime(t))
+	list["moss runtime"] = runtime.NewOCI(ownRuntime(t), nil)
 	return list
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mosscontainers/moss/libpod"
 	"github.com/mosscontainers/moss/libpod/embedded"
 	"github.com/mosscontainers/moss/pkg/config"
 	"github.com/mosscontainers/moss/pkg/errdefs"
@@ -31,6 +32,7 @@ func commands(app *App, args []string) []*cobra.Command {
 		name string
 		make func(*App) *cobra.Command
 	}{
+		{libpod.HealCommand, newHealCommand},
 		{"attach", newAttachCommand},
 		{"create", newCreateCommand},
 		{"exec", newExecCommand},

@@ -1,0 +1,246 @@
+package monitor
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/mosscontainers/moss/pkg/sys"
+)
+
+// Care says what serves the networks of all of the user's containers, and how it is brought back when it was killed: the
+// monitors of those who need it watch it, so that nobody else must run for that.
+type Care struct {
+	// Watch are files that name processes: those of sys.WriteProcess, or JSON with a sys.Process as "process". One that is
+	// missing names none.
+	Watch []string `json:"watch"`
+	// Lock is a file; who has locked it brings back what has ended.
+	Lock string `json:"lock"`
+	// Command does that, with Env, inside the user's namespace. CareUsersLock is its users.lock.
+	Command []string `json:"command"`
+	Env     []string `json:"env"`
+	// Log is a file for what it says.
+	Log string `json:"log"`
+}
+
+// Pids are the processes that are watched: the monitor that had them started is their parent.
+func (c *Care) Pids() []int {
+	var pids []int
+	for _, path := range c.Watch {
+		if p, ok := readProcess(path); ok {
+			pids = append(pids, p.Pid)
+		}
+	}
+	return pids
+}
+
+// CareUsersLock is the descriptor of users.lock in Care.Command: the first after the standard ones.
+const CareUsersLock = 3
+
+const (
+	// busyPause is how long to wait for another monitor that is at it.
+	busyPause = 50 * time.Millisecond
+	// A command that does not help is tried again, less and less often.
+	firstCarePause, longCarePause = 250 * time.Millisecond, time.Minute
+	// crashPause bounds that where it does help, but not for long.
+	crashPause = 500 * time.Millisecond
+	// maxCareLog is the size from which a log is begun anew.
+	maxCareLog = 64 << 10
+)
+
+// keeper watches over what a Care names.
+type keeper struct {
+	care  *Care
+	users *os.File // for the command; nil as real root
+	after func()   // gives back the memory that bringing something back took
+
+	mu      sync.Mutex
+	waiting *sys.Exits    // what is waited for
+	quit    chan struct{} // closed to end
+	done    chan struct{} // closed at the end; nil before the start
+}
+
+func newKeeper(care *Care, users *os.File, after func()) *keeper {
+	return &keeper{care: care, users: users, after: after, quit: make(chan struct{})}
+}
+
+// start begins to watch; it is nothing after stop.
+func (k *keeper) start() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.stopped() {
+		return
+	}
+	k.done = make(chan struct{})
+	go k.keep()
+}
+
+// stop ends that. A command that runs goes on.
+func (k *keeper) stop() {
+	k.mu.Lock()
+	close(k.quit)
+	if k.waiting != nil {
+		k.waiting.Close()
+	}
+	done := k.done
+	k.mu.Unlock()
+	if done != nil {
+		<-done
+	}
+}
+
+func (k *keeper) stopped() bool {
+	select {
+	case <-k.quit:
+		return true
+	default:
+		return false
+	}
+}
+
+// keep waits for an end and has what ended brought back, until stop.
+func (k *keeper) keep() {
+	defer close(k.done)
+	var pause time.Duration
+	for !k.stopped() {
+		processes, whole := k.processes()
+		if whole {
+			began := time.Now()
+			if k.wait(processes) != nil {
+				k.rest(longCarePause) // out of descriptors, which its container may be to blame for
+			}
+			if pause = min(pause, crashPause); time.Since(began) > crashPause {
+				pause = 0
+			}
+			continue
+		}
+		closeAll(processes...)
+		if !k.rest(pause) {
+			return
+		}
+		if k.bringBack() {
+			pause = min(max(2*pause, firstCarePause), longCarePause)
+		} else {
+			k.rest(busyPause)
+		}
+	}
+}
+
+// processes opens what is watched; whole says that all of it lives.
+func (k *keeper) processes() (pidfds []*os.File, whole bool) {
+	whole = true
+	for _, path := range k.care.Watch {
+		p, ok := readProcess(path)
+		if !ok {
+			continue
+		}
+		pidfd, err := p.Open()
+		if err != nil {
+			whole = false
+			continue
+		}
+		pidfds = append(pidfds, pidfd)
+	}
+	return pidfds, whole
+}
+
+// readProcess reads a file of Care.Watch.
+func readProcess(path string) (p sys.Process, ok bool) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return p, false
+	}
+	var record struct{ Process sys.Process }
+	if json.Unmarshal(data, &record) == nil {
+		return record.Process, true
+	}
+	_, err = fmt.Sscanf(string(data), "%d %d", &p.Pid, &p.StartTime)
+	if err == nil {
+		p.BootID, err = sys.BootID() // the file does not survive a boot
+	}
+	return p, err == nil
+}
+
+// wait waits until one of the processes has ended, or stop.
+func (k *keeper) wait(pidfds []*os.File) error {
+	exits, err := sys.WatchExits(pidfds...)
+	if err != nil {
+		return err
+	}
+	defer exits.Close()
+	k.mu.Lock()
+	k.waiting = exits
+	stopped := k.stopped()
+	k.mu.Unlock()
+	if !stopped {
+		_ = exits.Wait() // of one that is closed it fails, as it should
+	}
+	k.mu.Lock()
+	k.waiting = nil
+	k.mu.Unlock()
+	return nil
+}
+
+// rest pauses; false when it was ended.
+func (k *keeper) rest(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-k.quit:
+		return false
+	}
+}
+
+// bringBack runs the command, unless somebody else does, or has. It says whether it ran.
+func (k *keeper) bringBack() (tried bool) {
+	lock, ok, err := sys.TryLockFile(k.care.Lock)
+	if err != nil || !ok {
+		return err != nil
+	}
+	defer lock.Unlock()
+	processes, whole := k.processes()
+	closeAll(processes...)
+	if whole {
+		return false
+	}
+	if child, err := k.run(); err == nil {
+		if pidfd, err := sys.OpenPidfd(child.Pid); err == nil {
+			_ = k.wait([]*os.File{pidfd}) // unlike child.Wait it can be ended
+		}
+		if !k.stopped() {
+			_, _ = child.Wait() // whoever collects orphans may have been quicker
+		}
+	}
+	k.after()
+	return true
+}
+
+// run starts the command.
+func (k *keeper) run() (*sys.Child, error) {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return nil, err
+	}
+	defer null.Close()
+	log, err := k.openLog()
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	c := k.care
+	return sys.Spawn(c.Command[0], c.Command, "/", c.Env, []*os.File{null, log, log, k.users}, &syscall.SysProcAttr{Setsid: true})
+}
+
+// openLog opens the log, and begins it anew when it has become long.
+func (k *keeper) openLog() (*os.File, error) {
+	flags := os.O_CREATE | os.O_WRONLY | os.O_APPEND
+	if info, err := os.Stat(k.care.Log); err == nil && info.Size() > maxCareLog {
+		flags |= os.O_TRUNC
+	}
+	return os.OpenFile(k.care.Log, flags, 0o600)
+}
