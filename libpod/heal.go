@@ -37,7 +37,7 @@ func (e *Engine) care() *monitor.Care {
 	}
 	dir := e.networkDir()
 	return &monitor.Care{
-		Watch:   []string{e.NS.HolderFile(), filepath.Join(dir, "uplink.json")},
+		Watch:   []string{e.NS.HolderFile(), network.UplinkFile(dir)},
 		Lock:    filepath.Join(dir, "heal.lock"),
 		Log:     filepath.Join(dir, "log"),
 		Command: []string{program, HealCommand},

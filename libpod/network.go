@@ -1,8 +1,11 @@
 package libpod
 
 import (
+	"errors"
+	"io/fs"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/mosscontainers/moss/network"
 	"github.com/mosscontainers/moss/pkg/spec"
@@ -32,15 +35,33 @@ func (e *Engine) makeNetwork(ctx Context, c *spec.Container) (*pendingNetwork, e
 	}
 	go func() {
 		defer close(n.done)
-		if attach(); n.err == nil || !rootless.Rootless() || e.NS.Held() {
-			return
-		}
-		// The holder was killed after this process had joined what it kept.
-		if _, err := e.NS.Revive(ctx); err == nil {
+		attach()
+		for try := 0; try < reviveTries && n.lacksHolder(); try++ {
+			if e.revive(ctx) != nil {
+				return
+			}
 			attach()
 		}
 	}()
 	return n, nil
+}
+
+// reviveTries bounds how long a holder may take to die.
+const reviveTries = 100
+
+// lacksHolder says that the network could not be made as those look whose holder was killed after they had joined what it kept.
+func (n *pendingNetwork) lacksHolder() bool {
+	return rootless.Rootless() && (errors.Is(n.err, fs.ErrNotExist) || errors.Is(n.err, fs.ErrPermission))
+}
+
+// revive sees to it that the namespaces have a holder. One that is being killed looks alive for a moment.
+func (e *Engine) revive(ctx Context) error {
+	if e.NS.Held() {
+		time.Sleep(time.Millisecond)
+		return ctx.Err()
+	}
+	_, err := e.NS.Revive(ctx)
+	return err
 }
 
 // networkRequest is what is the same for all containers.

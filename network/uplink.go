@@ -3,6 +3,7 @@ package network
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -48,6 +49,9 @@ func (u uplink) ensure(ctx context.Context) (netns, pipe *os.File, err error) {
 	netns, err = u.start(ctx)
 	return netns, pipe, err
 }
+
+// UplinkFile names the process of the uplink (sys.WriteProcess), for those who watch it; runDir is Request.RunDir.
+func UplinkFile(runDir string) string { return filepath.Join(runDir, "uplink") }
 
 func (u uplink) recordPath() string { return filepath.Join(u.dir, "uplink.json") }
 
@@ -177,7 +181,14 @@ func (u uplink) write(proc sys.Process, netns *os.File) error {
 	if err := os.WriteFile(tmp, data, 0o600); err != nil {
 		return err
 	}
-	return os.Rename(tmp, u.recordPath())
+	if err := os.Rename(tmp, u.recordPath()); err != nil {
+		return err
+	}
+	err = sys.WriteProcess(UplinkFile(u.dir), proc.Pid)
+	if errors.Is(err, os.ErrProcessDone) {
+		return nil // who asks next starts another
+	}
+	return err
 }
 
 // identity is the kernel's name of a namespace.

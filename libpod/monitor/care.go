@@ -1,7 +1,6 @@
 package monitor
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"sync"
@@ -14,8 +13,7 @@ import (
 // Care says what serves the networks of all of the user's containers, and how it is brought back when it was killed: the
 // monitors of those who need it watch it, so that nobody else must run for that.
 type Care struct {
-	// Watch are files that name processes: those of sys.WriteProcess, or JSON with a sys.Process as "process". One that is
-	// missing names none.
+	// Watch are files that name processes (sys.WriteProcess). One that is missing names none.
 	Watch []string `json:"watch"`
 	// Lock is a file; who has locked it brings back what has ended.
 	Lock string `json:"lock"`
@@ -30,11 +28,22 @@ type Care struct {
 func (c *Care) Pids() []int {
 	var pids []int
 	for _, path := range c.Watch {
-		if p, ok := readProcess(path); ok {
+		if p, err := sys.RecordedProcess(path); err == nil {
 			pids = append(pids, p.Pid)
 		}
 	}
 	return pids
+}
+
+// Tell adds an event to the log. It is nothing on nil.
+func (c *Care) Tell(event string) {
+	if c == nil {
+		return
+	}
+	if log, err := c.openLog(); err == nil {
+		defer log.Close() // a full disk must not end anything
+		fmt.Fprintln(log, time.Now().Format(time.RFC3339), event)
+	}
 }
 
 // CareUsersLock is the descriptor of users.lock in Care.Command: the first after the standard ones.
@@ -55,7 +64,7 @@ const (
 type keeper struct {
 	care  *Care
 	users *os.File // for the command; nil as real root
-	after func()   // gives back the memory that bringing something back took
+	lean  func()   // gives back memory, before a wait that may take months
 
 	mu      sync.Mutex
 	waiting *sys.Exits    // what is waited for
@@ -63,8 +72,8 @@ type keeper struct {
 	done    chan struct{} // closed at the end; nil before the start
 }
 
-func newKeeper(care *Care, users *os.File, after func()) *keeper {
-	return &keeper{care: care, users: users, after: after, quit: make(chan struct{})}
+func newKeeper(care *Care, users *os.File, lean func()) *keeper {
+	return &keeper{care: care, users: users, lean: lean, quit: make(chan struct{})}
 }
 
 // start begins to watch; it is nothing after stop.
@@ -109,7 +118,7 @@ func (k *keeper) keep() {
 		processes, whole := k.processes()
 		if whole {
 			began := time.Now()
-			if k.wait(processes) != nil {
+			if k.wait(processes, k.lean) != nil {
 				k.rest(longCarePause) // out of descriptors, which its container may be to blame for
 			}
 			if pause = min(pause, crashPause); time.Since(began) > crashPause {
@@ -133,8 +142,8 @@ func (k *keeper) keep() {
 func (k *keeper) processes() (pidfds []*os.File, whole bool) {
 	whole = true
 	for _, path := range k.care.Watch {
-		p, ok := readProcess(path)
-		if !ok {
+		p, err := sys.RecordedProcess(path)
+		if err != nil {
 			continue
 		}
 		pidfd, err := p.Open()
@@ -147,25 +156,8 @@ func (k *keeper) processes() (pidfds []*os.File, whole bool) {
 	return pidfds, whole
 }
 
-// readProcess reads a file of Care.Watch.
-func readProcess(path string) (p sys.Process, ok bool) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return p, false
-	}
-	var record struct{ Process sys.Process }
-	if json.Unmarshal(data, &record) == nil {
-		return record.Process, true
-	}
-	_, err = fmt.Sscanf(string(data), "%d %d", &p.Pid, &p.StartTime)
-	if err == nil {
-		p.BootID, err = sys.BootID() // the file does not survive a boot
-	}
-	return p, err == nil
-}
-
-// wait waits until one of the processes has ended, or stop.
-func (k *keeper) wait(pidfds []*os.File) error {
+// wait waits until one of the processes has ended, or stop. It calls before when all is ready for that.
+func (k *keeper) wait(pidfds []*os.File, before func()) error {
 	exits, err := sys.WatchExits(pidfds...)
 	if err != nil {
 		return err
@@ -176,6 +168,7 @@ func (k *keeper) wait(pidfds []*os.File) error {
 	stopped := k.stopped()
 	k.mu.Unlock()
 	if !stopped {
+		before()
 		_ = exits.Wait() // of one that is closed it fails, as it should
 	}
 	k.mu.Lock()
@@ -210,13 +203,12 @@ func (k *keeper) bringBack() (tried bool) {
 	}
 	if child, err := k.run(); err == nil {
 		if pidfd, err := sys.OpenPidfd(child.Pid); err == nil {
-			_ = k.wait([]*os.File{pidfd}) // unlike child.Wait it can be ended
+			_ = k.wait([]*os.File{pidfd}, func() {}) // unlike child.Wait it can be ended
 		}
 		if !k.stopped() {
 			_, _ = child.Wait() // whoever collects orphans may have been quicker
 		}
 	}
-	k.after()
 	return true
 }
 
@@ -227,7 +219,7 @@ func (k *keeper) run() (*sys.Child, error) {
 		return nil, err
 	}
 	defer null.Close()
-	log, err := k.openLog()
+	log, err := k.care.openLog()
 	if err != nil {
 		return nil, err
 	}
@@ -237,10 +229,10 @@ func (k *keeper) run() (*sys.Child, error) {
 }
 
 // openLog opens the log, and begins it anew when it has become long.
-func (k *keeper) openLog() (*os.File, error) {
+func (c *Care) openLog() (*os.File, error) {
 	flags := os.O_CREATE | os.O_WRONLY | os.O_APPEND
-	if info, err := os.Stat(k.care.Log); err == nil && info.Size() > maxCareLog {
+	if info, err := os.Stat(c.Log); err == nil && info.Size() > maxCareLog {
 		flags |= os.O_TRUNC
 	}
-	return os.OpenFile(k.care.Log, flags, 0o600)
+	return os.OpenFile(c.Log, flags, 0o600)
 }

@@ -87,7 +87,8 @@ func Main(hooks Hooks) int {
 	closeAll(m.control, m.record)
 	m.control, m.record = nil, nil
 	if m.req.Care != nil {
-		m.keeper = newKeeper(m.req.Care, m.users, m.trim)
+		// Once it waits: what its stack grew to can be given back too.
+		m.keeper = newKeeper(m.req.Care, m.users, func() { time.AfterFunc(100*time.Millisecond, m.trim) })
 	}
 	lean := time.AfterFunc(time.Second, m.settleDown)
 	defer lean.Stop()
@@ -465,10 +466,11 @@ func (m *monitor) ignoreSignals(handled <-chan struct{}) {
 
 // settleDown is for those who live longer than a command.
 func (m *monitor) settleDown() {
-	if m.keeper != nil {
-		m.keeper.start()
+	if m.keeper == nil {
+		m.trim()
+		return
 	}
-	m.trim()
+	m.keeper.start() // which leaves some to be given back too
 }
 
 // idleMemory is from where on a monitor collects garbage: it makes little. The collector's regular runs, every two minutes, would

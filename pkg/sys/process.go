@@ -141,16 +141,21 @@ func WriteProcess(path string, pid int, words ...string) error {
 	return os.Rename(temp, path)
 }
 
-// ReadProcess reads what WriteProcess recorded; ok is false when that process does not live.
-func ReadProcess(path string) (pid int, ok bool) {
+// RecordedProcess is the process that WriteProcess recorded, of this boot, living or not.
+func RecordedProcess(path string) (p Process, err error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return 0, false
+		return p, err
 	}
-	var start uint64
-	if _, err := fmt.Sscanf(string(text), "%d %d", &pid, &start); err != nil {
-		return 0, false
+	if _, err := fmt.Sscanf(string(text), "%d %d", &p.Pid, &p.StartTime); err != nil {
+		return p, fmt.Errorf("cannot understand %s: %w", path, err)
 	}
-	p, err := Identify(pid)
-	return pid, err == nil && p.StartTime == start
+	p.BootID, err = BootID()
+	return p, err
+}
+
+// ReadProcess reads what WriteProcess recorded; ok is false when that process does not live.
+func ReadProcess(path string) (pid int, ok bool) {
+	p, err := RecordedProcess(path)
+	return p.Pid, err == nil && p.Alive()
 }
