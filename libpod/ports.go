@@ -13,5 +13,5 @@ func (s *launch) publication() (json.RawMessage, error) {
 	if len(s.c.Ports) == 0 || !net.Address.IsValid() {
 		return nil, nil
 	}
-	return json.Marshal(published.Ports{Address: net.Address.Addr(), Gateway: net.Gateway, Mappings: s.c.Ports})
+	return json.Marshal(published.Ports{Address: net.Address.Addr(), Gateway: net.Gateway, Mappings: s.c.Ports, Last: net.Ports})
 }

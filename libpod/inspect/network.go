@@ -54,10 +54,7 @@ func networkSettings(name string, c *spec.Container, r *state.Record) NetworkSet
 func portBindings(ports []spec.PortMapping, everywhere string) map[string][]PortBinding {
 	bindings := map[string][]PortBinding{}
 	for _, p := range ports {
-		b := PortBinding{HostIP: cmp.Or(p.HostIP, everywhere)}
-		if p.HostPort != 0 {
-			b.HostPort = strconv.Itoa(int(p.HostPort))
-		}
+		b := PortBinding{HostIP: cmp.Or(p.HostIP, everywhere), HostPort: p.HostPorts()}
 		bindings[portName(p)] = append(bindings[portName(p)], b)
 	}
 	return bindings

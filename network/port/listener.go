@@ -4,8 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
-	"net/netip"
+	"strings"
 	"syscall"
 	"time"
 
@@ -22,45 +23,44 @@ type listener struct {
 	spec   port.Spec
 	id     int // of the driver; 0 is not bound
 	log    io.Writer
-	failed chan struct{} // has an element when the driver has given up
+	tell   func(event string)
+	failed chan string // has an element when the driver has given up: why
 }
 
 // Write is the driver's log.
 func (l *listener) Write(line []byte) (int, error) {
 	if bytes.HasPrefix(line, []byte("accept: ")) || bytes.HasPrefix(line, []byte("Stopping proxy")) {
 		select {
-		case l.failed <- struct{}{}:
+		case l.failed <- string(bytes.TrimSpace(line)):
 		default:
 		}
 	}
 	return l.log.Write(line)
 }
 
-// bind binds the port, and chooses one where none is given.
-func (l *listener) bind(ctx context.Context, m *spec.PortMapping, addr netip.Addr) error {
-	const tries = 16 // somebody may take a port between our choice and our bind
-	chosen := *m
-	for try := 0; ; try++ {
-		if m.HostPort == 0 {
-			free, err := freePort(m.Protocol, m.HostIP)
-			if err != nil {
-				return explain(err, chosen)
-			}
-			chosen.HostPort = free
+// bind binds the port, or one of those to choose from.
+func (l *listener) bind(ctx context.Context, m *spec.PortMapping, o Options) (err error) {
+	for number, none := range candidates(*m, o.Last) {
+		if none != nil {
+			return explain(none, *m)
 		}
 		l.spec = port.Spec{
-			Proto: chosen.Protocol, ParentIP: chosen.HostIP, ParentPort: int(chosen.HostPort),
-			ChildIP: addr.String(), ChildPort: int(chosen.ContainerPort),
+			Proto: network(*m), ParentIP: m.HostIP, ParentPort: int(number),
+			ChildIP: o.Address.String(), ChildPort: int(m.ContainerPort),
 		}
-		err := l.add(ctx)
-		if err == nil {
-			*m = chosen
+		if err = l.add(ctx); err == nil {
+			m.HostPort, m.HostEnd = number, 0
 			return nil
 		}
-		if m.HostPort != 0 || try == tries || !errors.Is(err, syscall.EADDRINUSE) {
-			return explain(err, chosen)
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			break
 		}
 	}
+	asked := *m
+	if asked.HostEnd == 0 {
+		asked.HostPort = uint16(l.spec.ParentPort)
+	}
+	return explain(err, asked)
 }
 
 func (l *listener) add(ctx context.Context) error {
@@ -83,14 +83,16 @@ func (l *listener) unbind() error {
 // keep binds the port again whenever the driver has given it up, until ctx ends. Connections that were open are
 // closed then, which sets free what was short.
 func (l *listener) keep(ctx context.Context) {
-	const pause = 100 * time.Millisecond
+	const firstPause, longPause = 100 * time.Millisecond, 5 * time.Second
 	for {
+		why := ""
 		select {
 		case <-ctx.Done():
 			return
-		case <-l.failed:
+		case why = <-l.failed:
 		}
-		for bound := false; !bound; {
+		bound := false
+		for pause := firstPause; !bound; pause = min(2*pause, longPause) {
 			select {
 			case <-ctx.Done():
 				return
@@ -98,5 +100,6 @@ func (l *listener) keep(ctx context.Context) {
 			}
 			bound = l.unbind() == nil && l.add(ctx) == nil
 		}
+		l.tell(fmt.Sprintf("the port %d/%s was closed (%s) and is open again", l.spec.ParentPort, strings.TrimRight(l.spec.Proto, "46"), why))
 	}
 }

@@ -33,8 +33,10 @@ type Options struct {
 	Address  netip.Addr         // the container's, IPv4
 	Gateway  netip.Addr         // stands for clients whose own address cannot be kept
 	Mappings []spec.PortMapping // HostPort 0 is "choose one"
+	Last     []spec.PortMapping // of an earlier Serve: ports that were chosen then are preferred
 	Dir      string             // a directory of the container on a tmpfs, for a socket
 	Log      io.Writer          // what goes wrong with single connections; nil is nowhere
+	Tell     func(event string) // is told of a port that had to be opened again; nil is nobody
 }
 
 // Server holds published ports open.
@@ -64,7 +66,7 @@ func Serve(ctx context.Context, o Options) (_ *Server, err error) {
 		return nil, fmt.Errorf("cannot publish ports: %w", err)
 	}
 	for i, l := range s.listeners {
-		if err := l.bind(ctx, &s.Mappings[i], o.Address); err != nil {
+		if err := l.bind(ctx, &s.Mappings[i], o); err != nil {
 			return nil, err
 		}
 		s.keepers.Go(func() { l.keep(serving) })
@@ -81,11 +83,14 @@ func (s *Server) open(o Options) (err error) {
 	if o.Log == nil {
 		o.Log = io.Discard
 	}
+	if o.Tell == nil {
+		o.Tell = func(string) {}
+	}
 	dir := "/proc/self/fd/" + strconv.Itoa(int(s.dir.Fd()))
 	// The pipe is for a child in another process, the socket may be left from one that was killed.
 	var socket string
 	for range s.Mappings {
-		l := &listener{log: o.Log, failed: make(chan struct{}, 1)}
+		l := &listener{log: o.Log, tell: o.Tell, failed: make(chan string, 1)}
 		if l.driver, err = parent.NewDriver(l, dir, true); err != nil {
 			return err
 		}
@@ -125,25 +130,6 @@ func (s *Server) Close() error {
 	return errors.Join(errs...)
 }
 
-// freePort lets the kernel choose a port.
-func freePort(proto, ip string) (uint16, error) {
-	at := net.JoinHostPort(ip, "0")
-	if strings.HasPrefix(proto, "udp") {
-		conn, err := net.ListenPacket(proto, at)
-		if err != nil {
-			return 0, err
-		}
-		defer conn.Close()
-		return uint16(conn.LocalAddr().(*net.UDPAddr).Port), nil
-	}
-	ln, err := net.Listen(proto, at)
-	if err != nil {
-		return 0, err
-	}
-	defer ln.Close()
-	return uint16(ln.Addr().(*net.TCPAddr).Port), nil
-}
-
 // remove removes files that may be missing.
 func remove(paths []string) error {
 	var errs []error
@@ -162,6 +148,8 @@ func explain(err error, m spec.PortMapping) error {
 		at = fmt.Sprintf("%s/%s", net.JoinHostPort(m.HostIP, strconv.Itoa(int(m.HostPort))), m.Protocol)
 	}
 	switch {
+	case m.HostEnd != 0 && errors.Is(err, syscall.EADDRINUSE):
+		return errdefs.Errorf(errdefs.ErrConflict, "cannot publish one of the ports %s/%s: all are in use", m.HostPorts(), m.Protocol)
 	case errors.Is(err, syscall.EADDRINUSE), strings.HasPrefix(err.Error(), "conflict with ID"):
 		return errdefs.Errorf(errdefs.ErrConflict, "cannot publish port %s: it is in use%s", at, by(m))
 	case errors.Is(err, syscall.EADDRNOTAVAIL):

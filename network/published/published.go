@@ -17,4 +17,6 @@ type Ports struct {
 	Address  netip.Addr         `json:"address"` // see port.Options
 	Gateway  netip.Addr         `json:"gateway"`
 	Mappings []spec.PortMapping `json:"mappings"`
+	// Last are the mappings of the container's last life: a port that was chosen then is chosen again if it can be had.
+	Last []spec.PortMapping `json:"last,omitempty"`
 }

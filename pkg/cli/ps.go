@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -249,16 +250,33 @@ func publishedPorts(c *state.Container) []spec.PortMapping {
 	return c.Spec.Ports
 }
 
+// portsOf writes ports that follow each other as a range.
 func portsOf(c *state.Container) string {
 	var list []string
-	for _, p := range publishedPorts(c) {
-		ip := p.HostIP
-		if ip == "" {
-			ip = "0.0.0.0"
+	for ports := publishedPorts(c); len(ports) > 0; {
+		n := 1
+		for n < len(ports) && follows(ports[n-1], ports[n]) {
+			n++
 		}
-		list = append(list, fmt.Sprintf("%s:%d->%d/%s", ip, p.HostPort, p.ContainerPort, p.Protocol))
+		first, last := ports[0], ports[n-1]
+		ports = ports[n:]
+		inside := strconv.Itoa(int(first.ContainerPort))
+		if n > 1 {
+			first.HostEnd = last.HostPort
+			inside += "-" + strconv.Itoa(int(last.ContainerPort))
+		}
+		list = append(list, fmt.Sprintf("%s->%s/%s", hostPort(first), inside, first.Protocol))
 	}
 	return strings.Join(list, ", ")
+}
+
+// follows says that the second mapping is the first one's, one port on.
+func follows(p, next spec.PortMapping) bool {
+	if p.HostPort == 0 || p.HostEnd != 0 {
+		return false
+	}
+	p.HostPort, p.ContainerPort = p.HostPort+1, p.ContainerPort+1
+	return p == next
 }
 
 // statuses are ours, and those of Docker's and Podman's that no container of ours ever has: scripts ask for them.

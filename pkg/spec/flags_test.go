@@ -16,11 +16,14 @@ import (
 func TestMistakes(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
 		{"-p 80:abc", `invalid --publish "80:abc": "abc" is not a port number from 1 to 65535`},
+		{"-p 80-81:80-82", `the ranges 80-81 and 80-82 differ in length`},
+		{"-p 8080:80 -p 8080:81", `cannot publish port 8080/tcp of the host twice, for the ports 80 and 81 of the container`},
+		{"-p 8080:80 -p 127.0.0.1:8080:81", `cannot publish port 8080/tcp of the host twice`},
 		{"-p 0", `invalid --publish "0": "0" is not a port number`},
 		{"-p 70000:80", `"70000" is not a port number`},
 		{"-p 1-3:1-2", "the ranges 1-3 and 1-2 differ in length"},
 		{"-p 3-1", "the range 3-1 ends before it starts"},
-		{"-p 80/sctp", `the protocol is "sctp", and can be tcp or udp`},
+		{"-p 80/sctp", `sctp cannot be published: what forwards ports without root speaks tcp and udp`},
 		{"-p ::1:80:80", "write IPv6 addresses in brackets"},
 		{"-p host:80:80", `"host" is not an IP address`},
 		{"-v :/x", "the source is missing"},
@@ -109,6 +112,9 @@ func TestPorts(t *testing.T) {
 		{"127.0.0.1::80", []spec.PortMapping{{HostIP: "127.0.0.1", ContainerPort: 80, Protocol: "tcp"}}},
 		{"[::1]:8080:80", []spec.PortMapping{{HostIP: "::1", HostPort: 8080, ContainerPort: 80, Protocol: "tcp"}}},
 		{"8080-8081:80-81", []spec.PortMapping{{HostPort: 8080, ContainerPort: 80, Protocol: "tcp"}, {HostPort: 8081, ContainerPort: 81, Protocol: "tcp"}}},
+		{"8000-8010:80/udp", []spec.PortMapping{{HostPort: 8000, HostEnd: 8010, ContainerPort: 80, Protocol: "udp"}}},
+		{"8000-8000:80", []spec.PortMapping{{HostPort: 8000, ContainerPort: 80, Protocol: "tcp"}}},
+		{"[::]::80", []spec.PortMapping{{HostIP: "::", ContainerPort: 80, Protocol: "tcp"}}},
 		{"65535:65535", []spec.PortMapping{{HostPort: 65535, ContainerPort: 65535, Protocol: "tcp"}}},
 	} {
 		got, err := spec.ParsePort(c.flag)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -55,7 +56,11 @@ func (n *Network) AddFlags(fs *pflag.FlagSet) {
 
 func (n *Network) publish(s string) error {
 	ports, err := ParsePort(s)
-	n.Ports = append(n.Ports, ports...)
+	for _, p := range ports {
+		if !slices.Contains(n.Ports, p) { // said twice
+			n.Ports = append(n.Ports, p)
+		}
+	}
 	return err
 }
 
@@ -126,12 +131,25 @@ func (n *Network) Validate() error {
 	if n.Network == NetworkNone && len(n.Ports) > 0 {
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot publish ports with --network none: the container has no network to reach it by")
 	}
-	for _, p := range n.Ports {
+	if err := n.validatePorts(); err != nil {
+		return err
+	}
+	return n.validateNames()
+}
+
+func (n *Network) validatePorts() error {
+	for i, p := range n.Ports {
 		if err := p.validate(); err != nil {
 			return err
 		}
+		for _, o := range n.Ports[:i] {
+			if p.overlaps(o) {
+				return errdefs.Errorf(errdefs.ErrInvalid, "cannot publish port %d/%s of the host twice, for the ports %d and %d of the container",
+					p.HostPort, p.Protocol, o.ContainerPort, p.ContainerPort)
+			}
+		}
 	}
-	return n.validateNames()
+	return nil
 }
 
 func (n *Network) validateNames() error {

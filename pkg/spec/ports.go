@@ -11,6 +11,7 @@ import (
 type PortMapping struct {
 	HostIP        string `json:"hostIP,omitempty"`   // "" is all addresses
 	HostPort      uint16 `json:"hostPort,omitempty"` // 0 is "choose one when the container starts"
+	HostEnd       uint16 `json:"hostEnd,omitempty"`  // not 0: choose one from HostPort to this
 	ContainerPort uint16 `json:"containerPort"`
 	Protocol      string `json:"protocol"` // tcp or udp
 }
@@ -22,6 +23,9 @@ func (p PortMapping) validate() error {
 	if p.Protocol != "tcp" && p.Protocol != "udp" {
 		return invalid("publish", fmt.Sprintf("%d/%s", p.ContainerPort, p.Protocol), "the protocols are tcp and udp")
 	}
+	if p.HostEnd != 0 && p.HostEnd <= p.HostPort {
+		return invalid("publish", fmt.Sprintf("%d-%d:%d", p.HostPort, p.HostEnd, p.ContainerPort), "the range ends before it starts")
+	}
 	if p.HostIP == "" {
 		return nil
 	}
@@ -31,8 +35,32 @@ func (p PortMapping) validate() error {
 	return nil
 }
 
+// overlaps says that two mappings ask for the same port of the host.
+func (p PortMapping) overlaps(o PortMapping) bool {
+	if p.HostPort == 0 || p.HostPort != o.HostPort || p.HostEnd+o.HostEnd != 0 || p.Protocol != o.Protocol {
+		return false
+	}
+	if p.HostIP == o.HostIP || p.HostIP == "" || o.HostIP == "" {
+		return true
+	}
+	one, err1 := netip.ParseAddr(p.HostIP)
+	two, err2 := netip.ParseAddr(o.HostIP)
+	return err1 == nil && err2 == nil && one.Is4() == two.Is4() && (one.IsUnspecified() || two.IsUnspecified())
+}
+
+// HostPorts is the port of the host, or the range to choose from, as --publish has it; "" is any.
+func (p PortMapping) HostPorts() string {
+	switch {
+	case p.HostPort == 0:
+		return ""
+	case p.HostEnd != 0:
+		return fmt.Sprintf("%d-%d", p.HostPort, p.HostEnd)
+	}
+	return strconv.Itoa(int(p.HostPort))
+}
+
 // ParsePort reads one --publish: [[IP:][HOSTPORT[-END]]:]PORT[-END][/PROTOCOL]. An IPv6 address is in
-// brackets.
+// brackets. A range of the host for one port of the container leaves the choice to the start.
 func ParsePort(s string) ([]PortMapping, error) {
 	rest, protocol, err := splitProtocol(s)
 	if err != nil {
@@ -46,18 +74,20 @@ func ParsePort(s string) ([]PortMapping, error) {
 	if err != nil {
 		return nil, invalid("publish", s, "%w", err)
 	}
-	n := last - first
-	hostFirst := 0
-	if hostPort != "" && hostPort != "0" {
-		var hostLast int
-		if hostFirst, hostLast, err = portRange(hostPort); err != nil {
-			return nil, invalid("publish", s, "%w", err)
-		}
-		if hostLast-hostFirst != n {
-			return nil, invalid("publish", s, "the ranges %s and %s differ in length", hostPort, port)
-		}
+	if hostPort == "" || hostPort == "0" {
+		return mappings(ip, 0, first, last-first, protocol), nil
 	}
-	return mappings(ip, hostFirst, first, n, protocol), nil
+	hostFirst, hostLast, err := portRange(hostPort)
+	if err != nil {
+		return nil, invalid("publish", s, "%w", err)
+	}
+	if first == last && hostFirst < hostLast {
+		return []PortMapping{{HostIP: ip, HostPort: uint16(hostFirst), HostEnd: uint16(hostLast), ContainerPort: uint16(first), Protocol: protocol}}, nil
+	}
+	if hostLast-hostFirst != last-first {
+		return nil, invalid("publish", s, "the ranges %s and %s differ in length", hostPort, port)
+	}
+	return mappings(ip, hostFirst, first, last-first, protocol), nil
 }
 
 func mappings(ip string, hostFirst, first, n int, protocol string) []PortMapping {
@@ -78,10 +108,13 @@ func splitProtocol(s string) (rest, protocol string, err error) {
 	if !given {
 		protocol = "tcp"
 	}
-	if protocol != "tcp" && protocol != "udp" {
-		return "", "", plain("the protocol is %q, and can be tcp or udp", protocol)
+	switch protocol {
+	case "tcp", "udp":
+		return rest, protocol, nil
+	case "sctp":
+		return rest, protocol, plain("sctp cannot be published: what forwards ports without root speaks tcp and udp")
 	}
-	return rest, protocol, nil
+	return "", "", plain("the protocol is %q, and can be tcp or udp", protocol)
 }
 
 // splitPort takes [[IP:]HOSTPORT:]PORT apart.
@@ -135,7 +168,7 @@ func portNumber(s string) (int, error) {
 // parseExpose reads PORT[-END][/PROTOCOL] into one PORT/PROTOCOL each.
 func parseExpose(s string) ([]string, error) {
 	rest, protocol, err := splitProtocol(s)
-	if err != nil {
+	if err != nil && protocol != "sctp" { // that a container listens is no more than said here
 		return nil, invalid("expose", s, "%w", err)
 	}
 	first, last, err := portRange(rest)
