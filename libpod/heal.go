@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/mosscontainers/moss/libpod/embedded"
 	"github.com/mosscontainers/moss/libpod/monitor"
 	"github.com/mosscontainers/moss/network"
 	"github.com/mosscontainers/moss/rootless"
@@ -24,7 +25,7 @@ func (e *Engine) Heal(ctx Context) (did []string, err error) {
 			did = append(did, "the holder of the user's namespaces had ended: another one is in its place")
 		}
 	}
-	healed, err := network.Heal(ctx, e.networkRequest())
+	healed, err := network.Heal(ctx, e.networkRequest(), embedded.DNS)
 	return append(did, healed...), err
 }
 
@@ -37,7 +38,7 @@ func (e *Engine) care() *monitor.Care {
 	}
 	dir := e.networkDir()
 	return &monitor.Care{
-		Watch:   []string{e.NS.HolderFile(), network.UplinkFile(dir)},
+		Watch:   append(network.Helpers(dir), e.NS.HolderFile()),
 		Lock:    filepath.Join(dir, "heal.lock"),
 		Log:     filepath.Join(dir, "log"),
 		Command: []string{program, HealCommand},

@@ -9,12 +9,20 @@ import (
 
 	"github.com/vishvananda/netlink"
 
+	"github.com/mosscontainers/moss/network/dns"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
+// Helpers are files that name the processes which serve all of the user's networks (sys.WriteProcess): whoever uses a network
+// watches them, and calls Heal when one has ended. One that ended because nobody needed it has removed its file.
+// runDir is Request.RunDir.
+func Helpers(runDir string) []string {
+	return []string{filepath.Join(runDir, uplinkFile), filepath.Join(runDir, dns.RecordName)}
+}
+
 // Heal brings back what serves the networks of all of the user's containers, where it was killed, and says what it did.
-// Of the request it needs what is not about one container.
-func Heal(ctx context.Context, r Request) (did []string, err error) {
+// Of the request it needs what is not about one container; names is the program of the DNS server.
+func Heal(ctx context.Context, r Request, names func() ([]byte, error)) (did []string, err error) {
 	if err := os.MkdirAll(r.RunDir, 0o700); err != nil {
 		return nil, err
 	}
@@ -29,15 +37,35 @@ func Heal(ctx context.Context, r Request) (did []string, err error) {
 	}
 	defer user.Close()
 	if now, ok := up.read(); ok && now.Process != old.Process {
-		did = append(did, fmt.Sprintf("the uplink, process %d, had ended: process %d is in its place", old.Process.Pid, now.Process.Pid))
+		did = append(did, replaced("uplink", old.Process.Pid, now.Process.Pid))
 	}
-	return did, sys.InNetNS(user, func() error {
+	if err := healBridge(user, filepath.Join(r.RunDir, "lock")); err != nil {
+		return did, err
+	}
+	server, err := sys.RecordedProcess(filepath.Join(r.RunDir, dns.RecordName))
+	if err != nil || server.Alive() {
+		return did, nil
+	}
+	err = dns.Ensure(ctx, dns.Options{RunDir: r.RunDir, NetNS: user, ExitPipe: up.pipePath(), Program: names, Outlive: r.Outlive})
+	if now, ok := dns.Pid(r.RunDir); err == nil && ok {
+		did = append(did, replaced("DNS server", server.Pid, now))
+	}
+	return did, err
+}
+
+func replaced(what string, old, now int) string {
+	return fmt.Sprintf("the %s, process %d, had ended: process %d is in its place", what, old, now)
+}
+
+// healBridge makes the bridge where the namespace is a new one.
+func healBridge(user *os.File, lock string) error {
+	return sys.InNetNS(user, func() error {
 		h, err := netlink.NewHandle(syscall.NETLINK_ROUTE)
 		if err != nil {
 			return fmt.Errorf("cannot open a netlink socket: %w", err)
 		}
 		defer h.Close()
-		_, err = ensureBridge(h, filepath.Join(r.RunDir, "lock"))
+		_, err = ensureBridge(h, lock)
 		return err
 	})
 }

@@ -50,8 +50,8 @@ func (u uplink) ensure(ctx context.Context) (netns, pipe *os.File, err error) {
 	return netns, pipe, err
 }
 
-// UplinkFile names the process of the uplink (sys.WriteProcess), for those who watch it; runDir is Request.RunDir.
-func UplinkFile(runDir string) string { return filepath.Join(runDir, "uplink") }
+// uplinkFile names the process of the uplink, for those who watch it.
+const uplinkFile = "uplink"
 
 func (u uplink) recordPath() string { return filepath.Join(u.dir, "uplink.json") }
 
@@ -184,7 +184,7 @@ func (u uplink) write(proc sys.Process, netns *os.File) error {
 	if err := os.Rename(tmp, u.recordPath()); err != nil {
 		return err
 	}
-	err = sys.WriteProcess(UplinkFile(u.dir), proc.Pid)
+	err = sys.WriteProcess(filepath.Join(u.dir, uplinkFile), proc.Pid)
 	if errors.Is(err, os.ErrProcessDone) {
 		return nil // who asks next starts another
 	}

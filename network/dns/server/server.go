@@ -112,7 +112,16 @@ func (s *Server) Serve() error {
 	if s.lock != nil { // now another server can listen
 		err = errors.Join(err, s.lock.Unlock())
 	}
+	s.forget()
 	return err
+}
+
+// forget removes the record of a server that ended with the exit pipe: who watches it must not take it for one that was killed.
+func (s *Server) forget() {
+	record := filepath.Join(s.options.RunDir, dns.RecordName)
+	if p, err := sys.RecordedProcess(record); err == nil && p.Pid == os.Getpid() {
+		_ = os.Remove(record) // then the next server replaces it
+	}
 }
 
 // keep looks whenever something has changed, until the server is to end.
