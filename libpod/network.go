@@ -37,31 +37,32 @@ func (e *Engine) makeNetwork(ctx Context, c *spec.Container) (*pendingNetwork, e
 		defer close(n.done)
 		attach()
 		for try := 0; try < reviveTries && n.lacksHolder(); try++ {
-			if e.revive(ctx) != nil {
+			if ctx.Err() != nil {
 				return
 			}
+			e.revive(ctx)
 			attach()
 		}
 	}()
 	return n, nil
 }
 
-// reviveTries bounds how long a holder may take to die.
-const reviveTries = 100
+// reviveTries bounds how long a holder may take to die, and how often its successor may be killed.
+const reviveTries = 50
 
 // lacksHolder says that the network could not be made as those look whose holder was killed after they had joined what it kept.
 func (n *pendingNetwork) lacksHolder() bool {
 	return rootless.Rootless() && (errors.Is(n.err, fs.ErrNotExist) || errors.Is(n.err, fs.ErrPermission))
 }
 
-// revive sees to it that the namespaces have a holder. One that is being killed looks alive for a moment.
-func (e *Engine) revive(ctx Context) error {
-	if e.NS.Held() {
-		time.Sleep(time.Millisecond)
-		return ctx.Err()
+// revive sees to it that the namespaces have a holder, or waits for a moment: one that is being killed looks alive.
+func (e *Engine) revive(ctx Context) {
+	if !e.NS.Held() {
+		if _, err := e.NS.Revive(ctx); err == nil {
+			return
+		}
 	}
-	_, err := e.NS.Revive(ctx)
-	return err
+	time.Sleep(time.Millisecond)
 }
 
 // networkRequest is what is the same for all containers.

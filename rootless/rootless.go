@@ -27,7 +27,7 @@ const (
 	envNetNS  = "_MOSS_NETNS"
 	envLinger = "_MOSS_LINGER"
 	envEntry  = "_MOSS_ENTRY"   // set while one of moss's programs becomes another
-	envFirst  = "_MOSS_ENTERED" // set while moss is executed again: entering is tried once
+	envAgain  = "_MOSS_ENTERED" // how often moss has been executed again to enter
 	envPath   = "_MOSS_PATH"    // where the file is whose other program this one is
 )
 
@@ -43,6 +43,15 @@ type Namespace struct {
 	monitorTaken bool
 	revived      atomic.Int32 // pid of the holder that took the place of the one this process found
 }
+
+// maxTries is how often entering is tried: a holder may be killed before anybody has joined what it keeps.
+const maxTries = 3
+
+// tries is how often it has been tried.
+var tries = sync.OnceValue(func() int {
+	n, _ := strconv.Atoi(os.Getenv(envAgain))
+	return n
+})
 
 // Inside says whether this process is in the user's namespace (or is real root, which needs none).
 func Inside() bool {
@@ -66,9 +75,9 @@ func Prepare() error {
 	if e.Errno != 0 {
 		return explain(syscall.Errno(e.Errno))
 	}
-	if os.Getenv(envFirst) != "" {
-		os.Unsetenv(envFirst)
-		if !e.Joined {
+	if tries() > 0 {
+		os.Unsetenv(envAgain)
+		if !e.Joined && tries() == maxTries {
 			return errdefs.Errorf(errdefs.ErrUnavailable, "cannot enter the user namespace that was just made; try again, and look at /proc/sys/user/max_user_namespaces if it stays so")
 		}
 	}
@@ -154,7 +163,7 @@ func (n *Namespace) Enter(ctx context.Context, member int) error {
 		}
 	}
 	// By descriptor: the program with all commands is a memory file, which has no path.
-	err = syscall.Exec("/proc/self/exe", os.Args, append(os.Environ(), envFirst+"=1", envPath+"="+Program()))
+	err = syscall.Exec("/proc/self/exe", os.Args, append(os.Environ(), envAgain+"="+strconv.Itoa(tries()+1), envPath+"="+Program()))
 	return fmt.Errorf("cannot execute moss again: %w", err)
 }
 
