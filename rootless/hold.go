@@ -15,6 +15,18 @@ import (
 	"github.com/mosscontainers/moss/rootless/nsenter"
 )
 
+// takeOver makes a holder of what remains from one that was killed, or of new namespaces. Who still has something may end
+// meanwhile.
+func (n *Namespace) takeOver(ctx context.Context, member int) error {
+	for try := 1; ; try++ {
+		old := n.remains(member)
+		err := n.hold(ctx, old)
+		if err == nil || old.fresh() || try == maxTries {
+			return err
+		}
+	}
+}
+
 // hold starts the holder, of what remains from one that was killed or of new namespaces, and records it.
 func (n *Namespace) hold(ctx context.Context, old remains) error {
 	kept, err := n.kept(old)

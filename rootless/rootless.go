@@ -158,7 +158,7 @@ func (n *Namespace) Enter(ctx context.Context, member int) error {
 	}
 	defer lock.Unlock()
 	if _, ok := n.Holder(); !ok {
-		if err := n.hold(ctx, n.remains(member)); err != nil {
+		if err := n.takeOver(ctx, member); err != nil {
 			return err
 		}
 	}
@@ -176,7 +176,7 @@ func (n *Namespace) Revive(ctx context.Context) (made bool, err error) {
 	defer lock.Unlock()
 	pid, ok := n.Holder()
 	if !ok {
-		if err := n.hold(ctx, n.remains(0)); err != nil {
+		if err := n.takeOver(ctx, 0); err != nil {
 			return false, err
 		}
 		pid, _ = n.Holder()
