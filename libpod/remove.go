@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"syscall"
+	"time"
 
 	"github.com/mosscontainers/moss/libpod/names"
 	"github.com/mosscontainers/moss/libpod/runtime"
@@ -50,23 +52,31 @@ func (e *Engine) removeOnce(ctx Context, c *state.Container, opts RemoveOptions)
 			return err
 		}
 	}
-	return e.Store.Transact(ctx, c.Spec.ID, state.OpRemove, func(_ context.Context, l *state.Locked) error {
+	return e.Store.Transact(ctx, c.Spec.ID, state.OpRemove, func(ctx context.Context, l *state.Locked) error {
 		if opts.If != nil && !opts.If(l.Container) {
 			return nil
 		}
-		return e.remove(l, opts.Volumes)
+		return e.remove(ctx, l, opts.Volumes)
 	})
 }
 
-func (e *Engine) remove(l *state.Locked, volumes bool) error {
-	c := l.Spec
+func (e *Engine) remove(ctx Context, l *state.Locked, volumes bool) error {
+	c, keeper := l.Spec, l.State.Monitor
 	if err := runtime.RemoveCgroup(l.State.Cgroup); err != nil {
 		return err
 	}
 	if err := l.Remove(); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(e.runDir(c.ID)); err != nil {
+	err := os.RemoveAll(e.runDir(c.ID))
+	if errors.Is(err, syscall.ENOTEMPTY) {
+		// The monitor has told the exit code, and is just having an OCI runtime tidy up in there.
+		if _, err := waitProcess(ctx, keeper, time.Minute); err != nil {
+			return err
+		}
+		err = os.RemoveAll(e.runDir(c.ID))
+	}
+	if err != nil {
 		return fmt.Errorf("cannot remove the run directory of container %s: %w", names.Short(c.ID), err)
 	}
 	if !volumes && !c.Remove {
