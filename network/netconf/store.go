@@ -1,0 +1,146 @@
+package netconf
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mosscontainers/moss/libpod/names"
+	"github.com/mosscontainers/moss/pkg/errdefs"
+)
+
+// Store are the networks of one graph root.
+type Store struct {
+	Dir    string   // <graphroot>/moss/networks: one directory per network
+	Podman []string // directories with Podman's own records, which are read only
+	// Meet is a directory of the user's on a tmpfs where all stores that are in use tell of themselves.
+	Meet string
+}
+
+const (
+	recordFile = "network.json"
+	// hidden begins the name of a directory that is no network, or no longer one.
+	hidden = "."
+)
+
+func (s *Store) dir(name string) string { return filepath.Join(s.Dir, name) }
+
+// Find reads the network with this name, id, or beginning of an id.
+func (s *Store) Find(ref string) (*Network, error) {
+	if IsDefault(ref) {
+		return Default(), nil
+	}
+	if names.Validate(ref) == nil {
+		if n, err := s.byName(ref); !errors.Is(err, os.ErrNotExist) {
+			return n, err
+		}
+	}
+	all, err := s.All()
+	if err != nil {
+		return nil, err
+	}
+	var found []*Network
+	for _, n := range all {
+		if strings.HasPrefix(n.ID, ref) && ref != "" || n.Name == ref {
+			found = append(found, n)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return nil, errdefs.Errorf(errdefs.ErrNotFound, "no such network: %q; moss network ls lists them", ref)
+	case 1:
+		return found[0], found[0].Damaged
+	}
+	return nil, errdefs.Errorf(errdefs.ErrConflict, "the id %q begins several networks; give more of it, or the name", ref)
+}
+
+// byName reads one of our own records.
+func (s *Store) byName(name string) (*Network, error) {
+	n, err := read(filepath.Join(s.dir(name), recordFile))
+	if err != nil {
+		return nil, err
+	}
+	n.Name, n.ID = name, ID(name)
+	n.Owner = s.owner(n)
+	return n, nil
+}
+
+// read reads a record of ours or of Podman's.
+func read(path string) (*Network, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	n := &Network{}
+	if err := json.Unmarshal(data, n); err != nil {
+		return nil, errdefs.Errorf(errdefs.ErrDamaged, "cannot understand the network in %s: %w", path, err)
+	}
+	return n, nil
+}
+
+// owner is made from all that makes a network another one.
+func (s *Store) owner(n *Network) string {
+	sum := sha256.Sum256([]byte(s.Dir + "\x00" + n.Name + "\x00" + n.Created.UTC().Format(time.RFC3339Nano)))
+	return hex.EncodeToString(sum[:])
+}
+
+// bridgeName is that of a network for whose bridge nobody chose one. Stores of one user share a namespace.
+func (s *Store) bridgeName(name string) string {
+	sum := sha256.Sum256([]byte(s.Dir + "\x00" + name))
+	return "moss" + hex.EncodeToString(sum[:5])
+}
+
+// All are all networks, by name, the default one among them. Damaged records hide no others: they are among them, with
+// Damaged set.
+func (s *Store) All() ([]*Network, error) {
+	all := []*Network{Default()}
+	entries, err := os.ReadDir(s.Dir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("cannot list the networks: %w", err)
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), hidden) {
+			continue
+		}
+		n, err := s.byName(e.Name())
+		if err != nil {
+			n = &Network{Name: e.Name(), ID: ID(e.Name()), NetworkInterface: s.bridgeName(e.Name()), Damaged: err}
+		}
+		all = append(all, n)
+	}
+	all = append(all, s.podmans(all)...)
+	slices.SortFunc(all, func(a, b *Network) int { return cmp.Compare(a.Name, b.Name) })
+	return all, nil
+}
+
+// podmans are the networks that Podman made, but for those whose names are known already.
+func (s *Store) podmans(known []*Network) []*Network {
+	var found []*Network
+	for _, dir := range s.Podman {
+		files, _ := filepath.Glob(filepath.Join(dir, "*.json")) // the pattern is a good one
+		for _, path := range files {
+			n, err := read(path)
+			if err != nil || names.Validate(n.Name) != nil || n.Driver != Bridge {
+				continue
+			}
+			if slices.ContainsFunc(known, func(k *Network) bool { return k.Name == n.Name }) {
+				continue
+			}
+			n.Foreign, n.ID = true, ID(n.Name)
+			n.NetworkInterface, n.Owner = s.bridgeName(n.Name), s.owner(n)
+			if err := errors.Join(n.checkOptions(), n.checkSubnets()); err != nil {
+				n.Damaged = errdefs.Errorf(errdefs.ErrInvalid, "cannot use the network in %s: %w", path, err)
+			}
+			found = append(found, n)
+		}
+	}
+	return found
+}
