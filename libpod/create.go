@@ -34,7 +34,7 @@ func (e *Engine) Run(ctx Context, c *spec.Container, img *storage.Image, opts St
 	opts.Image = img
 	err = e.create(ctx, c, img, &starter{
 		ready: func() error {
-			opts.network, err = e.makeNetwork(ctx, c)
+			opts.network, err = e.makeNetwork(ctx, c, nil)
 			return err
 		},
 		start: func(ctx Context, l *state.Locked) error {
@@ -64,8 +64,13 @@ func (e *Engine) create(ctx Context, c *spec.Container, img *storage.Image, star
 		c.Image.ID = img.ID
 		c.ApplyImage(&img.Config)
 	}
-	c.Network.Network = e.NetworkName(c) // containers.conf may change; the container does not
+	if err := c.Settle(e.Config.Containers.Network); err != nil { // containers.conf may change; the container does not
+		return err
+	}
 	if err := c.Validate(); err != nil {
+		return err
+	}
+	if err := e.nameNetworks(c); err != nil {
 		return err
 	}
 	if err := e.checkReferences(c); err != nil {
@@ -113,13 +118,17 @@ type unpinnedError struct{ err error }
 func (e *unpinnedError) Error() string { return e.err.Error() }
 func (e *unpinnedError) Unwrap() error { return e.err }
 
-// addWithVolumes keeps the container's volumes from being removed until it is there.
+// addWithVolumes keeps the container's volumes and networks from being removed until it is there.
 func (e *Engine) addWithVolumes(ctx Context, c *spec.Container, start *starter) error {
 	release, err := e.useVolumes(c)
 	if err != nil {
 		return err
 	}
-	return errors.Join(e.add(ctx, c, start), release())
+	letGo, err := e.useNetworks(c)
+	if err != nil {
+		return errors.Join(err, release())
+	}
+	return errors.Join(e.add(ctx, c, start), letGo(), release())
 }
 
 // ErrUnpinned says that an image has no pin, and that this program cannot make one: the full program can.
@@ -190,7 +199,15 @@ func (e *Engine) Rename(ctx Context, ref, name string) error {
 	if err := names.Validate(name); err != nil {
 		return err
 	}
-	return e.Store.Transact(ctx, c.Spec.ID, state.OpUpdate, func(_ Context, l *state.Locked) error {
-		return l.Rename(name)
+	return e.Store.Transact(ctx, c.Spec.ID, state.OpUpdate, func(ctx Context, l *state.Locked) error {
+		w, err := e.wiring(l)
+		if err != nil {
+			return err
+		}
+		defer w.Close()
+		if err := l.Rename(name); err != nil {
+			return err
+		}
+		return w.settle(ctx)
 	})
 }

@@ -10,14 +10,14 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/mosscontainers/moss/libpod/names"
-	"github.com/mosscontainers/moss/network"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
+	"github.com/mosscontainers/moss/pkg/sys"
 )
 
 // inputs finds out what the OCI configuration needs to know besides the description, makes the network and the files
-// that are mounted one by one.
-func (s *launch) inputs(ctx Context) (spec.Inputs, error) {
+// that are mounted one by one. monitor is the pid of the container's.
+func (s *launch) inputs(ctx Context, monitor int) (spec.Inputs, error) {
 	in := spec.Inputs{HostEnv: os.Environ(), Volumes: map[string]string{}, Rootfs: s.c.Image.Rootfs}
 	if in.Rootfs == "" {
 		in.Rootfs = filepath.Join(s.runDir, "rootfs")
@@ -34,7 +34,7 @@ func (s *launch) inputs(ctx Context) (spec.Inputs, error) {
 	if in.Hostname, err = hostname(s.c); err != nil {
 		return in, err
 	}
-	in.Files, err = s.connect(in.Hostname)
+	in.Files, err = s.connect(ctx, monitor, in.Hostname)
 	return in, err
 }
 
@@ -74,7 +74,7 @@ func (s *launch) join(in *spec.Inputs) error {
 }
 
 // connect waits for the container's network and writes its resolv.conf, hosts, hostname and .containerenv.
-func (s *launch) connect(hostname string) (map[string]string, error) {
+func (s *launch) connect(ctx Context, monitor int, hostname string) (map[string]string, error) {
 	if ref, ok := strings.CutPrefix(s.c.Network.Network, "container:"); ok {
 		return s.borrowFiles(ref, hostname)
 	}
@@ -84,17 +84,25 @@ func (s *launch) connect(hostname string) (map[string]string, error) {
 	}
 	s.netns = a.NetNS
 	s.keep = append(s.keep, a.Keep...)
-	net := &s.l.State.Network
-	net.Address, net.Gateway, net.Interface, net.MAC = a.Address, a.Gateway, a.Interface, a.MAC.String()
-	names := network.Names{
-		Name: s.c.Name, Hostname: hostname,
-		Servers: s.c.DNS, Search: s.c.DNSSearch, Options: s.c.DNSOptions, AddHosts: s.c.AddHosts,
+	s.l.State.Network.Endpoints = a.Endpoints
+	names := known{c: s.c, hostname: hostname, mode: s.network.mode, at: a.Endpoints}
+	for i := range s.network.connections {
+		names.networks = append(names.networks, s.network.connections[i].Network)
 	}
-	hosts, err := network.Hosts(s.network.mode, names, a.Address.Addr())
+	if names.served() {
+		process, err := sys.Identify(monitor)
+		if err != nil {
+			return nil, err
+		}
+		if err := s.tell(ctx, names, process, &s.l.State); err != nil {
+			return nil, err
+		}
+	}
+	hosts, err := names.hosts()
 	if err != nil {
 		return nil, err
 	}
-	return s.writeFiles(network.ResolvConf(s.network.mode, names), hosts, hostname)
+	return s.writeFiles(names.resolvConf(), hosts, hostname)
 }
 
 // borrowFiles shares the resolv.conf and hosts of the container whose network is shared.
@@ -104,9 +112,10 @@ func (s *launch) borrowFiles(ref, hostname string) (map[string]string, error) {
 		return nil, err
 	}
 	dir := s.Engine.runDir(other.Spec.ID)
-	resolv, resolvErr := os.ReadFile(filepath.Join(dir, "resolv.conf"))
-	hosts, hostsErr := os.ReadFile(filepath.Join(dir, "hosts"))
-	if err := errors.Join(resolvErr, hostsErr); err != nil {
+	resolv, resolvErr := os.ReadFile(filepath.Join(dir, resolvFile))
+	hosts, hostsErr := os.ReadFile(filepath.Join(dir, hostsFile))
+	err = errors.Join(resolvErr, hostsErr)
+	if err != nil && !errors.Is(err, os.ErrNotExist) { // it may have been made without them
 		return nil, errdefs.Errorf(errdefs.ErrDamaged, "cannot share the network of container %s: %w", other.Spec.Name, err)
 	}
 	return s.writeFiles(string(resolv), string(hosts), hostname)
@@ -116,11 +125,14 @@ func (s *launch) borrowFiles(ref, hostname string) (map[string]string, error) {
 func (s *launch) writeFiles(resolvConf, hosts, hostname string) (map[string]string, error) {
 	files := map[string]string{}
 	for _, f := range []struct{ target, name, content string }{
-		{"/etc/resolv.conf", "resolv.conf", resolvConf},
-		{"/etc/hosts", "hosts", hosts},
+		{"/etc/resolv.conf", resolvFile, resolvConf},
+		{"/etc/hosts", hostsFile, hosts},
 		{"/etc/hostname", "hostname", hostname + "\n"},
 		{"/run/.containerenv", "containerenv", ""},
 	} {
+		if s.c.NoHosts && f.name == hostsFile || s.c.NoResolver() && f.name == resolvFile {
+			continue
+		}
 		path := filepath.Join(s.runDir, f.name)
 		if err := os.WriteFile(path, []byte(f.content), 0o644); err != nil {
 			return nil, errdefs.NoSpace(fmt.Errorf("cannot write %s for container %s: %w", f.target, s.c.Name, err))

@@ -36,7 +36,6 @@ func (e *Engine) InspectContainer(ref string, size bool) (*inspect.ContainerData
 	}
 	facts := inspect.Facts{
 		Hostname:       hostname,
-		Network:        e.NetworkName(c.Spec),
 		LogPath:        e.LogPath(c),
 		ResolvConfPath: filepath.Join(e.runDir(c.Spec.ID), "resolv.conf"),
 		HostnamePath:   filepath.Join(e.runDir(c.Spec.ID), "hostname"),

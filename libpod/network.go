@@ -7,30 +7,45 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mosscontainers/moss/libpod/state"
 	"github.com/mosscontainers/moss/network"
+	"github.com/mosscontainers/moss/network/netconf"
 	"github.com/mosscontainers/moss/pkg/spec"
 	"github.com/mosscontainers/moss/rootless"
 )
 
 // pendingNetwork is a container's network while it is being made, which takes the kernel a while.
 type pendingNetwork struct {
-	mode string
-	done chan struct{} // closed when what follows is known
-	a    *network.Attachment
-	err  error
+	mode        string
+	connections []network.Connection
+	done        chan struct{} // closed when what follows is known
+	a           *network.Attachment
+	err         error
 }
 
-// makeNetwork begins to make the network of a container whose description is complete; nil is for one that shares another's. wait or
-// abandon follows.
-func (e *Engine) makeNetwork(ctx Context, c *spec.Container) (*pendingNetwork, error) {
+// makeNetwork begins to make the network of a container whose description is complete; nil is for one that shares another's. last is what
+// it had when it ran before. wait or abandon follows.
+func (e *Engine) makeNetwork(ctx Context, c *spec.Container, last []spec.Endpoint) (*pendingNetwork, error) {
 	mode, err := e.networkMode(c)
 	if err != nil || strings.HasPrefix(c.Network.Network, "container:") {
 		return nil, err
 	}
 	n := &pendingNetwork{mode: mode, done: make(chan struct{})}
+	if n.connections, err = e.connections(c, last); err != nil {
+		return nil, err
+	}
+	for _, c := range n.connections {
+		if c.Network.Name == netconf.DefaultName {
+			continue
+		}
+		if err := e.networks().Join(); err != nil {
+			return nil, err
+		}
+	}
 	attach := func() {
 		request := e.networkRequest()
 		request.ContainerID, request.Mode, request.Published = c.ID, mode, len(c.Ports) > 0
+		request.Connections = n.connections
 		n.a, n.err = network.Attach(ctx, request)
 	}
 	go func() {
@@ -87,6 +102,22 @@ func (n *pendingNetwork) abandon() error {
 		a.Close()
 	}
 	return nil // whoever needed it knows the error
+}
+
+// connections are those that a container's description asks for. last is what it had before.
+func (e *Engine) connections(c *spec.Container, last []spec.Endpoint) ([]network.Connection, error) {
+	if c.Network.Network != spec.NetworkBridge {
+		return nil, nil
+	}
+	list := make([]network.Connection, len(c.Networks))
+	for i, want := range c.Networks {
+		n, err := e.networks().Find(want.Name)
+		if err != nil {
+			return nil, err
+		}
+		list[i] = network.Connection{Network: n, Connection: want, Last: (&state.Network{Endpoints: last}).Endpoint(want.Name)}
+	}
+	return list, nil
 }
 
 // userNetNS is the user's network namespace, "" as real root.

@@ -10,8 +10,10 @@ import (
 // ports are the host's already, or another container's, or nobody's.
 func (s *launch) publication() (json.RawMessage, error) {
 	net := &s.l.State.Network
-	if len(s.c.Ports) == 0 || !net.Address.IsValid() {
-		return nil, nil
+	for _, at := range net.Endpoints {
+		if len(s.c.Ports) > 0 && at.Address.IsValid() {
+			return json.Marshal(published.Ports{Address: at.Address.Addr(), Gateway: at.Gateway, Mappings: s.c.Ports, Last: net.Ports})
+		}
 	}
-	return json.Marshal(published.Ports{Address: net.Address.Addr(), Gateway: net.Gateway, Mappings: s.c.Ports, Last: net.Ports})
+	return nil, nil
 }

@@ -36,7 +36,10 @@ func (e *Engine) checkReferences(c *spec.Container) error {
 			return err
 		}
 	}
-	_, err := e.networkMode(c)
+	if _, err := e.networkMode(c); err != nil {
+		return err
+	}
+	_, err := e.connections(c, nil)
 	return err
 }
 
@@ -93,45 +96,27 @@ func onHost(err error) error {
 	return err
 }
 
-// NetworkName is the name of the network that a container is on, also where its description leaves it open.
-func (e *Engine) NetworkName(c *spec.Container) string {
-	name := c.Network.Network
-	if isDefaultNetwork(name) {
-		name = e.Config.Containers.Network
-	}
-	if isDefaultNetwork(name) {
-		return network.ModeSlirp
-	}
-	return name
-}
-
-// NetworkNames are all the names by which somebody may ask for the network that a container is on.
+// NetworkNames are the networks that a container is on: those of its bridges, or what it has instead.
 func (e *Engine) NetworkNames(c *spec.Container) []string {
-	names := []string{e.NetworkName(c)}
-	if names[0] == e.NetworkName(&spec.Container{}) {
-		names = append(names, "default", "bridge")
+	if c.Network.Network != spec.NetworkBridge {
+		return []string{c.Network.Network}
+	}
+	names := make([]string, len(c.Networks))
+	for i := range c.Networks {
+		names[i] = c.Networks[i].Name
 	}
 	return names
 }
 
-// isDefaultNetwork knows the words of Docker and Podman for what they do unasked.
-func isDefaultNetwork(name string) bool {
-	switch name {
-	case "", "default", "private", "bridge":
-		return true
-	}
-	return false
-}
-
 // networkMode is the mode of package network. A namespace that somebody else made needs no set-up.
 func (e *Engine) networkMode(c *spec.Container) (string, error) {
-	mode := e.NetworkName(c)
+	mode := c.Network.Network
 	kind, _, _ := strings.Cut(mode, ":")
 	switch kind {
 	case "ns", "container":
 		return network.ModeHost, nil
-	case network.ModeNone, network.ModeHost, network.ModeSlirp:
+	case network.ModeNone, network.ModeHost, network.ModeSlirp, network.ModeBridge:
 		return mode, nil
 	}
-	return "", errdefs.Errorf(errdefs.ErrInvalid, "cannot use network %q: use slirp4netns, none, host or container:NAME", mode)
+	return "", errdefs.Errorf(errdefs.ErrInvalid, "cannot use network %q: use the name of a network, none, host or container:NAME", mode)
 }

@@ -81,7 +81,7 @@ func (e *Engine) start(ctx Context, l *state.Locked, opts StartOptions) (warning
 		}
 	}
 	if s.network = opts.network; s.network == nil {
-		s.network, err = e.makeNetwork(ctx, s.c)
+		s.network, err = e.makeNetwork(ctx, s.c, l.State.Network.Endpoints)
 	}
 	s.close = append(s.close, s.network.abandon)
 	if err == nil {
@@ -105,7 +105,7 @@ func (s *launch) prepare(ctx Context, pid int) (err error) {
 	if err := os.MkdirAll(s.runDir, 0o700); err != nil {
 		return fmt.Errorf("cannot make the run directory of container %s: %w", s.c.Name, err)
 	}
-	inputs, err := s.inputs(ctx)
+	inputs, err := s.inputs(ctx, pid)
 	if err != nil {
 		return err
 	}

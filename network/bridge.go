@@ -10,69 +10,74 @@ import (
 
 	"github.com/vishvananda/netlink"
 
+	"github.com/mosscontainers/moss/network/netconf"
+	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
 const (
-	bridgeName = "moss0"
-	// mtu is what slirp4netns takes at most, rounded down as Podman does. Within the machine a large one saves
+	// defaultMTU is what slirp4netns takes at most, rounded down as Podman does. Within the machine a large one saves
 	// work per byte.
-	mtu = 65520
+	defaultMTU = 65520
 	// loopback is the index of lo: the kernel makes it first.
 	loopback = 1
 )
 
-// gateway is the bridge's own address.
-var gateway = netip.MustParsePrefix("10.88.0.1/16")
+// mtuOf is that of all links of a network. (That of a bridge without ports is the kernel's choice.)
+func mtuOf(n *netconf.Network) int {
+	if mtu := n.MTU(); mtu != 0 {
+		return mtu
+	}
+	return defaultMTU
+}
 
-// ensureBridge finds the bridge of the user's namespace, which the calling thread is in, or makes it. The
-// bridge is brought up last: one that is up is complete.
-func ensureBridge(h *netlink.Handle, lockPath string) (index int, err error) {
-	if index, ok := bridgeIndex(h); ok {
-		return index, nil
+// ensureBridges finds the bridges of networks in the user's namespace, which the calling thread is in, or makes them, and returns
+// their indices. A bridge is brought up last: one that is up is complete, and so is what all bridges need.
+func ensureBridges(h *netlink.Handle, lockPath string, networks []*netconf.Network) ([]int, error) {
+	bridges := make([]int, len(networks))
+	complete := true
+	for i, n := range networks {
+		bridges[i] = findBridge(h, n)
+		complete = complete && bridges[i] != 0
+	}
+	if complete {
+		return bridges, nil
 	}
 	lock, err := sys.LockFile(lockPath, false)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer lock.Unlock()
-	if index, ok := bridgeIndex(h); ok {
-		return index, nil
+	if err := ensureBase(h); err != nil {
+		return nil, fmt.Errorf("cannot set up the network: %w", err)
 	}
-	if err := makeBridge(h); err != nil {
-		return 0, fmt.Errorf("cannot make the bridge %s: %w", bridgeName, err)
-	}
-	index, _ = bridgeIndex(h)
-	return index, nil
-}
-
-func bridgeIndex(h *netlink.Handle) (int, bool) {
-	link, err := h.LinkByName(bridgeName)
-	if err != nil || link.Attrs().Flags&net.FlagUp == 0 {
-		return 0, false
-	}
-	return link.Attrs().Index, true
-}
-
-func makeBridge(h *netlink.Handle) error {
-	if old, err := h.LinkByName(bridgeName); err == nil { // somebody was killed in here
-		if err := h.LinkDel(old); err != nil {
-			return err
+	for i, n := range networks {
+		if bridges[i] = findBridge(h, n); bridges[i] != 0 {
+			continue
 		}
+		if err := makeBridge(h, n); err != nil {
+			return nil, fmt.Errorf("cannot make the bridge of network %q: %w", n.Name, err)
+		}
+		bridges[i] = findBridge(h, n)
 	}
-	attrs := netlink.NewLinkAttrs()
-	// A bridge without an address of its own takes the lowest of its ports', which then changes under
-	// everybody who has resolved it.
-	attrs.Name, attrs.MTU, attrs.HardwareAddr = bridgeName, mtu, macOf(gateway.Addr())
-	snoop := false
-	bridge := &netlink.Bridge{LinkAttrs: attrs, MulticastSnooping: &snoop}
-	if err := h.LinkAdd(bridge); err != nil {
-		return err
+	return bridges, nil
+}
+
+// findBridge is the index of the complete bridge of a network, 0 when there is none.
+func findBridge(h *netlink.Handle, n *netconf.Network) (index int) {
+	link, err := h.LinkByName(n.NetworkInterface)
+	if err != nil || link.Attrs().Flags&net.FlagUp == 0 || link.Attrs().Alias != n.Owner {
+		return 0
 	}
-	if err := h.AddrAdd(bridge, &netlink.Addr{IPNet: ipNet(gateway)}); err != nil {
-		return err
+	return link.Attrs().Index
+}
+
+// ensureBase sets up what all networks share, of which the default network's bridge comes last.
+func ensureBase(h *netlink.Handle) error {
+	if findBridge(h, netconf.Default()) != 0 {
+		return nil
 	}
-	if err := os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0); err != nil {
+	if err := forward(); err != nil {
 		return err
 	}
 	if err := translate(); err != nil {
@@ -81,119 +86,117 @@ func makeBridge(h *netlink.Handle) error {
 	if err := raiseLoopback(h); err != nil {
 		return err
 	}
-	return h.LinkSetUp(bridge)
+	return makeBridge(h, netconf.Default())
 }
 
-// plug makes the container's namespace, claims an address and configures both ends of the cable. One
-// thread visits the user's namespace, then the new one, and is thrown away.
-func (a *Attachment) plug(user *os.File, r *Request, lockPath string) error {
-	return sys.OnThread(func() error {
-		if err := sys.Setns(user, sys.CloneNet); err != nil {
+// forward lets the calling thread's namespace route between networks, and keeps what stays on one bridge from the rules about
+// that (br_netfilter). A kernel may have no IPv6, and need not filter what bridges pass on.
+func forward() error {
+	for _, f := range []struct {
+		path, value string
+		optional    bool
+	}{
+		{"ipv4/ip_forward", "1", false},
+		{"ipv6/conf/all/forwarding", "1", true},
+		{"bridge/bridge-nf-call-iptables", "0", true},
+		{"bridge/bridge-nf-call-ip6tables", "0", true},
+	} {
+		err := os.WriteFile("/proc/sys/net/"+f.path, []byte(f.value), 0)
+		if err != nil && !(f.optional && errors.Is(err, os.ErrNotExist)) {
 			return err
 		}
-		outer, err := netlink.NewHandle(syscall.NETLINK_ROUTE)
-		if err != nil {
-			return fmt.Errorf("cannot open a netlink socket: %w", err)
-		}
-		defer outer.Close()
-		bridge, err := ensureBridge(outer, lockPath)
-		if err != nil {
-			return err
-		}
-		if a.NetNS, err = sys.UnshareNet(); err != nil {
-			return err
-		}
-		a.Address, err = claim(outer, r.ContainerID, bridge, a.NetNS)
-		if err != nil {
-			return err
-		}
-		a.MAC = macOf(a.Address.Addr())
-		if err := configure(a.Address, r.Published); err != nil {
-			return fmt.Errorf("cannot configure %s of the container: %w", Interface, err)
-		}
-		return nil
-	})
-}
-
-// claim makes the veth pair under the first name that is free, and by that leases the address. It starts
-// at an address made from the container's id, so that a container mostly gets its old one again.
-func claim(h *netlink.Handle, id string, bridge int, ns *os.File) (netip.Prefix, error) {
-	for try := range addresses {
-		addr := candidate(id, try)
-		err := makeVeth(h, addr, bridge, ns, id)
-		if errors.Is(err, syscall.EEXIST) {
-			if !staleOf(h, addr, id) {
-				continue
-			}
-			err = makeVeth(h, addr, bridge, ns, id)
-		}
-		if errors.Is(err, syscall.EEXIST) {
-			continue
-		}
-		if err != nil {
-			err = fmt.Errorf("cannot connect the container to %s: %w", bridgeName, err)
-		}
-		return netip.PrefixFrom(addr, gateway.Bits()), err
-	}
-	return netip.Prefix{}, fmt.Errorf("cannot find a free address in %s: all are in use", gateway.Masked())
-}
-
-// staleOf removes the link of an earlier life of the same container, whose namespace the kernel has
-// not finished removing, and says whether there was one.
-func staleOf(h *netlink.Handle, addr netip.Addr, id string) bool {
-	link, err := h.LinkByName(vethName(addr))
-	return err != nil || (link.Attrs().Alias == id && h.LinkDel(link) == nil)
-}
-
-func makeVeth(h *netlink.Handle, addr netip.Addr, bridge int, ns *os.File, id string) error {
-	attrs := netlink.NewLinkAttrs()
-	attrs.Name, attrs.MTU, attrs.Flags, attrs.TxQLen = vethName(addr), mtu, net.FlagUp, 1000
-	attrs.Alias = id
-	veth := &netlink.Veth{
-		LinkAttrs: attrs, PeerName: Interface, PeerHardwareAddr: macOf(addr),
-		PeerNamespace: netlink.NsFd(int(ns.Fd())),
-	}
-	if err := h.LinkAdd(veth); err != nil {
-		return err
-	}
-	if err := h.LinkSetMasterByIndex(veth, bridge); err != nil {
-		return err
-	}
-	// Isolated ports speak with the bridge itself only, not with each other (bridge(8)).
-	if err := h.LinkSetIsolated(veth, true); err != nil {
-		return err
-	}
-	return h.LinkSetAlias(veth, id)
-}
-
-// configure gives the container's end, in the calling thread's namespace, its address and routes.
-func configure(addr netip.Prefix, published bool) error {
-	h, err := netlink.NewHandle(syscall.NETLINK_ROUTE)
-	if err != nil {
-		return err
-	}
-	defer h.Close()
-	eth, err := h.LinkByName(Interface)
-	if err != nil {
-		return err
-	}
-	if err := raiseLoopback(h); err != nil {
-		return err
-	}
-	if err := h.AddrAdd(eth, &netlink.Addr{IPNet: ipNet(addr)}); err != nil {
-		return err
-	}
-	if err := h.LinkSetUp(eth); err != nil {
-		return err
-	}
-	route := &netlink.Route{LinkIndex: eth.Attrs().Index, Gw: gateway.Addr().AsSlice()}
-	if err := h.RouteAdd(route); err != nil {
-		return err
-	}
-	if published {
-		return routeAnswers(h)
 	}
 	return nil
+}
+
+func makeBridge(h *netlink.Handle, n *netconf.Network) error {
+	if err := makeRoom(h, n); err != nil {
+		return err
+	}
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name, attrs.MTU = n.NetworkInterface, mtuOf(n)
+	// A bridge without an address of its own takes the lowest of its ports', which then changes under
+	// everybody who has resolved it.
+	attrs.HardwareAddr = bareMAC(n.NetworkInterface)
+	if s, ok := n.Subnet4(); ok {
+		attrs.HardwareAddr = macOf(s.Gateway)
+	}
+	snoop := false
+	link := &netlink.Bridge{LinkAttrs: attrs, MulticastSnooping: &snoop}
+	if err := h.LinkAdd(link); err != nil {
+		return err
+	}
+	if n.Owner != "" {
+		if err := h.LinkSetAlias(link, n.Owner); err != nil {
+			return err
+		}
+		if err := keepApart(n); err != nil {
+			return err
+		}
+	}
+	for _, s := range n.Subnets {
+		if err := h.AddrAdd(link, address(netip.PrefixFrom(s.Gateway, s.Subnet.Bits()))); err != nil {
+			return err
+		}
+	}
+	return h.LinkSetUp(link)
+}
+
+// address is one to be added. It is in use at once: nobody but us gives addresses here, so no neighbour is asked (RFC 4862, 5.4).
+func address(p netip.Prefix) *netlink.Addr {
+	a := &netlink.Addr{IPNet: ipNet(p)}
+	if p.Addr().Is6() {
+		a.Flags = syscall.IFA_F_NODAD
+	}
+	return a
+}
+
+// makeRoom removes a bridge of this name that nobody uses: somebody was killed while making it, or removing its network. It refuses
+// to take what another network has.
+func makeRoom(h *netlink.Handle, n *netconf.Network) error {
+	links, err := h.LinkList()
+	if err != nil {
+		return err
+	}
+	for _, old := range links {
+		if old.Attrs().Name != n.NetworkInterface {
+			continue
+		}
+		for _, port := range links {
+			if port.Attrs().MasterIndex == old.Attrs().Index {
+				return errdefs.Errorf(errdefs.ErrConflict, "the interface %s is another network's, which is in use; remove one of them, or make it again with another --interface-name", n.NetworkInterface)
+			}
+		}
+		if err := h.LinkDel(old); err != nil {
+			return err
+		}
+	}
+	taken, err := subnets(h)
+	if err != nil {
+		return err
+	}
+	for _, s := range n.Subnets {
+		if clash, ok := netconf.Overlap(s.Subnet, taken); ok {
+			return errdefs.Errorf(errdefs.ErrConflict, "its subnet %s overlaps %s, which is in use by a network of another store of this user; remove one of them and make it again", s.Subnet, clash)
+		}
+	}
+	return nil
+}
+
+// subnets are those of all links but the loopback one.
+func subnets(h *netlink.Handle) ([]netip.Prefix, error) {
+	addrs, err := h.AddrList(nil, netlink.FAMILY_ALL)
+	if err != nil {
+		return nil, err
+	}
+	var list []netip.Prefix
+	for _, a := range addrs {
+		ip, ok := netip.AddrFromSlice(a.IP)
+		if bits, _ := a.Mask.Size(); ok && !ip.IsLinkLocalUnicast() && !ip.IsLoopback() {
+			list = append(list, netip.PrefixFrom(ip.Unmap(), bits).Masked())
+		}
+	}
+	return list, nil
 }
 
 // raiseLoopback brings lo up in the handle's namespace.

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"syscall"
 
 	"github.com/vishvananda/netlink"
 
 	"github.com/mosscontainers/moss/network/dns"
+	"github.com/mosscontainers/moss/network/netconf"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
@@ -39,7 +39,7 @@ func Heal(ctx context.Context, r Request, names func() ([]byte, error)) (did []s
 	if now, ok := up.read(); ok && now.Process != old.Process {
 		did = append(did, replaced("uplink", old.Process.Pid, now.Process.Pid))
 	}
-	if err := healBridge(user, filepath.Join(r.RunDir, "lock")); err != nil {
+	if err := healBridge(user, r.lockPath()); err != nil {
 		return did, err
 	}
 	server, err := sys.RecordedProcess(filepath.Join(r.RunDir, dns.RecordName))
@@ -59,13 +59,8 @@ func replaced(what string, old, now int) string {
 
 // healBridge makes the bridge where the namespace is a new one.
 func healBridge(user *os.File, lock string) error {
-	return sys.InNetNS(user, func() error {
-		h, err := netlink.NewHandle(syscall.NETLINK_ROUTE)
-		if err != nil {
-			return fmt.Errorf("cannot open a netlink socket: %w", err)
-		}
-		defer h.Close()
-		_, err = ensureBridge(h, lock)
+	return inside(user, func(h *netlink.Handle) error {
+		_, err := ensureBridges(h, lock, []*netconf.Network{netconf.Default()})
 		return err
 	})
 }

@@ -18,9 +18,13 @@ import (
 type Names struct {
 	Name     string // of the container
 	Hostname string
+	// Resolvers are the addresses of the networks that serve names; empty where none does.
+	Resolvers []netip.Addr
 	// Servers, Search and Options replace the host's where they are not empty; Search "." is none.
 	Servers, Search, Options []string
 	AddHosts                 []string // NAME[;NAME…]:ADDRESS, or :host-gateway
+	// Internal says that the container reaches nobody outside of its networks, not this host either.
+	Internal bool
 }
 
 // ResolvConf is the content of a container's resolv.conf (resolv.conf(5)).
@@ -32,6 +36,12 @@ func ResolvConf(mode string, n Names) string {
 		host = resolver{}
 	default: // slirp4netns asks the host's servers, which may be on its loopback
 		host.servers = []string{slirp.DNS.String()}
+		if n.Internal {
+			host.servers = nil
+		}
+		if len(n.Resolvers) > 0 {
+			host.servers = addresses(n.Resolvers)
+		}
 	}
 	for _, choice := range []struct{ given, into *[]string }{
 		{&n.Servers, &host.servers}, {&n.Search, &host.search}, {&n.Options, &host.options},
@@ -41,6 +51,14 @@ func ResolvConf(mode string, n Names) string {
 		}
 	}
 	return host.String()
+}
+
+func addresses(list []netip.Addr) []string {
+	text := make([]string, len(list))
+	for i, a := range list {
+		text[i] = a.String()
+	}
+	return text
 }
 
 // resolver is what a resolv.conf says.
@@ -88,12 +106,14 @@ func parseResolver(data []byte) resolver {
 // localhost are the lines that every hosts(5) has.
 const localhost = "127.0.0.1\tlocalhost localhost.localdomain\n::1\tlocalhost ip6-localhost ip6-loopback\n"
 
-// Hosts is the content of a container's hosts file. addr is the container's address, not valid when it has
-// none. host.containers.internal and host.docker.internal are the address from which the host itself reaches the
+// Hosts is the content of a container's hosts file. addrs are the container's addresses. host.containers.internal and host.docker.internal are the address from which the host itself reaches the
 // outside: its loopback, 10.0.2.2 to slirp4netns, is kept out of a container's reach.
-func Hosts(mode string, n Names, addr netip.Addr) (string, error) {
+func Hosts(mode string, n Names, addrs []netip.Addr) (string, error) {
 	b := &strings.Builder{}
-	outside := hostAddress(mode)
+	var outside netip.Addr
+	if !n.Internal {
+		outside = hostAddress(mode)
+	}
 	if err := addedHosts(b, n.AddHosts, outside); err != nil {
 		return "", err
 	}
@@ -105,10 +125,12 @@ func Hosts(mode string, n Names, addr netip.Addr) (string, error) {
 	}
 	fmt.Fprintf(b, "%s\n", bytes.TrimRight(base, "\n"))
 	if own := ownNames(n); len(own) > 0 {
-		if !addr.IsValid() {
-			addr = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+		if len(addrs) == 0 {
+			addrs = []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}
 		}
-		fmt.Fprintf(b, "%s\t%s\n", addr, strings.Join(own, " "))
+		for _, addr := range addrs {
+			fmt.Fprintf(b, "%s\t%s\n", addr, strings.Join(own, " "))
+		}
 	}
 	if outside.IsValid() {
 		fmt.Fprintf(b, "%s\thost.containers.internal host.docker.internal\n", outside)
@@ -157,6 +179,11 @@ func hostAddress(mode string) netip.Addr {
 	case ModeHost:
 		return netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	}
+	return HostAddress()
+}
+
+// HostAddress is the address from which this machine reaches the outside; not valid if it does not.
+func HostAddress() netip.Addr {
 	// Connecting a UDP socket sends nothing: it asks the kernel for a route and its source address.
 	conn, err := net.Dial("udp4", "192.0.2.1:9") // TEST-NET-1, RFC 5737
 	if err != nil {

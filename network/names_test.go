@@ -29,9 +29,9 @@ func TestResolvConfFollowsTheFlags(t *testing.T) {
 
 func TestHostsNamesTheContainerAndAddedHosts(t *testing.T) {
 	n := network.Names{Name: "web", Hostname: "web.test", AddHosts: []string{"db;db.test:192.0.2.7", "six:[2001:db8::1]"}}
-	got, err := network.Hosts(network.ModeNone, n, netip.MustParseAddr("10.88.0.9"))
+	got, err := network.Hosts(network.ModeNone, n, []netip.Addr{netip.MustParseAddr("10.88.0.9"), netip.MustParseAddr("fd00::9")})
 	must(t, err)
-	for _, line := range []string{"127.0.0.1\tlocalhost", "10.88.0.9\tweb.test web\n", "192.0.2.7\tdb db.test\n", "2001:db8::1\tsix\n"} {
+	for _, line := range []string{"127.0.0.1\tlocalhost", "10.88.0.9\tweb.test web\n", "fd00::9\tweb.test web\n", "192.0.2.7\tdb db.test\n", "2001:db8::1\tsix\n"} {
 		if !strings.Contains(got, line) {
 			t.Errorf("%q is missing in\n%s", line, got)
 		}
@@ -44,7 +44,7 @@ func TestABadAddedHostIsRefused(t *testing.T) {
 		"a b:192.0.2.1": errdefs.ErrInvalid, "db:fe80::1%x\n192.0.2.1 evil": errdefs.ErrInvalid,
 		"db:host-gateway": errdefs.ErrUnavailable,
 	} {
-		_, err := network.Hosts(network.ModeNone, network.Names{AddHosts: []string{entry}}, netip.Addr{})
+		_, err := network.Hosts(network.ModeNone, network.Names{AddHosts: []string{entry}}, nil)
 		if !errors.Is(err, kind) {
 			t.Errorf("%q: %v", entry, err)
 		}

@@ -3,46 +3,135 @@ package network
 import (
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
+
+	"github.com/mosscontainers/moss/network/netconf"
 )
 
 const uplinkName = "tap0"
 
-// translate installs the rules of the user's namespace, which the calling thread is in: what leaves through
-// the uplink carries the uplink's address, and nothing is routed from one container to another.
-func translate() error {
+// The sets of bridges that are kept from others.
+const (
+	internalSet = "internal" // from everything
+	isolatedSet = "isolated" // from the other isolated ones
+	strictSet   = "strict"   // from all other networks
+)
+
+// What a refused packet is answered with, in the kernel's words for both IPv4 and IPv6 (nf_tables.h: NFT_REJECT_ICMPX_UNREACH,
+// NFT_REJECT_ICMPX_ADMIN_PROHIBITED).
+const (
+	rejectUnreachable = 2
+	rejectProhibited  = 3
+)
+
+// rules are those of the user's namespace.
+type rules struct {
+	*nftables.Conn
+	table *nftables.Table
+}
+
+func openRules() (*rules, error) {
 	c, err := nftables.New()
+	return &rules{c, &nftables.Table{Name: "moss", Family: nftables.TableFamilyINet}}, err
+}
+
+// translate installs the rules of the user's namespace, which the calling thread is in: what leaves through
+// the uplink carries the uplink's address, and networks that are to be kept apart are.
+func translate() error {
+	r, err := openRules()
 	if err != nil {
 		return err
 	}
-	table := &nftables.Table{Name: "moss", Family: nftables.TableFamilyIPv4}
-	c.AddTable(table) // so that deleting it cannot fail
-	c.DelTable(table)
-	c.AddTable(table)
-	nat := c.AddChain(&nftables.Chain{
-		Name: "postrouting", Table: table, Type: nftables.ChainTypeNAT,
+	r.AddTable(r.table) // so that deleting it cannot fail
+	r.DelTable(r.table)
+	r.AddTable(r.table)
+	for _, name := range []string{internalSet, isolatedSet, strictSet} {
+		if err := r.AddSet(r.set(name), nil); err != nil {
+			return err
+		}
+	}
+	nat := r.AddChain(&nftables.Chain{
+		Name: "postrouting", Table: r.table, Type: nftables.ChainTypeNAT,
 		Hooknum: nftables.ChainHookPostrouting, Priority: nftables.ChainPriorityNATSource,
 	})
-	c.AddRule(&nftables.Rule{Table: table, Chain: nat, Exprs: append(
-		linkIs(expr.MetaKeyOIFNAME, uplinkName), &expr.Masq{},
-	)})
-	forward := c.AddChain(&nftables.Chain{
-		Name: "forward", Table: table, Type: nftables.ChainTypeFilter,
+	r.add(nat, &expr.Masq{}, linkIs(expr.MetaKeyOIFNAME, expr.CmpOpEq, uplinkName))
+	forward := r.AddChain(&nftables.Chain{
+		Name: "forward", Table: r.table, Type: nftables.ChainTypeFilter,
 		Hooknum: nftables.ChainHookForward, Priority: nftables.ChainPriorityFilter,
 	})
-	between := append(linkIs(expr.MetaKeyIIFNAME, bridgeName), linkIs(expr.MetaKeyOIFNAME, bridgeName)...)
-	c.AddRule(&nftables.Rule{Table: table, Chain: forward, Exprs: append(
-		between, &expr.Verdict{Kind: expr.VerdictDrop},
-	)})
-	return c.Flush()
+	in, out := expr.MetaKeyIIFNAME, expr.MetaKeyOIFNAME
+	// Refused at once: nobody has to wait for an answer that never comes.
+	refuse := &expr.Reject{Type: rejectUnreachable, Code: rejectProhibited}
+	r.add(forward, refuse, linkAmong(in, internalSet))
+	r.add(forward, refuse, linkAmong(out, internalSet))
+	r.add(forward, refuse, linkAmong(in, isolatedSet), linkAmong(out, isolatedSet))
+	r.add(forward, refuse, linkAmong(in, strictSet), linkIs(out, expr.CmpOpNeq, uplinkName))
+	r.add(forward, refuse, linkAmong(out, strictSet), linkIs(in, expr.CmpOpNeq, uplinkName))
+	return r.Flush()
 }
 
-// linkIs matches packets whose interface in the direction key has this name.
-func linkIs(key expr.MetaKey, name string) []expr.Any {
-	const ifnamsiz = 16
-	padded := make([]byte, ifnamsiz)
-	copy(padded, name)
+func (r *rules) add(chain *nftables.Chain, then expr.Any, when ...[]expr.Any) {
+	var list []expr.Any
+	for _, w := range when {
+		list = append(list, w...)
+	}
+	r.AddRule(&nftables.Rule{Table: r.table, Chain: chain, Exprs: append(list, then)})
+}
+
+func (r *rules) set(name string) *nftables.Set {
+	return &nftables.Set{Table: r.table, Name: name, KeyType: nftables.TypeIFName}
+}
+
+// keepApart puts a bridge into the sets that its network belongs to, and takes it out of the others.
+func keepApart(n *netconf.Network) error {
+	isolation := n.Isolation()
+	return sort(n.NetworkInterface, map[string]bool{
+		internalSet: n.Internal,
+		isolatedSet: isolation >= netconf.Isolated,
+		strictSet:   isolation == netconf.Strict,
+	})
+}
+
+// sort says of each set whether a bridge is in it.
+func sort(bridge string, in map[string]bool) error {
+	r, err := openRules()
+	if err != nil {
+		return err
+	}
+	key := []nftables.SetElement{{Key: padded(bridge)}}
+	for name, is := range in {
+		if err := r.SetAddElements(r.set(name), key); err != nil { // so that deleting it cannot fail
+			return err
+		}
+		if is {
+			continue
+		}
+		if err := r.SetDeleteElements(r.set(name), key); err != nil {
+			return err
+		}
+	}
+	return r.Flush()
+}
+
+// linkIs matches packets by the name of their interface in the direction key.
+func linkIs(key expr.MetaKey, op expr.CmpOp, name string) []expr.Any {
 	return []expr.Any{
 		&expr.Meta{Key: key, Register: 1},
-		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: padded},
+		&expr.Cmp{Op: op, Register: 1, Data: padded(name)},
 	}
+}
+
+// linkAmong matches packets whose interface in the direction key is in a set.
+func linkAmong(key expr.MetaKey, set string) []expr.Any {
+	return []expr.Any{
+		&expr.Meta{Key: key, Register: 1},
+		&expr.Lookup{SourceRegister: 1, SetName: set},
+	}
+}
+
+// padded is an interface's name as the kernel compares it.
+func padded(name string) []byte {
+	const ifnamsiz = 16
+	b := make([]byte, ifnamsiz)
+	copy(b, name)
+	return b
 }

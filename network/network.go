@@ -1,36 +1,39 @@
-// Package network connects containers. All containers of a user hang on one bridge in one network
+// Package network connects containers. All containers of a user hang on bridges, one for each network, in one network
 // namespace of the user, each by a veth pair, and that namespace has one uplink: so a container costs a
 // millisecond and no process of its own.
 //
 // No list of leases is kept. The host's end of a container's veth pair is named after the container's
 // address; the kernel refuses a second link of that name, and removes the link with the container's
-// namespace, however that ends. So addresses are unique and come back by themselves.
+// namespace, however that ends. So addresses are unique and come back by themselves. (An IPv6 address is a second
+// name of the link.)
 package network
 
 import (
 	"context"
-	"net"
-	"net/netip"
 	"os"
-	"path/filepath"
 
+	"github.com/mosscontainers/moss/network/netconf"
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/spec"
 )
 
 // The modes that Attach knows. The others (container:ID) share a namespace, and there is nothing to make.
 const (
-	ModeNone  = "none"
-	ModeHost  = "host"
-	ModeSlirp = "slirp4netns" // the default
+	ModeNone   = "none"
+	ModeHost   = "host"
+	ModeBridge = "bridge" // the default
+	ModeSlirp  = "slirp4netns"
 )
 
-// Interface is the name of a container's interface.
+// Interface is the name of a container's first interface.
 const Interface = "eth0"
 
 // Request says which container is to be connected, and how.
 type Request struct {
 	ContainerID string
-	Mode        string // "" is ModeSlirp
+	Mode        string // "" is ModeBridge
+	// Connections are those that ModeBridge makes; nil is the default network.
+	Connections []Connection
 	// UserNetNS is the path of the user's network namespace, kept by the holder of the user's namespaces. ""
 	// is for real root, which has no holder: then the uplink keeps the namespace, and Attachment.Keep the uplink.
 	UserNetNS string
@@ -48,11 +51,8 @@ type Request struct {
 
 // Attachment is what a container got. Closing the files is all the clean-up there is.
 type Attachment struct {
-	NetNS     *os.File     // nil for ModeHost and ModeNone
-	Address   netip.Prefix // the zero Prefix for ModeNone and ModeHost
-	Gateway   netip.Addr
-	MAC       net.HardwareAddr
-	Interface string
+	NetNS     *os.File        // nil for ModeHost and ModeNone
+	Endpoints []spec.Endpoint // one for each connection
 	// Keep must stay open while the container lives: the user's network namespace, which nothing else may keep once the
 	// holder was killed, and the pipe with which the uplink ends when nobody has it open any more.
 	Keep []*os.File
@@ -74,10 +74,10 @@ func Attach(ctx context.Context, r Request) (*Attachment, error) {
 	switch r.Mode {
 	case ModeHost:
 	case ModeNone: // whoever makes the container gives it a namespace with nothing but a loopback interface
-	case "", ModeSlirp:
+	case "", ModeBridge, ModeSlirp:
 		err = a.join(ctx, &r)
 	default:
-		err = errdefs.Errorf(errdefs.ErrInvalid, "cannot use network %q: use slirp4netns, none, host or container:NAME", r.Mode)
+		err = errdefs.Errorf(errdefs.ErrInvalid, "cannot use network %q: use the name of a network, none, host or container:NAME", r.Mode)
 	}
 	if err != nil {
 		a.Close()
@@ -86,23 +86,23 @@ func Attach(ctx context.Context, r Request) (*Attachment, error) {
 	return a, nil
 }
 
-func (r *Request) uplink() uplink {
-	return uplink{dir: r.RunDir, netns: r.UserNetNS, exitPipe: r.ExitPipe, outlive: r.Outlive}
-}
-
-// join connects a new namespace to the bridge of the user's.
+// join connects a new namespace to the bridges of the user's.
 func (a *Attachment) join(ctx context.Context, r *Request) error {
-	if err := os.MkdirAll(r.RunDir, 0o700); err != nil {
-		return err
-	}
-	user, pipe, err := r.uplink().ensure(ctx)
+	user, pipe, err := r.userNamespace(ctx)
 	a.Keep = []*os.File{user, pipe}
 	if err != nil {
 		return err
 	}
-	err = a.plug(user, r, filepath.Join(r.RunDir, "lock"))
-	if err == nil {
-		a.Interface, a.Gateway = Interface, gateway.Addr()
+	if r.Connections == nil {
+		r.Connections = []Connection{{Network: netconf.Default()}}
 	}
-	return err
+	return a.plug(user, r)
+}
+
+// userNamespace opens the user's network namespace, whose uplink lives.
+func (r *Request) userNamespace(ctx context.Context) (netns, keep *os.File, err error) {
+	if err := os.MkdirAll(r.RunDir, 0o700); err != nil {
+		return nil, nil, err
+	}
+	return r.uplink().ensure(ctx)
 }

@@ -30,7 +30,7 @@ func (u *user) published(id string) *network.Attachment {
 func publish(t *testing.T, a *network.Attachment, m spec.PortMapping) (*port.Server, error) {
 	t.Helper()
 	s, err := port.Serve(t.Context(), port.Options{
-		NetNS: a.NetNS, Address: a.Address.Addr(), Gateway: a.Gateway,
+		NetNS: a.NetNS, Address: a.Endpoints[0].Address.Addr(), Gateway: a.Endpoints[0].Gateway,
 		Mappings: []spec.PortMapping{m}, Dir: t.TempDir(), Log: t.Output(),
 	})
 	if err == nil {
@@ -48,7 +48,7 @@ func TestAServerSeesTheClientsAddress(t *testing.T) {
 	at := func(ip string) string { return fmt.Sprintf("%s:%d", ip, s.Mappings[0].HostPort) }
 	for _, c := range []struct{ to, sees string }{
 		{hostAddress(t), hostAddress(t)},
-		{"127.0.0.1", a.Gateway.String()},
+		{"127.0.0.1", a.Endpoints[0].Gateway.String()},
 	} {
 		conn, err := net.Dial("tcp4", at(c.to))
 		expectHello(t, conn, err)

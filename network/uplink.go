@@ -118,7 +118,7 @@ func (u uplink) start(ctx context.Context) (_ *os.File, err error) {
 	}
 	defer exit.Close()
 	proc, err := slirp.Start(ctx, slirp.Options{
-		NetNS: netns, Exit: exit, Interface: uplinkName, MTU: mtu, Log: filepath.Join(u.dir, "slirp4netns.log"),
+		NetNS: netns, Exit: exit, Interface: uplinkName, MTU: defaultMTU, Log: filepath.Join(u.dir, "slirp4netns.log"),
 	})
 	if err != nil {
 		return nil, err

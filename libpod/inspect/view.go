@@ -29,7 +29,6 @@ type Facts struct {
 	HostnamePath   string
 	HostsPath      string
 	Hostname       string            // what the container calls itself when its description does not say
-	Network        string            // the name of the network that it is on
 	Layers         map[string]string // LowerDir, UpperDir, WorkDir
 	SizeRw         *int64            // bytes
 	SizeRootFs     *int64            // bytes
@@ -56,7 +55,7 @@ func Container(c *state.Container, f Facts) *ContainerData {
 		ExecIDs: []string{},
 		SizeRw:  f.SizeRw, SizeRootFs: f.SizeRootFs,
 		Mounts:          mounts(s.Mounts.Mounts, f.VolumePath),
-		NetworkSettings: networkSettings(f.Network, s, r),
+		NetworkSettings: networkSettings(s, r),
 		Config:          config(s, f),
 		HostConfig:      hostConfig(s, f),
 	}
@@ -107,7 +106,7 @@ func hostConfig(c *spec.Container, f Facts) HostConfig {
 		ContainerIDFile: c.CIDFile, AutoRemove: c.Remove, Runtime: cmp.Or(c.Runtime, "moss"), Init: c.Init,
 		LogConfig:     LogConfig{Type: cmp.Or(c.LogDriver, "k8s-file"), Path: f.LogPath},
 		RestartPolicy: RestartPolicy{Name: cmp.Or(c.Restart.Policy, "no"), MaximumRetryCount: c.Restart.Retries},
-		NetworkMode:   f.Network, PortBindings: portBindings(c.Ports, ""),
+		NetworkMode:   c.Network.Network, PortBindings: portBindings(c.Ports, ""),
 		DNS: present(c.DNS), DNSOptions: present(c.DNSOptions), DNSSearch: present(c.DNSSearch), ExtraHosts: present(c.AddHosts),
 		IpcMode: cmp.Or(c.IPC, privateNamespace), PidMode: cmp.Or(c.PID, privateNamespace), UTSMode: cmp.Or(c.UTS, privateNamespace),
 		UsernsMode: c.Userns, CgroupMode: cgroupMode, CgroupnsMode: cgroupMode,

@@ -41,7 +41,7 @@ func running() *state.Container {
 			},
 			Resources: spec.Resources{Memory: 1 << 20, CPUs: 1.5, PidsLimit: 10},
 			Security:  spec.Security{CapAdd: []string{"CAP_NET_ADMIN"}, NoNewPrivileges: true, Seccomp: "unconfined"},
-			Network: spec.Network{Ports: []spec.PortMapping{
+			Network: spec.Network{Network: spec.NetworkBridge, Networks: []spec.Connection{{Name: "podman"}, {Name: "back", Aliases: []string{"db"}}}, Ports: []spec.PortMapping{
 				{ContainerPort: 80, Protocol: "tcp"},
 				{HostIP: "127.0.0.1", HostPort: 9000, ContainerPort: 90, Protocol: "udp"},
 			}},
@@ -52,7 +52,17 @@ func running() *state.Container {
 			Status: state.Running, Init: sys.Process{Pid: 4711},
 			StartedAt: time.Date(2026, 1, 31, 15, 4, 6, 0, time.UTC), RestartCount: 1,
 			Network: state.Network{
-				Address: netip.MustParsePrefix("10.0.2.100/24"), Gateway: netip.MustParseAddr("10.0.2.2"), MAC: "02:00:00:00:00:01",
+				Endpoints: []spec.Endpoint{
+					{
+						Network: "podman", Interface: "eth0", MAC: "02:00:00:00:00:01",
+						Address: netip.MustParsePrefix("10.88.0.100/16"), Gateway: netip.MustParseAddr("10.88.0.1"),
+					},
+					{
+						Network: "back", Interface: "eth1", MAC: "02:00:00:00:00:02", Aliases: []string{"db"},
+						Address: netip.MustParsePrefix("10.89.0.7/24"), Gateway: netip.MustParseAddr("10.89.0.1"),
+						Address6: netip.MustParsePrefix("fd00::7/64"), Gateway6: netip.MustParseAddr("fd00::1"),
+					},
+				},
 				Ports: []spec.PortMapping{{HostPort: 40123, ContainerPort: 80, Protocol: "tcp"}},
 			},
 		},
@@ -61,7 +71,7 @@ func running() *state.Container {
 
 func facts() inspect.Facts {
 	return inspect.Facts{
-		Capabilities: []string{"CAP_CHOWN"}, LogPath: "/store/log", Hostname: "731f2635a7f7", Network: "slirp4netns",
+		Capabilities: []string{"CAP_CHOWN"}, LogPath: "/store/log", Hostname: "731f2635a7f7",
 		Layers:     map[string]string{"UpperDir": "/store/diff"},
 		VolumePath: func(name string) string { return "/volumes/" + name + "/_data" },
 	}

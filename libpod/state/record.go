@@ -2,7 +2,6 @@ package state
 
 import (
 	"encoding/json"
-	"net/netip"
 	"time"
 
 	"github.com/mosscontainers/moss/libpod/monitor"
@@ -73,11 +72,18 @@ type Record struct {
 
 // Network is what the container got when it was started.
 type Network struct {
-	Address   netip.Prefix       `json:"address,omitzero"`
-	Gateway   netip.Addr         `json:"gateway,omitzero"`
-	MAC       string             `json:"mac,omitempty"`
-	Interface string             `json:"interface,omitempty"`
+	Endpoints []spec.Endpoint    `json:"endpoints,omitempty"`
 	Ports     []spec.PortMapping `json:"ports,omitempty"` // with the host ports that were chosen
+}
+
+// Endpoint is what it has on a network; nil when it is not connected.
+func (n *Network) Endpoint(network string) *spec.Endpoint {
+	for i := range n.Endpoints {
+		if n.Endpoints[i].Network == network {
+			return &n.Endpoints[i]
+		}
+	}
+	return nil
 }
 
 // Active says whether the record speaks of a container that has a monitor.

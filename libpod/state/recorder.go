@@ -63,6 +63,7 @@ func (r *Recorder) Exited(exit monitor.Exit, again bool) (stop bool, err error) 
 	}
 	return true, r.Store.Transact(context.Background(), r.ID, OpExit, func(ctx context.Context, l *Locked) error {
 		l.State.Cgroup = "" // the monitor is about to remove it
+		l.Unlink()
 		return ended(ctx, l)
 	})
 }
@@ -83,6 +84,7 @@ func (r *Recorder) StopRequested() (bool, error) {
 func (r *Recorder) Remove() error {
 	removed := false
 	err := r.Store.Transact(context.Background(), r.ID, OpExit, func(_ context.Context, l *Locked) error {
+		l.Unlink()
 		err := l.Remove()
 		removed = l.removed
 		return err
@@ -118,5 +120,4 @@ func (l *Locked) Running() (json.RawMessage, error) {
 func (l *Locked) end(exit monitor.Exit) {
 	l.State.ExitCode, l.State.OOMKilled, l.State.Error = exit.Code, exit.OOM, exit.Error
 	l.State.FinishedAt = exit.Time
-	l.State.Cleanup = nil
 }

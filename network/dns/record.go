@@ -35,6 +35,8 @@ type Entry struct {
 	// Names are all names of the container, its own first. Two containers may share one.
 	Names     []string     `json:"names"`
 	Addresses []netip.Addr `json:"addresses"`
+	// Servers, when there are any, are asked for the container instead of its networks' and the host's.
+	Servers []netip.Addr `json:"servers,omitempty"`
 	// Process is the container's monitor or first process: the entry counts while it lives.
 	Process sys.Process `json:"process"`
 }
@@ -53,6 +55,17 @@ func networkDir(runDir, bridge string) string { return filepath.Join(Dir(runDir)
 // WriteNetwork tells of a network; bridge is the name of its interface. Call Ensure afterwards.
 func WriteNetwork(runDir, bridge string, n Network) error {
 	return write(networkDir(runDir, bridge), networkFile, n)
+}
+
+// Known says whether somebody has told of a network.
+func Known(runDir, bridge string) bool {
+	_, err := os.Lstat(filepath.Join(networkDir(runDir, bridge), networkFile))
+	return err == nil
+}
+
+// Path is the file that Write writes.
+func Path(runDir, bridge, container string) string {
+	return filepath.Join(networkDir(runDir, bridge), container+suffix)
 }
 
 // RemoveNetwork makes the server forget a network and everybody on it.

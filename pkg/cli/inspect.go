@@ -39,8 +39,8 @@ func (o *inspectOptions) print(app *App, refs []string, find func(ref string) (a
 func newInspectCommand(app *App) *cobra.Command {
 	var o inspectOptions
 	cmd := &cobra.Command{
-		Use: "inspect [flags] NAME...", Short: "Print all that is known of containers, images or volumes",
-		Args:              minArgs(1, "a container, an image or a volume"),
+		Use: "inspect [flags] NAME...", Short: "Print all that is known of containers, images, volumes or networks",
+		Args:              minArgs(1, "a container, an image, a volume or a network"),
 		ValidArgsFunction: app.completeContainers(every),
 		RunE: func(_ *cobra.Command, args []string) error {
 			engine, err := app.Engine()
@@ -51,7 +51,7 @@ func newInspectCommand(app *App) *cobra.Command {
 		},
 	}
 	o.addFlags(cmd)
-	cmd.Flags().StringVarP(&o.kind, "type", "t", "all", "what the names are of: container, image, volume or all")
+	cmd.Flags().StringVarP(&o.kind, "type", "t", "all", "what the names are of: container, image, volume, network or all")
 	return cmd
 }
 
@@ -64,6 +64,7 @@ func (o *inspectOptions) find(app *App, engine *libpod.Engine, ref string) (any,
 		{"container", func() (any, error) { return engine.InspectContainer(ref, o.size) }},
 		{"image", func() (any, error) { return app.inspectImage(ref) }},
 		{"volume", func() (any, error) { return engine.Volume(ref) }},
+		{"network", func() (any, error) { return engine.InspectNetwork(ref) }},
 	}
 	known := false
 	for _, k := range kinds {
@@ -77,9 +78,9 @@ func (o *inspectOptions) find(app *App, engine *libpod.Engine, ref string) (any,
 		}
 	}
 	if !known {
-		return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot inspect a %q: --type is container, image, volume or all", o.kind)
+		return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot inspect a %q: --type is container, image, volume, network or all", o.kind)
 	}
-	return nil, errdefs.Errorf(errdefs.ErrNotFound, "no such object: %q; moss ps -a, moss images and moss volume ls list them", ref)
+	return nil, errdefs.Errorf(errdefs.ErrNotFound, "no such object: %q; moss ps -a, moss images, moss volume ls and moss network ls list them", ref)
 }
 
 func newContainerInspectCommand(app *App) *cobra.Command {

@@ -34,11 +34,11 @@ func newPsCommand(app *App) *cobra.Command {
 		RunE: func(*cobra.Command, []string) error { return o.run(app) },
 	}
 	fs := cmd.Flags()
-	o.AddFlags(fs)
 	fs.BoolVarP(&o.all, "all", "a", false, "also those that do not run")
 	fs.BoolVarP(&o.latest, "latest", "l", false, "only the one that was created last")
 	fs.IntVarP(&o.last, "last", "n", -1, "the N that were created last")
 	fs.StringArrayVarP(&o.filters, "filter", "f", nil, "only those that match, KEY=VALUE")
+	o.AddFlags(fs)
 	fs.StringVar(&o.sort, "sort", "created", "sort by command, created, id, image, names, runningfor or status")
 	return cmd
 }
@@ -135,14 +135,14 @@ func psTable(engine *libpod.Engine) *format.Table[*state.Container] {
 			{Name: "Names", Value: func(c row) any { return c.Spec.Name }},
 			{Name: "Labels", Value: func(c row) any { return format.Labels(c.Spec.Labels) }},
 			{Name: "Mounts", Value: func(c row) any { return strings.Join(mountsOf(c.Spec), ",") }},
-			{Name: "Networks", Value: func(c row) any { return engine.NetworkName(c.Spec) }},
+			{Name: "Networks", Value: func(c row) any { return strings.Join(engine.NetworkNames(c.Spec), ",") }},
 			{Name: "Pid", Header: "PID", Value: func(c row) any { return pidOf(c) }},
 			{Name: "Restarts", Value: func(c row) any { return c.State.RestartCount }},
 			{Name: "AutoRemove", Value: func(c row) any { return c.Spec.Remove }},
 		},
 		Default: []string{"ID", "Image", "Command", "Created", "Status", "Ports", "Names"},
 		Quiet:   "ID",
-		JSON:    func(c row) any { return psJSON(c, engine.NetworkName(c.Spec)) },
+		JSON:    func(c row) any { return psJSON(c, engine.NetworkNames(c.Spec)) },
 	}
 }
 
@@ -181,13 +181,13 @@ type psPort struct {
 	Protocol      string `json:"protocol"`
 }
 
-func psJSON(c *state.Container, network string) any {
+func psJSON(c *state.Container, networks []string) any {
 	e := psEntry{
 		AutoRemove: c.Spec.Remove, Command: append(slices.Clone(c.Spec.Entrypoint), c.Spec.Command...),
 		Created: c.Spec.Created.Unix(), CreatedAt: ago(c.Spec.Created),
 		Exited: c.State.Status == state.Exited, ExitedAt: c.State.FinishedAt.Unix(), ExitCode: c.State.ExitCode,
 		ID: c.Spec.ID, Image: imageOf(c.Spec), ImageID: c.Spec.Image.ID, Labels: c.Spec.Labels,
-		Mounts: mountsOf(c.Spec), Names: []string{c.Spec.Name}, Networks: []string{network},
+		Mounts: mountsOf(c.Spec), Names: []string{c.Spec.Name}, Networks: networks,
 		Pid: pidOf(c), Restarts: c.State.RestartCount, StartedAt: c.State.StartedAt.Unix(),
 		State: string(c.State.Status), Status: statusOf(c),
 	}
@@ -300,7 +300,7 @@ func containerFilters(engine *libpod.Engine, all []*state.Container) filter.Set[
 		{Name: "exited", Match: filter.Number(func(c row) (int, bool) { return c.State.ExitCode, c.State.Status == state.Exited })},
 		{Name: "ancestor", Match: filter.Any(ancestors)},
 		{Name: "volume", Match: filter.Any(func(c row) []string { return volumesOf(c.Spec) })},
-		{Name: "network", Match: filter.Any(func(c row) []string { return engine.NetworkNames(c.Spec) })},
+		{Name: "network", Match: onNetwork(engine)},
 		{Name: "before", Match: filter.Before(lookup, created)},
 		{Name: "since", Match: filter.Since(lookup, created)},
 		filter.Until(created),
@@ -324,4 +324,13 @@ func ancestors(c *state.Container) []string {
 		list = append(list, name[:strings.LastIndex(name, ":")], base)
 	}
 	return append(list, name[strings.LastIndex(name, "/")+1:])
+}
+
+// onNetwork matches the containers on a network, by any of its names.
+func onNetwork(engine *libpod.Engine) filter.Match[*state.Container] {
+	return func(value string) (func(*state.Container) bool, error) {
+		return func(c *state.Container) bool {
+			return slices.ContainsFunc(engine.NetworkNames(c.Spec), func(name string) bool { return engine.IsNetwork(name, value) })
+		}, nil
+	}
 }

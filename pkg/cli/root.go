@@ -119,6 +119,7 @@ func NewRoot(app *App, args []string) *cobra.Command {
 	fs.StringVar(&app.over.RunRoot, "runroot", "", "directory for what a reboot may wipe")
 	fs.StringVar(&app.over.Driver, "storage-driver", "", "storage driver (overlay)")
 	fs.StringArrayVar(&app.over.StorageOpts, "storage-opt", nil, "option of the storage driver, KEY=VALUE")
+	fs.StringVar(&app.over.NetworkDir, "network-config-dir", "", "directory with networks that Podman made")
 	fs.StringVar(&app.logLevel, "log-level", "warn", "how much to say: debug, info, warn, error")
 	fs.StringVar(&app.runtime, "runtime", "", "OCI runtime to use instead of our own launcher: a name or a path")
 	root.AddCommand(commands(app, args)...)

@@ -22,6 +22,7 @@ type Overrides struct {
 	RunRoot     string   // --runroot: the directory that a reboot may empty
 	Driver      string   // --storage-driver
 	StorageOpts []string // --storage-opt, key=value; replace those of storage.conf
+	NetworkDir  string   // --network-config-dir: where Podman's networks are
 }
 
 // Config is what one command needs to know of its user and of the files.
@@ -30,6 +31,7 @@ type Config struct {
 	RuntimeDir string // private to the user (0700), emptied by a reboot or a logout
 	Storage    Storage
 	Containers Containers
+	NetworkDir string // where Podman's own networks are
 }
 
 // Storage says where images, layers and containers are.
@@ -72,8 +74,22 @@ func Load(over Overrides) (*Config, error) {
 	if cfg.Storage, err = loadStorage(cfg.RuntimeDir, over); err != nil {
 		return nil, err
 	}
+	if cfg.NetworkDir, err = networkDir(over, user, cfg.Storage); err != nil {
+		return nil, err
+	}
 	cfg.Containers, err = loadContainers(user.UID)
 	return cfg, err
+}
+
+// networkDir is where Podman keeps its networks (netavark's, not CNI's).
+func networkDir(over Overrides, user User, s Storage) (string, error) {
+	switch {
+	case over.NetworkDir != "":
+		return absolute("--network-config-dir", over.NetworkDir)
+	case user.UID == 0:
+		return "/etc/containers/networks", nil
+	}
+	return filepath.Join(s.GraphRoot, "networks"), nil
 }
 
 // forgetUnusable unsets a variable that is no absolute path. The XDG Base Directory Specification says that it counts as

@@ -74,7 +74,16 @@ func TestMistakes(t *testing.T) {
 		{"--restart always --rm", "cannot use --rm together with --restart always"},
 		{"--stop-signal NOSUCH", "want a signal's name or number"},
 		{"--stop-timeout -1", "want a number of seconds"},
-		{"--network container:", "want none, host, slirp4netns"},
+		{"--network container:", "say which container"},
+		{"--network ns:relative", "say which namespace"},
+		{"--network not/a/name", "no name of a network"},
+		{"--network none --network host", "does not go together with none"},
+		{"--network a --network a", "on that network already"},
+		{"--network a:ip=fd00::1", "not an IPv4 address"},
+		{"--network a:color=red", "there is no option"},
+		{"--network a --network b --ip 10.89.0.2", "with several networks"},
+		{"--network none --ip 10.89.0.2", "cannot choose an address with --network none"},
+		{"--mac-address 01:00:00:00:00:00", "not the address of an interface"},
 		{"--network none -p 80", "cannot publish ports with --network none"},
 		{"--network container:x -p 80", "publish them on that container"},
 		{"--pid wrong", "want private, host, container:ID"},
@@ -234,6 +243,42 @@ func TestSignals(t *testing.T) {
 	for _, name := range []string{"", "0", "-1", "65", "SIGSIGTERM", "RTMIN+99", "RTMINx"} {
 		if got, err := spec.ParseSignal(name); err == nil {
 			t.Errorf("%q is signal %d", name, got)
+		}
+	}
+}
+
+func TestNetworksOfAContainer(t *testing.T) {
+	for args, want := range map[string]string{
+		"":                              "bridge podman",
+		"--network bridge":              "bridge podman",
+		"--network default":             "bridge podman",
+		"--network private":             "bridge podman",
+		"--network a,b":                 "bridge a b",
+		"--network a --net b":           "bridge a b",
+		"--network none":                "none",
+		"--network ns:/x":               "ns:/x",
+		"--network name=a":              "bridge a",
+		"--network podman:ip=10.88.0.7": "bridge podman/10.88.0.7",
+		"--ip 10.88.0.7":                "bridge podman/10.88.0.7",
+		"--network a --ip 10.89.0.7 --network-alias x --network-alias y": "bridge a/10.89.0.7/x/y",
+		"--network a:alias=x --network b --net-alias y":                  "bridge a/x/y b/y",
+	} {
+		c := parse(t, append(strings.Fields(args), "sh")...)
+		if err := c.Settle("private"); err != nil {
+			t.Errorf("%s: %v", args, err)
+		}
+		got := c.Network.Network
+		for _, n := range c.Networks {
+			got += " " + n.Name
+			if n.IP.IsValid() {
+				got += "/" + n.IP.String()
+			}
+			for _, alias := range n.Aliases {
+				got += "/" + alias
+			}
+		}
+		if err := c.Validate(); err != nil || got != want {
+			t.Errorf("%q: %s, %v", args, got, err)
 		}
 	}
 }

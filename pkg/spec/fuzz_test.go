@@ -104,3 +104,15 @@ func FuzzUser(f *testing.F) {
 		}
 	}, "root", "0:0", "4294967296", "a:b:c", "-1", "+0")
 }
+
+func FuzzNetwork(f *testing.F) {
+	parse := func(s string) (*Network, error) {
+		n := &Network{}
+		return n, n.join(s)
+	}
+	fuzz(f, parse, func(t *testing.T, n *Network) {
+		if err := n.Validate(); err != nil {
+			t.Errorf("%+v was accepted: %v", n, err)
+		}
+	}, "none", "bridge:ip=10.0.0.2", "a,b", "name=a,alias=x,ip6=fd00::1", "a:mac=02:00:00:00:00:01,interface_name=in0", "ns:/x", "container:", "slirp4netns:mtu=1500", "default", ":", "a:,", "name=,")
+}

@@ -16,42 +16,204 @@ import (
 
 // Network is how the container reaches others and is reached.
 type Network struct {
-	// Network is "" for the default, or none, host, slirp4netns, container:ID, ns:PATH.
-	Network    string        `json:"network,omitempty"`
+	// Network is "" for the default, or bridge, none, host, slirp4netns, container:ID, ns:PATH.
+	Network string `json:"network,omitempty"`
+	// Networks are those that the container is on with bridge. In a container that is stored, none are none.
+	Networks []Connection `json:"networks,omitempty"`
+	// Own is what --ip and its like ask for on the only network, until Settle.
+	Own        Connection    `json:"-"`
 	Ports      []PortMapping `json:"ports,omitempty"`
 	Expose     []string      `json:"expose,omitempty"` // PORT/PROTOCOL: --expose and the image's
 	PublishAll bool          `json:"publishAll,omitempty"`
-	DNS        []string      `json:"dns,omitempty"`
+	DNS        []string      `json:"dns,omitempty"` // addresses; or none: resolv.conf is the image's
 	DNSSearch  []string      `json:"dnsSearch,omitempty"`
 	DNSOptions []string      `json:"dnsOptions,omitempty"`
 	AddHosts   []string      `json:"addHosts,omitempty"` // NAME:IP
+	NoHosts    bool          `json:"noHosts,omitempty"`  // /etc/hosts is the image's
 }
 
 // The networks that are not made by a user.
 const (
-	NetworkNone  = "none"
-	NetworkHost  = "host"
-	NetworkSlirp = "slirp4netns"
+	NetworkNone   = "none"
+	NetworkHost   = "host"
+	NetworkSlirp  = "slirp4netns"
+	NetworkBridge = "bridge"
+	// NetworkDefault is the name of the bridge network that a container is on whose description names none.
+	NetworkDefault = "podman"
 )
 
 // AddFlags declares the flags of the network.
 func (n *Network) AddFlags(fs *pflag.FlagSet) {
-	set := func(s string) error {
-		n.Network = s
-		return checkNetwork(s)
-	}
-	addFlag(fs, "network", "", "string", "", "`network`: slirp4netns, none, host, container:ID, ns:PATH", set)
-	addFlag(fs, "net", "", "string", "", "alias of --network", set)
+	addFlag(fs, "network", "", "list", "", "`network`: NAME[:OPTION,...], bridge, slirp4netns, none, host, container:ID, ns:PATH; give it again for another", n.join)
+	addFlag(fs, "net", "", "list", "", "alias of --network", n.join)
 	fs.Lookup("net").Hidden = true
+	n.addAddressFlags(fs)
 	addFlag(fs, "publish", "p", "list", "", "publish a `port`: [[IP:][HOSTPORT]:]PORT[/PROTOCOL]", n.publish)
 	fs.BoolVarP(&n.PublishAll, "publish-all", "P", false, "publish all ports that the image exposes, on any free ports")
 	addFlag(fs, "expose", "", "list", "", "a `port` that the container listens on: PORT[-END][/PROTOCOL]", n.expose)
-	addList(fs, &n.DNS, "dns", "", "`address` of a name server", parseDNS)
+	addList(fs, &n.DNS, "dns", "", "`address` of a name server, or none to leave resolv.conf as the image has it", parseDNS)
 	addList(fs, &n.DNSSearch, "dns-search", "", "`domain` to search names in", verbatim)
 	addList(fs, &n.DNSOptions, "dns-option", "", "`option` for resolv.conf", verbatim)
 	addList(fs, &n.DNSOptions, "dns-opt", "", "alias of --dns-option", verbatim)
 	fs.Lookup("dns-opt").Hidden = true
 	addList(fs, &n.AddHosts, "add-host", "", "a line for /etc/hosts: `NAME:IP`", parseAddHost)
+	fs.BoolVar(&n.NoHosts, "no-hosts", false, "leave /etc/hosts as the image has it")
+}
+
+// addAddressFlags declares the flags about the only network of a container.
+func (n *Network) addAddressFlags(fs *pflag.FlagSet) {
+	own := func(name, kind, option, help string) {
+		addFlag(fs, name, "", kind, "", help, func(s string) error {
+			if err := n.Own.Set(option, s); err != nil {
+				return invalid(name, s, "%w", err)
+			}
+			return nil
+		})
+	}
+	own("ip", "ip", "ip", "`address` of IPv4 that the container has")
+	own("ip6", "ip", "ip6", "`address` of IPv6 that the container has")
+	own("mac-address", "string", "mac", "hardware `address` of the container's interface")
+	own("network-alias", "list", "alias", "another `name` of the container on its networks")
+	own("net-alias", "list", "alias", "alias of --network-alias")
+	fs.Lookup("net-alias").Hidden = true
+}
+
+// join takes one --network.
+func (n *Network) join(s string) error {
+	kind, options, has := strings.Cut(s, ":")
+	switch kind {
+	case "", "default", "private":
+		if has {
+			return invalid("network", s, "%s has no options", kind)
+		}
+		return n.be(s, NetworkBridge, Connection{Name: NetworkDefault})
+	case NetworkBridge:
+		c, err := parseConnection(NetworkDefault + s[len(kind):])
+		if err != nil {
+			return invalid("network", s, "%w", err)
+		}
+		return n.be(s, NetworkBridge, c)
+	case NetworkNone, NetworkHost, NetworkSlirp, "pasta", "container", "ns":
+		if err := checkMode(kind, options, has); err != nil {
+			return invalid("network", s, "%w", err)
+		}
+		return n.be(s, s)
+	}
+	return n.joinNamed(s)
+}
+
+// joinNamed takes a --network that is none of the words: a network, or several, as old Podmans had it.
+func (n *Network) joinNamed(s string) error {
+	names := []string{s}
+	if !strings.ContainsAny(s, ":=") {
+		names = strings.Split(s, ",")
+	}
+	var list []Connection
+	for _, name := range names {
+		c, err := parseConnection(name)
+		if err != nil {
+			return invalid("network", s, "%w; want the name of a network, none, host, slirp4netns, container:ID or ns:/absolute/path", err)
+		}
+		if IsDefaultNetwork(c.Name) {
+			c.Name = NetworkDefault
+		}
+		list = append(list, c)
+	}
+	return n.be(s, NetworkBridge, list...)
+}
+
+// IsDefaultNetwork says whether a name is one of the default network's.
+func IsDefaultNetwork(name string) bool {
+	return name == NetworkDefault || name == NetworkBridge || name == "default"
+}
+
+// be is the mode that a --network means. Only networks go together.
+func (n *Network) be(given, mode string, list ...Connection) error {
+	if n.Network != "" && (n.Network != NetworkBridge || mode != NetworkBridge) {
+		return invalid("network", given, "it does not go together with %s", n.Network)
+	}
+	for _, c := range list {
+		if n.Connection(c.Name) != nil {
+			return invalid("network", given, "the container is on that network already")
+		}
+		n.Networks = append(n.Networks, c)
+	}
+	n.Network = mode
+	return nil
+}
+
+// Connection is what is asked for on a network; nil when the container is not on it.
+func (n *Network) Connection(name string) *Connection {
+	for i := range n.Networks {
+		if n.Networks[i].Name == name {
+			return &n.Networks[i]
+		}
+	}
+	return nil
+}
+
+// checkMode checks the modes that are no networks. Its errors are put into the sentence of a flag.
+func checkMode(kind, arg string, has bool) error {
+	switch {
+	case (kind == NetworkNone || kind == NetworkHost) && has:
+		return plain("%s has no options", kind)
+	case kind == "container" && arg == "":
+		return plain("say which container: container:ID")
+	case kind == "ns" && !path.IsAbs(arg):
+		return plain("say which namespace: ns:/absolute/path")
+	}
+	return nil
+}
+
+// Settle completes the description: it says on which networks the container is. preferred is what containers.conf says.
+func (n *Network) Settle(preferred string) error {
+	if n.Network == "" {
+		if err := n.join(preferred); err != nil {
+			return err
+		}
+	}
+	if n.Network != NetworkBridge {
+		return nil
+	}
+	if err := n.checkOwn(); err != nil {
+		return err
+	}
+	for i := range n.Networks {
+		n.Networks[i].add(n.Own)
+	}
+	n.Own = Connection{}
+	return nil
+}
+
+// add takes over what flags for the only network say.
+func (c *Connection) add(own Connection) {
+	if own.IP.IsValid() {
+		c.IP = own.IP
+	}
+	if own.IP6.IsValid() {
+		c.IP6 = own.IP6
+	}
+	if own.MAC != "" {
+		c.MAC = own.MAC
+	}
+	for _, alias := range own.Aliases {
+		c.Aliases, _ = appendAlias(c.Aliases, alias) // checked
+	}
+}
+
+// checkOwn says whether --ip and its like have a network to be about.
+func (n *Network) checkOwn() error {
+	own := &n.Own
+	if !own.IP.IsValid() && !own.IP6.IsValid() && own.MAC == "" {
+		return nil // aliases are for all networks
+	}
+	if n.Network != "" && n.Network != NetworkBridge {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot choose an address with --network %s: use a network of your own", n.Network)
+	}
+	if len(n.Networks) > 1 {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --ip, --ip6 or --mac-address with several networks: write --network NAME:ip=ADDRESS")
+	}
+	return nil
 }
 
 func (n *Network) publish(s string) error {
@@ -68,31 +230,6 @@ func (n *Network) expose(s string) error {
 	ports, err := parseExpose(s)
 	n.Expose = append(n.Expose, ports...)
 	return err
-}
-
-func checkNetwork(s string) error {
-	kind, arg, has := strings.Cut(s, ":")
-	switch kind {
-	case "", NetworkNone, NetworkHost, "default", "private":
-		if !has {
-			return nil
-		}
-	case NetworkSlirp:
-		return nil
-	case "container":
-		if arg != "" {
-			return nil
-		}
-	case "ns":
-		if path.IsAbs(arg) {
-			return nil
-		}
-	default:
-		if volumeName(s) { // the name of a network, which has the same letters
-			return nil
-		}
-	}
-	return invalid("network", s, "want none, host, slirp4netns, container:ID or ns:/absolute/path")
 }
 
 func parseDNS(s string) (string, error) {
@@ -122,7 +259,7 @@ func parseAddHost(s string) (string, error) {
 
 // Validate checks the network.
 func (n *Network) Validate() error {
-	if err := checkNetwork(n.Network); err != nil {
+	if err := n.validateNetworks(); err != nil {
 		return err
 	}
 	if strings.HasPrefix(n.Network, "container:") && (len(n.Ports) > 0 || n.PublishAll) {
@@ -152,6 +289,24 @@ func (n *Network) validatePorts() error {
 	return nil
 }
 
+func (n *Network) validateNetworks() error {
+	kind, arg, has := strings.Cut(n.Network, ":")
+	switch kind {
+	case "", NetworkBridge, NetworkNone, NetworkHost, NetworkSlirp, "pasta", "container", "ns":
+	default:
+		return invalid("network", n.Network, "want bridge, none, host, slirp4netns, container:ID or ns:/absolute/path")
+	}
+	if err := checkMode(kind, arg, has); err != nil {
+		return invalid("network", n.Network, "%w", err)
+	}
+	for i := range n.Networks {
+		if err := n.Networks[i].validate(); err != nil {
+			return err
+		}
+	}
+	return n.checkOwn()
+}
+
 func (n *Network) validateNames() error {
 	for _, s := range n.DNS {
 		if _, err := parseDNS(s); err != nil {
@@ -170,6 +325,9 @@ func (n *Network) validateNames() error {
 	}
 	return nil
 }
+
+// NoResolver says that the container's resolv.conf is the image's.
+func (n *Network) NoResolver() bool { return len(n.DNS) == 1 && n.DNS[0] == NetworkNone }
 
 // publishExposed publishes what is exposed and not yet published, for --publish-all.
 func (n *Network) publishExposed() {

@@ -34,14 +34,14 @@ static const char *const readers[] = {
 static const char *const group_readers[] = {
 	"container attach", "container exists", "container inspect", "container list", "container logs", "container ls",
 	"container port", "container ps", "container wait", "image exists", "image history", "image inspect",
-	"image list", "image ls", "network exists", "network inspect", "network ls", "system info", "volume exists",
+	"image list", "image ls", "network exists", "network inspect", "network list", "network ls", "system info", "volume exists",
 	"volume inspect", "volume list", "volume ls", NULL,
 };
 static const char *const groups[] = {"container", "image", "network", "system", "volume", NULL};
 
 /* Global flags whose value is the next word. */
 static const char *const valued[] = {
-	"--log-level", "--root", "--runroot", "--runtime", "--storage-driver", "--storage-opt", "--config", NULL,
+	"--log-level", "--network-config-dir", "--root", "--runroot", "--runtime", "--storage-driver", "--storage-opt", "--config", NULL,
 };
 
 static bool listed(const char *const *list, const char *word)

@@ -29,7 +29,7 @@ func (r *resolver) resolve(q query) (reply *dns.Msg, rest func(context.Context) 
 	case q.rcode != dns.RcodeSuccess:
 		return q.reply(q.rcode), nil
 	}
-	networks := r.zones.of(q.asker)
+	networks, own := r.zones.of(q.asker)
 	if len(networks) == 0 { // nobody of ours
 		return q.reply(dns.RcodeRefused), nil
 	}
@@ -43,6 +43,9 @@ func (r *resolver) resolve(q query) (reply *dns.Msg, rest func(context.Context) 
 		reply = q.reply(dns.RcodeNameError)
 		reply.Authoritative = true
 		return reply, nil
+	}
+	if len(own) > 0 {
+		servers = own
 	}
 	return nil, func(ctx context.Context) *dns.Msg {
 		return r.upstream.forward(ctx, q, servers, r.zones.gateways())

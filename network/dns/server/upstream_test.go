@@ -216,6 +216,25 @@ func TestANetworkMayHaveServersOfItsOwn(t *testing.T) {
 	}
 }
 
+func TestAContainerMayHaveServersOfItsOwn(t *testing.T) {
+	host, networks := serveOutside(t, "127.0.0.1"), serveOutside(t, "127.0.0.2")
+	serveOutside(t, "127.0.0.3")
+	resolvConf(t, "nameserver 127.0.0.1\n")
+	w := newWorld(t)
+	one := w.network("one", "10.89.1.1/24", "fd00:1::1/64", func(n *dns.Network) { n.Servers = []netip.Addr{netip.MustParseAddr("127.0.0.2")} })
+	choosy := w.container("aaa")
+	choosy.servers = []netip.Addr{netip.MustParseAddr("127.0.0.3")}
+	choosy.join(one, 2, "choosy")
+	other := w.container("bbb").join(one, 3, "other")
+	w.ensure()
+	choosy.sees("example.org.", mdns.TypeA, "127.0.0.3")
+	choosy.sees("other.", mdns.TypeA, "10.89.1.3")
+	if host.asked.Load()+networks.asked.Load() != 0 {
+		t.Error("another server was asked")
+	}
+	other.sees("example.org.", mdns.TypeA, "127.0.0.2")
+}
+
 func TestAServerDoesNotAskItself(t *testing.T) {
 	resolvConf(t, "nameserver 10.89.1.1\nnameserver fd00:1::1\n")
 	asker(t).sentBack("example.org.", mdns.TypeA, mdns.RcodeServerFailure)

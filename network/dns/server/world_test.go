@@ -127,6 +127,7 @@ type container struct {
 	gateway netip.Addr // of its first network
 	process sys.Process
 	stop    io.Closer
+	servers []netip.Addr // of its own
 }
 
 // container makes a container with a process.
@@ -158,7 +159,7 @@ func (c *container) die() {
 func (c *container) join(b *bridge, host byte, names ...string) *container {
 	c.t.Helper()
 	var prefixes []netip.Prefix
-	entry := dns.Entry{Names: names, Process: c.process}
+	entry := dns.Entry{Names: names, Process: c.process, Servers: c.servers}
 	for _, p := range b.prefixes {
 		bytes := p.Addr().AsSlice()
 		bytes[len(bytes)-1] = host

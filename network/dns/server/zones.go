@@ -134,22 +134,22 @@ func (n *zone) living(id string) (dns.Entry, bool) {
 	return e, ok && e.Process.Alive()
 }
 
-// of are the networks that the container with this address is on, sorted; none when nobody living has it.
-func (z *zones) of(asker netip.Addr) []*zone {
+// of are the networks that the container with this address is on, sorted, and the servers that are to be asked for it; none
+// when nobody living has the address.
+func (z *zones) of(asker netip.Addr) (own []*zone, servers []netip.Addr) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	z.refresh()
 	id, ok := z.container(asker)
 	if !ok {
-		return nil
+		return nil, nil
 	}
-	var own []*zone
 	for _, name := range slices.Sorted(maps.Keys(z.nets)) {
-		if _, ok := z.nets[name].living(id); ok {
-			own = append(own, z.nets[name])
+		if e, ok := z.nets[name].living(id); ok {
+			own, servers = append(own, z.nets[name]), e.Servers
 		}
 	}
-	return own
+	return own, servers
 }
 
 // container is the id of the living container with this address. Subnets of one user do not overlap.

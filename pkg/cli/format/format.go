@@ -26,12 +26,16 @@ type Options struct {
 	NoHeading bool
 }
 
-// AddFlags declares --format, -q, --no-trunc and --noheading.
+// AddFlags declares --format, -q, --no-trunc and --noheading, which is -n too where that letter is free.
 func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.Format, "format", "", `print "json", "table", or rows of a Go template ("table TEMPLATE" with a heading)`)
 	fs.BoolVarP(&o.Quiet, "quiet", "q", false, "print only the key of each row")
 	fs.BoolVar(&o.NoTrunc, "no-trunc", false, "do not shorten what is printed")
-	fs.BoolVar(&o.NoHeading, "noheading", false, "leave out the heading of the table")
+	letter := "n"
+	if fs.ShorthandLookup(letter) != nil {
+		letter = ""
+	}
+	fs.BoolVarP(&o.NoHeading, "noheading", letter, false, "leave out the heading of the table")
 }
 
 // writeJSON writes v as podman and docker inspect do: indented by four, <, > and & as they are, and a

@@ -59,12 +59,15 @@ func TestInspectContainer(t *testing.T) {
 				{Type: spec.MountVolume, Source: "vol1", Target: "/v"},
 				{Type: spec.MountBind, Source: "/tmp", Target: "/t"},
 			}},
+			Network:   spec.Network{Network: "bridge", Networks: []spec.Connection{{Name: "podman"}}},
 			Lifecycle: spec.Lifecycle{Restart: spec.Restart{Policy: "on-failure"}},
 			Metadata:  spec.Metadata{Labels: map[string]string{"k": "v"}},
 		},
 		State: state.Record{
 			Status: state.Running, Init: sys.Process{Pid: 4711}, RestartCount: 1,
-			Network: state.Network{Address: netip.MustParsePrefix("10.0.2.100/24"), Ports: []spec.PortMapping{web}},
+			Network: state.Network{
+				Endpoints: []spec.Endpoint{{Network: "podman", Address: netip.MustParsePrefix("10.88.0.100/16")}}, Ports: []spec.PortMapping{web},
+			},
 		},
 	}, inspect.Facts{VolumePath: func(name string) string { return "/volumes/" + name }})
 
@@ -73,8 +76,8 @@ func TestInspectContainer(t *testing.T) {
 		{"{{.State.Status}} {{.State.Running}} {{.State.Pid}} {{.State.ExitCode}}", "running true 4711 0"},
 		{"{{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}", "none"},
 		{"{{.Config.Image}} {{.ImageName}}", "localhost/web:latest localhost/web:latest"},
-		{"{{.NetworkSettings.IPAddress}}", "10.0.2.100"},
-		{"{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", "10.0.2.100"},
+		{"{{.NetworkSettings.IPAddress}}", "10.88.0.100"},
+		{"{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", "10.88.0.100"},
 		{`{{(index (index .NetworkSettings.Ports "80/tcp") 0).HostPort}}`, "40123"},
 		{`{{range $p, $b := .NetworkSettings.Ports}}{{$p}}={{(index $b 0).HostPort}}{{end}}`, "80/tcp=40123"},
 		{`{{index .Config.Labels "k"}}`, "v"},

@@ -1,0 +1,83 @@
+package libpod
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/mosscontainers/moss/network"
+	"github.com/mosscontainers/moss/network/netconf"
+	"github.com/mosscontainers/moss/pkg/spec"
+)
+
+// The files that tell a container names, in its run directory.
+const (
+	hostsFile  = "hosts"
+	resolvFile = "resolv.conf"
+)
+
+// known is by which names a container knows others, and others know it.
+type known struct {
+	c        *spec.Container
+	hostname string
+	mode     string             // of package network
+	networks []*netconf.Network // with ModeBridge
+	at       []spec.Endpoint    // on these, in the same order
+}
+
+// served says whether one of the networks serves names.
+func (k *known) served() bool {
+	return slices.ContainsFunc(k.networks, func(n *netconf.Network) bool { return n.DNSEnabled })
+}
+
+// servers are those that the container asks for names that no container has, by way of the DNS server where there is one.
+func (k *known) servers() []netip.Addr {
+	var list []netip.Addr
+	for _, text := range k.c.DNS {
+		if a, err := netip.ParseAddr(text); err == nil {
+			list = append(list, a)
+		}
+	}
+	return list
+}
+
+func (k *known) names() network.Names {
+	n := network.Names{
+		Name: k.c.Name, Hostname: k.hostname,
+		Servers: k.c.DNS, Search: k.c.DNSSearch, Options: k.c.DNSOptions, AddHosts: k.c.AddHosts,
+		Internal: k.mode == network.ModeBridge,
+	}
+	for i, net := range k.networks {
+		n.Internal = n.Internal && net.Internal
+		// One of each network's: they all know all networks of who asks, and resolvers look at three lines (MAXNS).
+		if list := gateways(&k.at[i]); net.DNSEnabled && len(list) > 0 && len(n.Resolvers) < maxResolvers {
+			n.Resolvers = append(n.Resolvers, list[0])
+		}
+	}
+	if len(n.Resolvers) > 0 {
+		n.Servers = nil // it asks them
+	}
+	return n
+}
+
+// maxResolvers is how many lines for servers of resolv.conf(5) are looked at.
+const maxResolvers = 3
+
+func gateways(at *spec.Endpoint) []netip.Addr {
+	var list []netip.Addr
+	for _, a := range []netip.Addr{at.Gateway, at.Gateway6} {
+		if a.IsValid() {
+			list = append(list, a)
+		}
+	}
+	return list
+}
+
+func (k *known) resolvConf() string { return network.ResolvConf(k.mode, k.names()) }
+
+func (k *known) hosts() (string, error) {
+	var addrs []netip.Addr
+	for i := range k.at {
+		addrs = append(addrs, k.at[i].Addresses()...)
+	}
+	return network.Hosts(k.mode, k.names(), addrs)
+}

@@ -1,0 +1,122 @@
+package libpod
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/mosscontainers/moss/libpod/state"
+	"github.com/mosscontainers/moss/network"
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/spec"
+)
+
+// ConnectNetwork puts a container on one more network: at once when it runs, and whenever it is started.
+func (e *Engine) ConnectNetwork(ctx Context, ref string, want spec.Connection) error {
+	n, err := e.Network(want.Name)
+	if err != nil {
+		return err
+	}
+	lock, err := e.networks().Hold(n)
+	if err != nil {
+		return err
+	}
+	if lock != nil {
+		defer lock.Unlock()
+	}
+	want.Name = n.Name
+	return e.rewire(ctx, ref, func(l *state.Locked) (*wiring, error) {
+		c := l.Spec
+		if c.Connection(n.Name) != nil {
+			return nil, errdefs.Errorf(errdefs.ErrConflict, "cannot connect container %s to network %q: it is on it already", c.Name, n.Name)
+		}
+		w, err := e.wiring(l)
+		if err != nil {
+			return nil, err
+		}
+		c.Networks = append(slices.Clone(c.Networks), want)
+		if err := c.Validate(); err != nil {
+			return nil, err
+		}
+		return w, w.plug(ctx, network.Connection{Network: n, Connection: want})
+	})
+}
+
+// DisconnectNetwork takes a container off a network. With force, that the container does not exist is fine.
+func (e *Engine) DisconnectNetwork(ctx Context, ref, name string, force bool) error {
+	n, err := e.Network(name)
+	if err != nil {
+		return err
+	}
+	err = e.rewire(ctx, ref, func(l *state.Locked) (*wiring, error) {
+		c := l.Spec
+		if c.Connection(n.Name) == nil {
+			return nil, errdefs.Errorf(errdefs.ErrConflict, "cannot disconnect container %s from network %q: it is not on it", c.Name, n.Name)
+		}
+		w, err := e.wiring(l)
+		if err != nil {
+			return nil, err
+		}
+		c.Networks = slices.DeleteFunc(slices.Clone(c.Networks), func(on spec.Connection) bool { return on.Name == n.Name })
+		return w, w.unplug(n)
+	})
+	if force && errors.Is(err, errdefs.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// ReloadNetwork makes anew what a running container has of its networks, with the same addresses. It is for when the
+// user's network namespace, or the rules in it, were damaged.
+func (e *Engine) ReloadNetwork(ctx Context, ref string) error {
+	return e.rewire(ctx, ref, func(l *state.Locked) (*wiring, error) {
+		w, err := e.wiring(l)
+		if err != nil {
+			return nil, err
+		}
+		if w.netns == nil {
+			return nil, errdefs.Errorf(errdefs.ErrConflict, "cannot reload the network of container %s: it does not run", l.Spec.Name)
+		}
+		connections, err := e.connections(l.Spec, w.was)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range connections {
+			if err := w.unplug(c.Network); err != nil {
+				return nil, err
+			}
+			if err := w.plug(ctx, c); err != nil {
+				return nil, err
+			}
+		}
+		return w, nil
+	})
+}
+
+// rewire lets change change on which networks a container is, and writes that down.
+func (e *Engine) rewire(ctx Context, ref string, change func(*state.Locked) (*wiring, error)) error {
+	c, err := e.Whole(ref)
+	if err != nil {
+		return err
+	}
+	return e.Store.Transact(ctx, c.Spec.ID, state.OpUpdate, func(ctx context.Context, l *state.Locked) error {
+		if l.Spec.Network.Network != spec.NetworkBridge {
+			return errdefs.Errorf(errdefs.ErrConflict, "cannot change the networks of container %s: it was made with --network %s", l.Spec.Name, l.Spec.Network.Network)
+		}
+		before := *l.Spec
+		changed := before
+		l.Spec = &changed
+		w, err := change(l)
+		if w != nil {
+			defer w.Close()
+		}
+		if err != nil {
+			l.Spec = &before
+			return err
+		}
+		if err := w.settle(ctx); err != nil {
+			return err
+		}
+		return l.SetSpec(&changed)
+	})
+}

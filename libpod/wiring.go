@@ -1,0 +1,154 @@
+package libpod
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/mosscontainers/moss/libpod/state"
+	"github.com/mosscontainers/moss/network"
+	"github.com/mosscontainers/moss/network/netconf"
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/spec"
+)
+
+// wiring is a container while it is connected or disconnected.
+type wiring struct {
+	*Engine
+	l     *state.Locked
+	netns *os.File // nil when it does not run
+	was   []spec.Endpoint
+	files files // what it knows of names, before
+}
+
+// Close closes the namespace.
+func (w *wiring) Close() {
+	if w.netns != nil {
+		w.netns.Close()
+	}
+}
+
+// files are the contents of a container's files about names.
+type files struct{ hosts, resolvConf string }
+
+// wiring opens the network namespace of a container that runs.
+func (e *Engine) wiring(l *state.Locked) (*wiring, error) {
+	w := &wiring{Engine: e, l: l, was: slices.Clone(l.State.Network.Endpoints)}
+	if !l.State.Active() || l.Spec.Network.Network != spec.NetworkBridge {
+		return w, nil
+	}
+	var err error
+	if w.netns, err = e.namespaceOf(l.Container); err != nil {
+		return nil, err
+	}
+	w.files, err = w.contents()
+	return w, err
+}
+
+// namespaceOf opens the network namespace of a container. Between two lives of a restart policy its monitor alone has it.
+func (e *Engine) namespaceOf(c *state.Container) (*os.File, error) {
+	f, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", c.State.Init.Pid))
+	if err == nil && c.State.Init.Alive() {
+		return f, nil
+	}
+	if err == nil {
+		f.Close()
+	}
+	return nil, errdefs.Errorf(errdefs.ErrConflict, "cannot change the networks of container %s: it is just restarting; try again", c.Spec.Name)
+}
+
+// plug connects a container that runs.
+func (w *wiring) plug(ctx Context, c network.Connection) error {
+	if w.netns == nil {
+		return nil
+	}
+	r := w.networkRequest()
+	r.ContainerID, r.Connections = w.l.Spec.ID, []network.Connection{c}
+	got, err := network.Plug(ctx, r, w.netns)
+	w.l.State.Network.Endpoints = append(w.l.State.Network.Endpoints, got...)
+	return err
+}
+
+// unplug disconnects a container that runs.
+func (w *wiring) unplug(n *netconf.Network) error {
+	ends := &w.l.State.Network.Endpoints
+	at := w.l.State.Network.Endpoint(n.Name)
+	if at == nil {
+		return nil
+	}
+	if w.netns != nil {
+		r := w.networkRequest()
+		r.ContainerID = w.l.Spec.ID
+		if err := errors.Join(network.Unplug(r, n, at), w.forget(n, w.l.Spec.ID)); err != nil {
+			return err
+		}
+	}
+	if w.netns != nil && len(w.l.Spec.Ports) > 0 && at.Address.IsValid() {
+		if err := network.KeepAddress(w.netns, at.Address.Addr()); err != nil {
+			return err
+		}
+	}
+	*ends = slices.DeleteFunc(slices.Clone(*ends), func(e spec.Endpoint) bool { return e.Network == n.Name })
+	return nil
+}
+
+// settle tells the container and its neighbours of the change.
+func (w *wiring) settle(ctx Context) error {
+	if w.netns == nil {
+		return nil
+	}
+	k, err := w.known()
+	if err != nil {
+		return err
+	}
+	if err := w.tell(ctx, k, w.l.State.Monitor, &w.l.State); err != nil {
+		return err
+	}
+	now, err := w.contents()
+	if err != nil {
+		return err
+	}
+	dir := w.runDir(w.l.Spec.ID)
+	return errors.Join(
+		rewrite(filepath.Join(dir, hostsFile), w.files.hosts, now.hosts),
+		rewrite(filepath.Join(dir, resolvFile), w.files.resolvConf, now.resolvConf),
+	)
+}
+
+// known is what the container is to know and to be known by now.
+func (w *wiring) known() (known, error) {
+	name, err := hostname(w.l.Spec)
+	k := known{c: w.l.Spec, hostname: name, mode: network.ModeBridge, at: w.l.State.Network.Endpoints}
+	for i := range k.at {
+		n, findErr := w.Network(k.at[i].Network)
+		if findErr != nil {
+			return k, findErr
+		}
+		k.networks = append(k.networks, n)
+	}
+	return k, err
+}
+
+// contents are the files as they would be written now.
+func (w *wiring) contents() (files, error) {
+	k, err := w.known()
+	if err != nil {
+		return files{}, err
+	}
+	hosts, err := k.hosts()
+	return files{hosts, k.resolvConf()}, err
+}
+
+// rewrite replaces the content of a file that is mounted in a container, unless somebody in there has changed it.
+func rewrite(path, before, now string) error {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) || err == nil && string(data) != before {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, []byte(now), 0o644)
+}

@@ -1,0 +1,180 @@
+package network
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"strconv"
+	"syscall"
+
+	"github.com/vishvananda/netlink"
+
+	"github.com/mosscontainers/moss/network/netconf"
+	"github.com/mosscontainers/moss/pkg/spec"
+	"github.com/mosscontainers/moss/pkg/sys"
+)
+
+// Plug connects a namespace that a container has already. It has what it got: a container that was connected before
+// (Connection.Last) gets the same again, if that is free.
+func Plug(ctx context.Context, r Request, netns *os.File) ([]spec.Endpoint, error) {
+	user, pipe, err := r.userNamespace(ctx)
+	if pipe != nil {
+		defer pipe.Close() // the container has one open
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer user.Close()
+	a := &Attachment{NetNS: netns}
+	err = a.plug(user, &r)
+	return a.Endpoints, err
+}
+
+// plug makes the container's namespace unless it has one, claims addresses and configures both ends of the cables. One
+// thread visits the user's namespace, then the container's, and is thrown away.
+func (a *Attachment) plug(user *os.File, r *Request) error {
+	return inside(user, func(outer *netlink.Handle) error {
+		networks := make([]*netconf.Network, len(r.Connections))
+		for i := range r.Connections {
+			networks[i] = r.Connections[i].Network
+		}
+		bridges, err := ensureBridges(outer, r.lockPath(), networks)
+		if err != nil {
+			return err
+		}
+		fresh := a.NetNS == nil
+		inner, err := a.enter(fresh)
+		if err != nil {
+			return err
+		}
+		defer inner.Close()
+		if fresh {
+			if err := prepare(inner, r.Published); err != nil {
+				return err
+			}
+		}
+		return a.lay(r, bridges, outer, inner, r.chosen(inner, fresh))
+	})
+}
+
+// enter moves the calling thread into the container's namespace, a fresh one if it has none yet.
+func (a *Attachment) enter(fresh bool) (inner *netlink.Handle, err error) {
+	if fresh {
+		a.NetNS, err = sys.UnshareNet()
+	} else {
+		err = sys.Setns(a.NetNS, sys.CloneNet)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return netlink.NewHandle(syscall.NETLINK_ROUTE)
+}
+
+// lay lays all cables, or none. taken are the names of interfaces that are not free.
+func (a *Attachment) lay(r *Request, bridges []int, outer, inner *netlink.Handle, taken map[string]bool) error {
+	for i := range r.Connections {
+		c := cable{want: r.Connections[i], to: bridges[i], id: r.ContainerID, h: outer, peer: a.NetNS}
+		if err := c.lay(inner, taken); err != nil {
+			return errors.Join(err, a.unplug(outer, r))
+		}
+		a.Endpoints = append(a.Endpoints, c.got)
+	}
+	return nil
+}
+
+// prepare sets up a new namespace.
+func prepare(inner *netlink.Handle, published bool) error {
+	if err := raiseLoopback(inner); err != nil {
+		return err
+	}
+	if published {
+		return routeAnswers(inner)
+	}
+	return nil
+}
+
+// chosen are the names of interfaces that are not free: those that are there, and those that were asked for.
+func (r *Request) chosen(inner *netlink.Handle, fresh bool) map[string]bool {
+	taken := map[string]bool{}
+	for _, c := range r.Connections {
+		if c.Interface != "" {
+			taken[c.Interface] = true
+		}
+	}
+	if fresh {
+		return taken
+	}
+	links, _ := inner.LinkList() // a name that is taken after all is refused
+	for _, link := range links {
+		taken[link.Attrs().Name] = true
+	}
+	return taken
+}
+
+// lay lays one cable.
+func (c *cable) lay(inner *netlink.Handle, taken map[string]bool) error {
+	c.got.Network, c.got.Aliases, c.got.Interface = c.want.Network.Name, c.want.Aliases, c.want.Interface
+	for n := 0; c.got.Interface == ""; n++ {
+		if name := "eth" + strconv.Itoa(n); !taken[name] {
+			c.got.Interface = name
+		}
+	}
+	taken[c.got.Interface] = true
+	if err := c.claim(); err != nil {
+		return err
+	}
+	if err := c.configure(inner); err != nil {
+		err = fmt.Errorf("cannot configure %s of the container: %w", c.got.Interface, err)
+		return errors.Join(err, unplug(c.h, c.id, c.want.Network.NetworkInterface, &c.got))
+	}
+	return nil
+}
+
+// unplug takes back the cables that were laid.
+func (a *Attachment) unplug(h *netlink.Handle, r *Request) error {
+	var errs []error
+	for i := range a.Endpoints {
+		errs = append(errs, unplug(h, r.ContainerID, r.Connections[i].Network.NetworkInterface, &a.Endpoints[i]))
+	}
+	a.Endpoints = nil
+	return errors.Join(errs...)
+}
+
+// Unplug disconnects a container from a network where it has an endpoint.
+func Unplug(r Request, n *netconf.Network, e *spec.Endpoint) error {
+	return r.visit(func(h *netlink.Handle) error { return unplug(h, r.ContainerID, n.NetworkInterface, e) })
+}
+
+// KeepAddress lets a container answer at an address that it has no cable for any more: published ports are served at the one that it
+// had first, from within its namespace.
+func KeepAddress(netns *os.File, addr netip.Addr) error {
+	return inside(netns, func(h *netlink.Handle) error {
+		lo, err := h.LinkByIndex(loopback)
+		if err != nil {
+			return err
+		}
+		err = h.AddrAdd(lo, address(netip.PrefixFrom(addr, addr.BitLen())))
+		if errors.Is(err, syscall.EEXIST) {
+			return nil
+		}
+		return err
+	})
+}
+
+// unplug removes a cable of a container's; one that is not there is fine.
+func unplug(h *netlink.Handle, id, bridge string, e *spec.Endpoint) error {
+	name := bareName(id, bridge)
+	if e.Address.IsValid() {
+		name = vethName(e.Address.Addr())
+	}
+	link, err := h.LinkByName(name)
+	if err != nil || link.Attrs().Alias != id {
+		return nil
+	}
+	if err := h.LinkDel(link); err != nil {
+		return fmt.Errorf("cannot disconnect the container from network %q: %w", e.Network, err)
+	}
+	return nil
+}

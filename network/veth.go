@@ -1,0 +1,89 @@
+package network
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+
+	"github.com/vishvananda/netlink"
+)
+
+// makeVeth makes the pair, whose other end is in the container's namespace, with the hardware address mac unless another one
+// was asked for.
+func (c *cable) makeVeth(name string, mac net.HardwareAddr) (netlink.Link, error) {
+	if c.want.MAC != "" {
+		var err error
+		if mac, err = net.ParseMAC(c.want.MAC); err != nil {
+			return nil, err
+		}
+	}
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name, attrs.MTU, attrs.Flags, attrs.TxQLen = name, mtuOf(c.want.Network), net.FlagUp, 1000
+	veth := &netlink.Veth{
+		LinkAttrs: attrs, PeerName: c.got.Interface, PeerHardwareAddr: mac,
+		PeerNamespace: netlink.NsFd(int(c.peer.Fd())),
+	}
+	if err := c.h.LinkAdd(veth); err != nil {
+		return nil, err
+	}
+	err := c.h.LinkSetMasterByIndex(veth, c.to)
+	if err == nil {
+		err = c.h.LinkSetAlias(veth, c.id)
+	}
+	if err != nil {
+		return nil, errors.Join(err, c.h.LinkDel(veth))
+	}
+	c.got.MAC = mac.String()
+	return veth, nil
+}
+
+// configure gives the container's end, by a handle in the container's namespace, its addresses and routes.
+func (c *cable) configure(inner *netlink.Handle) error {
+	eth, err := inner.LinkByName(c.got.Interface)
+	if err != nil {
+		return err
+	}
+	for _, p := range []netip.Prefix{c.got.Address, c.got.Address6} {
+		if !p.IsValid() {
+			continue
+		}
+		if err := inner.AddrAdd(eth, address(p)); err != nil {
+			return err
+		}
+	}
+	if err := inner.LinkSetUp(eth); err != nil {
+		return err
+	}
+	for _, route := range c.routes(eth.Attrs().Index) {
+		if err := inner.RouteAdd(route); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// routes are the default routes and those that the network asks for. Several default routes may be there: the interface that came first
+// has the best.
+func (c *cable) routes(index int) []*netlink.Route {
+	var list []*netlink.Route
+	metric, chosen := c.want.Network.Metric()
+	if !chosen && c.got.Interface != Interface {
+		metric = otherMetric + index
+	}
+	for _, gateway := range []netip.Addr{c.got.Gateway, c.got.Gateway6} {
+		if gateway.IsValid() && c.want.Network.DefaultRoute() {
+			list = append(list, &netlink.Route{LinkIndex: index, Gw: gateway.AsSlice(), Priority: metric})
+		}
+	}
+	for _, r := range c.want.Network.Routes {
+		route := &netlink.Route{LinkIndex: index, Dst: ipNet(r.Destination), Gw: r.Gateway.AsSlice()}
+		if r.Metric != nil {
+			route.Priority = int(*r.Metric)
+		}
+		list = append(list, route)
+	}
+	return list
+}
+
+// otherMetric and the index of its interface is the metric of a default route that is not eth0's.
+const otherMetric = 100

@@ -1,0 +1,74 @@
+package network
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"github.com/vishvananda/netlink"
+
+	"github.com/mosscontainers/moss/network/netconf"
+	"github.com/mosscontainers/moss/pkg/sys"
+)
+
+// Subnets are those that are in use in the user's namespace; none when there is no such namespace yet.
+func Subnets(r Request) (list []netip.Prefix, err error) {
+	err = r.visit(func(h *netlink.Handle) error {
+		list, err = subnets(h)
+		return err
+	})
+	return list, err
+}
+
+// RemoveBridge removes what the user's namespace has of a network that nobody is on any more.
+func RemoveBridge(r Request, n *netconf.Network) error {
+	return r.visit(func(h *netlink.Handle) error {
+		link, err := h.LinkByName(n.NetworkInterface)
+		if err != nil || link.Attrs().Alias != n.Owner || n.Owner == "" {
+			return nil
+		}
+		if err := h.LinkDel(link); err != nil {
+			return fmt.Errorf("cannot remove the bridge of network %q: %w", n.Name, err)
+		}
+		return sort(n.NetworkInterface, map[string]bool{internalSet: false, isolatedSet: false, strictSet: false})
+	})
+}
+
+// visit calls do on a thread in the user's namespace, if there is one.
+func (r *Request) visit(do func(*netlink.Handle) error) error {
+	netns, ok := r.open()
+	if !ok {
+		return nil
+	}
+	defer netns.Close()
+	return inside(netns, do)
+}
+
+// open opens the user's network namespace, if there is one.
+func (r *Request) open() (netns *os.File, ok bool) {
+	if netns, ok = r.uplink().running(); ok || r.UserNetNS == "" {
+		return netns, ok
+	}
+	netns, err := os.Open(r.UserNetNS)
+	return netns, err == nil // else the namespace's holder is gone, and it with it
+}
+
+// inside calls do on a thread in a namespace.
+func inside(netns *os.File, do func(*netlink.Handle) error) error {
+	return sys.InNetNS(netns, func() error {
+		h, err := netlink.NewHandle(syscall.NETLINK_ROUTE)
+		if err != nil {
+			return fmt.Errorf("cannot open a netlink socket: %w", err)
+		}
+		defer h.Close()
+		return do(h)
+	})
+}
+
+func (r *Request) uplink() uplink {
+	return uplink{dir: r.RunDir, netns: r.UserNetNS, exitPipe: r.ExitPipe, outlive: r.Outlive}
+}
+
+func (r *Request) lockPath() string { return filepath.Join(r.RunDir, "lock") }

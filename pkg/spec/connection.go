@@ -1,0 +1,128 @@
+package spec
+
+import (
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Connection is a bridge network that the container is on, and what it asks for there.
+type Connection struct {
+	Name      string     `json:"name"`
+	IP        netip.Addr `json:"ip,omitzero"` // not valid: any that is free
+	IP6       netip.Addr `json:"ip6,omitzero"`
+	MAC       string     `json:"mac,omitempty"`
+	Aliases   []string   `json:"aliases,omitempty"`   // names beside the container's
+	Interface string     `json:"interface,omitempty"` // "" is the next free of eth0, eth1, …
+}
+
+// parseConnection reads NAME[:KEY=VALUE,…], as Podman has it, or name=NAME,KEY=VALUE,…, as Docker does.
+func parseConnection(s string) (Connection, error) {
+	name, options, _ := strings.Cut(s, ":")
+	if first, rest, _ := strings.Cut(s, ","); strings.HasPrefix(first, "name=") {
+		name, options = strings.TrimPrefix(first, "name="), rest
+	}
+	c := Connection{Name: name}
+	if !volumeName(name) { // the same letters
+		return c, plain("%q is no name of a network", name)
+	}
+	if options == "" {
+		return c, nil
+	}
+	for option := range strings.SplitSeq(options, ",") {
+		key, value, _ := strings.Cut(option, "=")
+		if err := c.Set(key, value); err != nil {
+			return c, err
+		}
+	}
+	return c, nil
+}
+
+// Set takes one option: ip, ip6, mac, alias or interface_name.
+func (c *Connection) Set(key, value string) (err error) {
+	switch key {
+	case "ip":
+		c.IP, err = parseIP(value, 4)
+	case "ip6":
+		c.IP6, err = parseIP(value, 6)
+	case "mac", "mac-address":
+		c.MAC, err = parseMAC(value)
+	case "alias":
+		c.Aliases, err = appendAlias(c.Aliases, value)
+	case "interface_name":
+		c.Interface = value
+		err = checkInterfaceName(value)
+	default:
+		err = plain("there is no option %q; there are ip, ip6, mac, alias and interface_name", key)
+	}
+	return err
+}
+
+func parseIP(s string, version int) (netip.Addr, error) {
+	a, err := netip.ParseAddr(s)
+	if err != nil || a.Zone() != "" || a.Is4() != (version == 4) || a.Is4In6() {
+		return netip.Addr{}, plain("%q is not an IPv%d address", s, version)
+	}
+	return a, nil
+}
+
+// parseMAC reads six bytes in hexadecimal, with colons or dashes between them.
+func parseMAC(s string) (string, error) {
+	parts := strings.FieldsFunc(s, func(r rune) bool { return r == ':' || r == '-' })
+	good := len(parts) == 6 && len(s) == 17
+	for i, part := range parts {
+		n, err := strconv.ParseUint(part, 16, 8)
+		good = good && err == nil && (i > 0 || n&1 == 0) // the lowest bit of the first is for groups
+	}
+	if !good {
+		return "", plain("%q is not the address of an interface, such as 02:6d:0a:58:00:02", s)
+	}
+	return strings.ToLower(strings.Join(parts, ":")), nil
+}
+
+func appendAlias(list []string, alias string) ([]string, error) {
+	if alias == "" || strings.ContainsAny(alias, " \t\n\r#") {
+		return list, plain("%q is no name for a host", alias)
+	}
+	if slices.Contains(list, alias) {
+		return list, nil
+	}
+	return append(list, alias), nil
+}
+
+// checkInterfaceName has the kernel's rules (dev_valid_name).
+func checkInterfaceName(name string) error {
+	const ifnamsiz = 16
+	if name == "" || len(name) >= ifnamsiz || name == "." || name == ".." || name == "lo" || strings.ContainsAny(name, "/:% \t\n\r\v\f") {
+		return plain("%q is no name for an interface: it has at most 15 characters, and no '/', ':' or space", name)
+	}
+	return nil
+}
+
+// validate checks what did not come from a flag.
+func (c *Connection) validate() error {
+	if !volumeName(c.Name) {
+		return invalid("network", c.Name, "it is no name of a network")
+	}
+	if c.IP.IsValid() && !c.IP.Is4() {
+		return invalid("ip", c.IP.String(), "want an IPv4 address")
+	}
+	if c.IP6.IsValid() && !c.IP6.Is6() {
+		return invalid("ip6", c.IP6.String(), "want an IPv6 address")
+	}
+	if c.MAC != "" {
+		if _, err := parseMAC(c.MAC); err != nil {
+			return invalid("mac-address", c.MAC, "%w", err)
+		}
+	}
+	for _, alias := range c.Aliases {
+		if _, err := appendAlias(nil, alias); err != nil {
+			return invalid("network-alias", alias, "%w", err)
+		}
+	}
+	if c.Interface != "" {
+		return checkInterfaceName(c.Interface)
+	}
+	return nil
+}
