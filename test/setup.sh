@@ -107,7 +107,7 @@ for step; do
 		;;
 	test)
 		packages uidmap slirp4netns runc crun podman skopeo docker-registry debootstrap busybox-static \
-			apache2-utils curl ca-certificates iproute2 util-linux procps
+			apache2-utils curl wrk ca-certificates iproute2 util-linux procps
 		devices
 		users
 		debian
