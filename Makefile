@@ -37,6 +37,7 @@ build:
 	CGO_ENABLED=0 $(GO) build -tags "$(TAGS) moss_ports" -ldflags "-s -w" -o $(EMBED)/moss-monitor-ports ./cmd/moss-monitor
 	CGO_ENABLED=0 $(GO) build -ldflags "-s -w" -o $(EMBED)/moss-hello ./cmd/moss-hello
 	CGO_ENABLED=0 $(GO) build -ldflags "-s -w" -o $(EMBED)/moss-dns ./cmd/moss-dns
+	CGO_ENABLED=0 $(GO) build -ldflags "-s -w" -o $(EMBED)/moss-uplink ./cmd/moss-uplink
 	id=$$(cat $(EMBED)/moss-monitor $(EMBED)/moss-monitor-ports | sha256sum | cut -c1-16) && \
 	flags="$(LDFLAGS) -X $(MODULE)/libpod/embedded.MonitorID=$$id -linkmode external -extldflags -static" && \
 	CGO_ENABLED=1 $(GO) build -ldflags "$$flags" -o $(EMBED)/../full/moss-full ./cmd/moss-full && \
@@ -105,4 +106,4 @@ docs:
 
 clean:
 	rm -rf bin man completions $(EMBED)/moss-monitor $(EMBED)/moss-monitor-ports $(EMBED)/moss-hello $(EMBED)/moss-dns \
-		$(EMBED)/../full/moss-full
+		$(EMBED)/moss-uplink $(EMBED)/../full/moss-full

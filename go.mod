@@ -102,3 +102,9 @@ require (
 	google.golang.org/grpc v1.82.0 // indirect
 	google.golang.org/protobuf v1.36.11 // indirect
 )
+
+require (
+	github.com/google/btree v1.1.3 // indirect
+	golang.org/x/time v0.15.0 // indirect
+	gvisor.dev/gvisor v0.0.0-20240916094835-a174eb65023f
+)

@@ -30,6 +30,20 @@ type HostInfo struct {
 	Security      SecurityInfo      `json:"security"`
 	IDMappings    *IDMappings       `json:"idMappings,omitempty"`
 	Helpers       map[string]string `json:"helpers"` // program: path, "" where it is not installed
+	Uplink        UplinkInfo        `json:"uplink"`
+}
+
+// UplinkInfo is about what connects containers with the outside.
+type UplinkInfo struct {
+	// Chosen is the program that the next one will be, "" when there is none: Problem says why.
+	Chosen  string `json:"chosen"`
+	Path    string `json:"path,omitempty"` // "" for the one that moss carries
+	Problem string `json:"problem,omitempty"`
+	// Running is the program that serves the user's containers now, "" when none does.
+	Running string `json:"running,omitempty"`
+	Pid     int    `json:"pid,omitempty"`
+	IPv6    bool   `json:"ipv6"` // that it serves IPv6 too
+	MTU     int    `json:"mtu,omitempty"`
 }
 
 // SecurityInfo is about what confines containers.
@@ -93,7 +107,7 @@ func (e *Engine) Info(ctx Context, version string) (*Info, error) {
 		CgroupVersion: string(facts.Cgroup.Version), CgroupControl: facts.Cgroup.Controllers,
 		OCIRuntime: "moss", RuntimeDir: e.Config.RuntimeDir,
 		Security: SecurityInfo{Rootless: facts.Rootless, AppArmor: facts.AppArmor, SELinux: facts.SELinux, Seccomp: true},
-		Helpers:  host.FindHelpers(),
+		Helpers:  host.FindHelpers(), Uplink: e.uplinkInfo(),
 	}
 	if facts.Rootless {
 		info.Host.Security.SingleID = mappings.Single()

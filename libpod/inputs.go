@@ -85,7 +85,7 @@ func (s *launch) connect(ctx Context, monitor int, hostname string) (map[string]
 	s.netns = a.NetNS
 	s.keep = append(s.keep, a.Keep...)
 	s.l.State.Network.Endpoints = a.Endpoints
-	names := known{c: s.c, hostname: hostname, mode: s.network.mode, at: a.Endpoints}
+	names := known{c: s.c, hostname: hostname, mode: s.network.mode, at: a.Endpoints, resolvers: a.Resolvers, host: a.Host}
 	for i := range s.network.connections {
 		names.networks = append(names.networks, s.network.connections[i].Network)
 	}

@@ -22,6 +22,9 @@ type known struct {
 	mode     string             // of package network
 	networks []*netconf.Network // with ModeBridge
 	at       []spec.Endpoint    // on these, in the same order
+
+	resolvers []netip.Addr // network.Attachment's
+	host      netip.Addr
 }
 
 // served says whether one of the networks serves names.
@@ -56,6 +59,7 @@ func (k *known) names() network.Names {
 	if len(n.Resolvers) > 0 {
 		n.Servers = nil // it asks them
 	}
+	n.Resolvers, n.Host = append(n.Resolvers, k.resolvers...), k.host
 	return n
 }
 

@@ -4,9 +4,11 @@ import (
 	"errors"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/mosscontainers/moss/libpod/embedded"
 	"github.com/mosscontainers/moss/libpod/state"
 	"github.com/mosscontainers/moss/network"
 	"github.com/mosscontainers/moss/network/netconf"
@@ -30,6 +32,7 @@ func (e *Engine) makeNetwork(ctx Context, c *spec.Container, last []spec.Endpoin
 	if err != nil || strings.HasPrefix(c.Network.Network, "container:") {
 		return nil, err
 	}
+	mode = e.withDefaults(c, mode)
 	n := &pendingNetwork{mode: mode, done: make(chan struct{})}
 	if n.connections, err = e.connections(c, last); err != nil {
 		return nil, err
@@ -82,7 +85,9 @@ func (e *Engine) revive(ctx Context) {
 
 // networkRequest is what is the same for all containers.
 func (e *Engine) networkRequest() network.Request {
-	return network.Request{UserNetNS: e.userNetNS(), ExitPipe: e.NS.ExitPipe(), RunDir: e.networkDir(), Outlive: outlive}
+	return network.Request{
+		UserNetNS: e.userNetNS(), ExitPipe: e.NS.ExitPipe(), RunDir: e.networkDir(), Uplink: e.uplinkChoice(), Outlive: outlive,
+	}
 }
 
 // networkDir is where what serves the networks leaves its traces: one directory of the user, as the namespace is, for all stores.
@@ -118,6 +123,40 @@ func (e *Engine) connections(c *spec.Container, last []spec.Endpoint) ([]network
 		list[i] = network.Connection{Network: n, Connection: want, Last: (&state.Network{Endpoints: last}).Endpoint(want.Name)}
 	}
 	return list, nil
+}
+
+// withDefaults adds what containers.conf says of a container's own network. What the container says comes after it, and wins.
+func (e *Engine) withDefaults(c *spec.Container, mode string) string {
+	kind, given, has := strings.Cut(c.Network.Network, ":")
+	options := e.Config.Containers.PastaOptions
+	if kind == network.ModeSlirp {
+		options = e.Config.Containers.NetworkCommandOpts
+	}
+	if len(options) == 0 || kind != network.ModeSlirp && kind != network.ModePasta {
+		return mode
+	}
+	if has {
+		options = append(slices.Clone(options), given)
+	}
+	return kind + ":" + strings.Join(options, ",")
+}
+
+func (e *Engine) uplinkChoice() network.Choice {
+	return network.Choice{Name: e.Config.Containers.Uplink, Program: embedded.Uplink}
+}
+
+func (e *Engine) uplinkInfo() (info UplinkInfo) {
+	chosen, err := e.uplinkChoice().Find()
+	if err != nil {
+		info.Problem = err.Error()
+	} else {
+		info.Chosen = chosen.Name()
+		info.Path, _ = chosen.Find() // it has been found
+	}
+	if link, ok := network.Running(e.networkDir()); ok {
+		info.Running, info.Pid, info.MTU, info.IPv6 = link.Uplink, link.Process.Pid, link.MTU, link.IPv6.Own.IsValid()
+	}
+	return info
 }
 
 // userNetNS is the user's network namespace, "" as real root.

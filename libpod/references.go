@@ -115,7 +115,7 @@ func (e *Engine) networkMode(c *spec.Container) (string, error) {
 	switch kind {
 	case "ns", "container":
 		return network.ModeHost, nil
-	case network.ModeNone, network.ModeHost, network.ModeSlirp, network.ModeBridge:
+	case network.ModeNone, network.ModeHost, network.ModeSlirp, network.ModePasta, network.ModeBridge:
 		return mode, nil
 	}
 	return "", errdefs.Errorf(errdefs.ErrInvalid, "cannot use network %q: use the name of a network, none, host or container:NAME", mode)

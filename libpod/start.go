@@ -14,6 +14,7 @@ import (
 	"github.com/mosscontainers/moss/libpod/runtime"
 	"github.com/mosscontainers/moss/libpod/seccomp"
 	"github.com/mosscontainers/moss/libpod/state"
+	"github.com/mosscontainers/moss/network"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/host"
 	"github.com/mosscontainers/moss/pkg/spec"
@@ -142,7 +143,7 @@ func (s *launch) prepare(ctx Context, pid int) (err error) {
 	if s.req.Ports, err = s.publication(); err != nil {
 		return err
 	}
-	if len(s.keep) > 0 {
+	if len(s.keep) > 0 && !network.Own(s.network.mode) {
 		s.req.Care = s.care()
 	}
 	if s.req.Record, err = s.l.Running(); err != nil {

@@ -1,6 +1,7 @@
 package network_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -26,12 +27,34 @@ func TestMain(m *testing.M) {
 	if os.Getenv("MOSS_TEST_INSIDE") != "" {
 		os.Exit(m.Run())
 	}
+	if err := buildUplink(); err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
 	code := unprivileged()
 	if os.Getuid() == 0 {
 		fmt.Println("as real root:")
 		code = max(code, inNewMounts())
 	}
+	os.RemoveAll(filepath.Dir(os.Getenv(uplinkProgram)))
 	os.Exit(code)
+}
+
+// uplinkProgram is the variable that says where the program is that moss carries.
+const uplinkProgram = "MOSS_TEST_UPLINK"
+
+func buildUplink() error {
+	dir, err := os.MkdirTemp("", "moss-uplink")
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(dir, "moss-uplink")
+	cmd := exec.Command("go", "build", "-o", path, "../cmd/moss-uplink")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("cannot build moss-uplink: %w: %s", err, out)
+	}
+	return errors.Join(os.Setenv(uplinkProgram, path), os.Chmod(dir, 0o755), os.Chmod(path, 0o755))
 }
 
 // unprivileged runs this program again as root of a new user namespace.
@@ -143,7 +166,7 @@ func (u *user) leave() {
 }
 
 func (u *user) request(id string) network.Request {
-	r := network.Request{ContainerID: id, RunDir: u.dir}
+	r := network.Request{ContainerID: id, RunDir: u.dir, Uplink: network.Choice{Program: carried}}
 	if u.holder != nil {
 		proc := "/proc/" + strconv.Itoa(u.holder.Process.Pid)
 		r.UserNetNS, r.ExitPipe = proc+"/ns/net", proc+"/fd/3"

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mosscontainers/moss/network/slirp"
+	"github.com/mosscontainers/moss/network/uplink"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 )
 
@@ -18,13 +18,15 @@ import (
 type Names struct {
 	Name     string // of the container
 	Hostname string
-	// Resolvers are the addresses of the networks that serve names; empty where none does.
+	// Resolvers are the addresses of the networks that serve names, or Attachment's; empty where none does.
 	Resolvers []netip.Addr
 	// Servers, Search and Options replace the host's where they are not empty; Search "." is none.
 	Servers, Search, Options []string
 	AddHosts                 []string // NAME[;NAME…]:ADDRESS, or :host-gateway
 	// Internal says that the container reaches nobody outside of its networks, not this host either.
 	Internal bool
+	// Host is Attachment's.
+	Host netip.Addr
 }
 
 // ResolvConf is the content of a container's resolv.conf (resolv.conf(5)).
@@ -34,8 +36,8 @@ func ResolvConf(mode string, n Names) string {
 	case ModeHost:
 	case ModeNone:
 		host = resolver{}
-	default: // slirp4netns asks the host's servers, which may be on its loopback
-		host.servers = []string{slirp.DNS.String()}
+	default: // the uplink asks the host's servers, which may be on its loopback
+		host.servers = []string{uplink.In(uplink.Subnet).DNS.String()}
 		if n.Internal {
 			host.servers = nil
 		}
@@ -110,9 +112,12 @@ const localhost = "127.0.0.1\tlocalhost localhost.localdomain\n::1\tlocalhost ip
 // outside: its loopback, 10.0.2.2 to slirp4netns, is kept out of a container's reach.
 func Hosts(mode string, n Names, addrs []netip.Addr) (string, error) {
 	b := &strings.Builder{}
-	var outside netip.Addr
-	if !n.Internal {
+	outside := n.Host
+	if !outside.IsValid() && !n.Internal {
 		outside = hostAddress(mode)
+	}
+	if slices.Contains(addrs, outside) { // it leads to the container itself
+		outside = netip.Addr{}
 	}
 	if err := addedHosts(b, n.AddHosts, outside); err != nil {
 		return "", err

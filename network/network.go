@@ -10,6 +10,7 @@ package network
 
 import (
 	"context"
+	"net/netip"
 	"os"
 
 	"github.com/mosscontainers/moss/network/netconf"
@@ -21,8 +22,9 @@ import (
 const (
 	ModeNone   = "none"
 	ModeHost   = "host"
-	ModeBridge = "bridge" // the default
-	ModeSlirp  = "slirp4netns"
+	ModeBridge = "bridge"      // the default
+	ModeSlirp  = "slirp4netns" // the default network; with options, a network of the container's own
+	ModePasta  = "pasta"       // a network of the container's own
 )
 
 // Interface is the name of a container's first interface.
@@ -39,6 +41,8 @@ type Request struct {
 	UserNetNS string
 	// ExitPipe is the path of a pipe that the holder has open: when nobody has it open for writing, the uplink ends.
 	ExitPipe string
+	// Uplink says which program connects the namespace with the outside.
+	Uplink Choice
 	// RunDir is a directory of the user (mode 0700) on a tmpfs. It is made when missing.
 	RunDir string
 	// Outlive, when not nil, is told the pid of a new uplink: it serves all of the user's containers and is not to end
@@ -53,6 +57,10 @@ type Request struct {
 type Attachment struct {
 	NetNS     *os.File        // nil for ModeHost and ModeNone
 	Endpoints []spec.Endpoint // one for each connection
+	// Resolvers is where names are asked for in a network of the container's own, and Host where it finds the host; not valid when that
+	// is at its own address.
+	Resolvers []netip.Addr
+	Host      netip.Addr
 	// Keep must stay open while the container lives: the user's network namespace, which nothing else may keep once the
 	// holder was killed, and the pipe with which the uplink ends when nobody has it open any more.
 	Keep []*os.File
@@ -71,11 +79,13 @@ func (a *Attachment) Close() {
 func Attach(ctx context.Context, r Request) (*Attachment, error) {
 	a := &Attachment{}
 	var err error
-	switch r.Mode {
-	case ModeHost:
-	case ModeNone: // whoever makes the container gives it a namespace with nothing but a loopback interface
-	case "", ModeBridge, ModeSlirp:
+	switch {
+	case r.Mode == ModeHost:
+	case r.Mode == ModeNone: // whoever makes the container gives it a namespace with nothing but a loopback interface
+	case r.Mode == "", r.Mode == ModeBridge, r.Mode == ModeSlirp:
 		err = a.join(ctx, &r)
+	case Own(r.Mode):
+		err = a.own(ctx, &r)
 	default:
 		err = errdefs.Errorf(errdefs.ErrInvalid, "cannot use network %q: use the name of a network, none, host or container:NAME", r.Mode)
 	}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/mosscontainers/moss/network"
+	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
@@ -168,18 +169,60 @@ func TestAnAddressComesBack(t *testing.T) {
 	}
 }
 
+// The next one may be another program: what containers were told of the network stays true.
 func TestAKilledUplinkIsReplaced(t *testing.T) {
 	u := newUser(t)
-	u.attach("aaaa")
-	old := u.uplink()
-	must(t, old.Signal(syscall.SIGKILL))
-	eventually(t, "the uplink to die", func() bool { return !old.Alive() })
-	b := u.attach("bbbb")
-	if u.uplink() == old {
-		t.Fatal("the record still names the old one")
+	a := u.attach("aaaa")
+	outside, _ := listen(t, nil, hostAddress(t)+":0")
+	for _, next := range append(uplinks(), uplinks()[0]) {
+		old := u.uplink()
+		must(t, old.Signal(syscall.SIGKILL))
+		eventually(t, "the uplink to die", func() bool { return !old.Alive() })
+		r := u.request("b" + next.Name())
+		r.Uplink.Name = next.Name()
+		b := u.attachWith(r)
+		if u.uplink() == old {
+			t.Fatal("the record still names the old one")
+		}
+		if link, ok := network.Running(u.dir); !ok || link.Uplink != next.Name() {
+			t.Errorf("%s runs, and not %s", link.Uplink, next.Name())
+		}
+		for _, c := range []*network.Attachment{b, a} {
+			if c == a && realRoot() {
+				continue // it is in another namespace, with the uplink that was killed
+			}
+			conn, err := dial(c, "tcp4", outside.String())
+			expectHello(t, conn, err)
+		}
+	}
+}
+
+func TestAnUplinkThatIsNotThereIsNamed(t *testing.T) {
+	u := newUser(t)
+	r := u.request("aaaa")
+	r.Uplink.Name = "wire"
+	_, err := network.Attach(t.Context(), r)
+	if !errors.Is(err, errdefs.ErrInvalid) || !strings.Contains(err.Error(), "want slirp4netns, pasta, moss-uplink") {
+		t.Error(err)
+	}
+	t.Setenv("PATH", t.TempDir())
+	r.Uplink.Name = "pasta"
+	_, err = network.Attach(t.Context(), r)
+	if !errors.Is(err, errdefs.ErrUnavailable) || !strings.Contains(err.Error(), "apt install passt") {
+		t.Error(err)
+	}
+}
+
+// A machine where nothing is installed.
+func TestMossBringsAnUplink(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	u := newUser(t)
+	a := u.attach("aaaa")
+	if link, ok := network.Running(u.dir); !ok || link.Uplink != "moss-uplink" {
+		t.Errorf("%q runs", link.Uplink)
 	}
 	outside, _ := listen(t, nil, hostAddress(t)+":0")
-	conn, err := dial(b, "tcp4", outside.String())
+	conn, err := dial(a, "tcp4", outside.String())
 	expectHello(t, conn, err)
 }
 

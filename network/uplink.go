@@ -8,27 +8,28 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/mosscontainers/moss/network/slirp"
+	"github.com/mosscontainers/moss/network/uplink"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
-// uplink is the one process that connects the user's network namespace with the outside.
-type uplink struct {
+// shared is the one process that connects the user's network namespace with the outside.
+type shared struct {
 	dir      string // where its record, its lock and its log are
 	netns    string // path of the user's network namespace; "" when the uplink keeps it
 	exitPipe string // path of the pipe that ends with the namespace's holder
+	choice   Choice
 	outlive  func(ctx context.Context, pid int)
 }
 
-// record says which process is the uplink, and of which namespace.
+// record says what the uplink is, and of which namespace.
 type record struct {
-	Process sys.Process `json:"process"`
-	NetNS   string      `json:"netns"` // as readlink(2) of /proc/PID/ns/net tells it: net:[INODE]
+	uplink.Link
+	ID string `json:"id"` // of the namespace, as readlink(2) of /proc/PID/ns/net tells it: net:[INODE]
 }
 
 // ensure returns the user's network namespace with a living uplink, which lives as long as somebody has pipe open.
 // Several may ask at once: one starts it, the others wait.
-func (u uplink) ensure(ctx context.Context) (netns, pipe *os.File, err error) {
+func (u shared) ensure(ctx context.Context) (netns, pipe *os.File, err error) {
 	pipe, err = u.openPipe()
 	if err != nil {
 		return nil, nil, err
@@ -53,10 +54,10 @@ func (u uplink) ensure(ctx context.Context) (netns, pipe *os.File, err error) {
 // uplinkFile names the process of the uplink, for those who watch it.
 const uplinkFile = "uplink"
 
-func (u uplink) recordPath() string { return filepath.Join(u.dir, "uplink.json") }
+func (u shared) recordPath() string { return filepath.Join(u.dir, "uplink.json") }
 
 // pipePath is the pipe whose last writer's end is the uplink's end: the holder's, or one of our own where there is none.
-func (u uplink) pipePath() string {
+func (u shared) pipePath() string {
 	if u.netns != "" {
 		return u.exitPipe
 	}
@@ -65,7 +66,7 @@ func (u uplink) pipePath() string {
 
 // openPipe opens the pipe. It is opened for reading too, as opening a pipe for writing alone waits for a reader; nothing
 // ever goes through it.
-func (u uplink) openPipe() (*os.File, error) {
+func (u shared) openPipe() (*os.File, error) {
 	if u.netns == "" {
 		if err := sys.MakeFIFO(u.pipePath()); err != nil {
 			return nil, err
@@ -74,35 +75,45 @@ func (u uplink) openPipe() (*os.File, error) {
 	return os.OpenFile(u.pipePath(), os.O_RDWR, 0)
 }
 
+// Running is the living uplink of the user whose files are in runDir (Request.RunDir), if there is one.
+func Running(runDir string) (*uplink.Link, bool) {
+	rec, ok := shared{dir: runDir}.read()
+	return &rec.Link, ok && rec.Process.Alive()
+}
+
 // running opens the user's network namespace if the recorded uplink lives in it.
-func (u uplink) running() (*os.File, bool) {
+func (u shared) running() (*os.File, bool) {
 	rec, ok := u.read()
 	if !ok || !rec.Process.Alive() {
 		return nil, false
 	}
 	path := u.netns
 	if path == "" {
-		path = slirp.NetNS(rec.Process.Pid)
+		path = rec.NetNS
 	}
 	netns, err := os.Open(path)
 	if err != nil {
 		return nil, false
 	}
-	if id, err := identity(netns); err != nil || id != rec.NetNS {
+	if id, err := identity(netns); err != nil || id != rec.ID {
 		netns.Close()
 		return nil, false
 	}
 	return netns, true
 }
 
-func (u uplink) read() (rec record, ok bool) {
+func (u shared) read() (rec record, ok bool) {
 	data, err := os.ReadFile(u.recordPath())
 	ok = err == nil && json.Unmarshal(data, &rec) == nil
 	return rec, ok
 }
 
 // start starts an uplink and records it. Its record is written last: one that died before has none.
-func (u uplink) start(ctx context.Context) (_ *os.File, err error) {
+func (u shared) start(ctx context.Context) (_ *os.File, err error) {
+	program, err := u.choice.Find()
+	if err != nil {
+		return nil, err
+	}
 	netns, err := u.openNetNS()
 	if err != nil {
 		return nil, err
@@ -117,27 +128,34 @@ func (u uplink) start(ctx context.Context) (_ *os.File, err error) {
 		return nil, fmt.Errorf("cannot open the pipe that ends the uplink: %w", err)
 	}
 	defer exit.Close()
-	proc, err := slirp.Start(ctx, slirp.Options{
-		NetNS: netns, Exit: exit, Interface: uplinkName, MTU: defaultMTU, Log: filepath.Join(u.dir, "slirp4netns.log"),
-	})
+	log, err := os.OpenFile(filepath.Join(u.dir, "uplink.log"), os.O_CREATE|os.O_RDWR|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	link, err := program.Start(ctx, uplink.Options{NetNS: netns, Exit: exit, Log: log, Interface: uplinkName, MTU: defaultMTU, IPv6: true})
 	if err != nil {
 		return nil, err
 	}
 	if u.outlive != nil {
-		u.outlive(ctx, proc.Pid)
+		u.outlive(ctx, link.Process.Pid)
 	}
-	return netns, u.write(proc, netns)
+	return netns, u.write(link, netns)
 }
 
 // openNetNS opens the user's network namespace. Where there is no holder, it is the one that a living container keeps, or
 // else a new one.
-func (u uplink) openNetNS() (netns *os.File, err error) {
+func (u shared) openNetNS() (netns *os.File, err error) {
 	if u.netns != "" {
 		return os.Open(u.netns)
 	}
 	if netns, ok := u.kept(); ok {
 		return netns, nil
 	}
+	return newNetNS()
+}
+
+func newNetNS() (netns *os.File, err error) {
 	err = sys.OnThread(func() (err error) {
 		netns, err = sys.UnshareNet()
 		return err
@@ -146,7 +164,7 @@ func (u uplink) openNetNS() (netns *os.File, err error) {
 }
 
 // kept is the namespace of the last uplink, if a monitor still has it open.
-func (u uplink) kept() (*os.File, bool) {
+func (u shared) kept() (*os.File, bool) {
 	rec, ok := u.read()
 	if !ok {
 		return nil, false
@@ -157,7 +175,7 @@ func (u uplink) kept() (*os.File, bool) {
 			continue
 		}
 		for path, name := range sys.Descriptors(pid) {
-			if name != rec.NetNS {
+			if name != rec.ID {
 				continue
 			}
 			if netns, err := os.Open(path); err == nil {
@@ -168,12 +186,12 @@ func (u uplink) kept() (*os.File, bool) {
 	return nil, false
 }
 
-func (u uplink) write(proc sys.Process, netns *os.File) error {
+func (u shared) write(link *uplink.Link, netns *os.File) error {
 	id, err := identity(netns)
 	if err != nil {
 		return err
 	}
-	data, err := json.Marshal(record{Process: proc, NetNS: id})
+	data, err := json.Marshal(record{Link: *link, ID: id})
 	if err != nil {
 		return err
 	}
@@ -184,7 +202,7 @@ func (u uplink) write(proc sys.Process, netns *os.File) error {
 	if err := os.Rename(tmp, u.recordPath()); err != nil {
 		return err
 	}
-	err = sys.WriteProcess(filepath.Join(u.dir, uplinkFile), proc.Pid)
+	err = sys.WriteProcess(filepath.Join(u.dir, uplinkFile), link.Process.Pid)
 	if errors.Is(err, os.ErrProcessDone) {
 		return nil // who asks next starts another
 	}

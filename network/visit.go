@@ -67,8 +67,8 @@ func inside(netns *os.File, do func(*netlink.Handle) error) error {
 	})
 }
 
-func (r *Request) uplink() uplink {
-	return uplink{dir: r.RunDir, netns: r.UserNetNS, exitPipe: r.ExitPipe, outlive: r.Outlive}
+func (r *Request) uplink() shared {
+	return shared{dir: r.RunDir, netns: r.UserNetNS, exitPipe: r.ExitPipe, choice: r.Uplink, outlive: r.Outlive}
 }
 
 func (r *Request) lockPath() string { return filepath.Join(r.RunDir, "lock") }

@@ -106,7 +106,7 @@ for step; do
 		devices
 		;;
 	test)
-		packages uidmap slirp4netns runc crun podman skopeo docker-registry debootstrap busybox-static \
+		packages uidmap slirp4netns passt runc crun podman skopeo docker-registry debootstrap busybox-static \
 			apache2-utils curl wrk ca-certificates iproute2 util-linux procps
 		devices
 		users

@@ -1,5 +1,5 @@
 // Package embedded carries, inside the one file that a user copies to a server, the programs that
-// moss starts: the monitor, the DNS server and the demonstration image's program. The Makefile builds them into bin/
+// moss starts: the monitor, the DNS server, the uplink and the demonstration image's program. The Makefile builds them into bin/
 // before it builds moss; a moss built without them says so.
 package embedded
 
@@ -20,6 +20,9 @@ func Monitor() ([]byte, error) { return program("moss-monitor") }
 
 // PortMonitor is the moss-monitor program that can publish ports.
 func PortMonitor() ([]byte, error) { return program("moss-monitor-ports") }
+
+// Uplink is the moss-uplink program, for machines where no other connects containers with the outside: a static ELF file.
+func Uplink() ([]byte, error) { return program("moss-uplink") }
 
 // Hello is the program of the image localhost/hello: a static ELF file.
 func Hello() ([]byte, error) { return program("moss-hello") }

@@ -1,26 +1,24 @@
-// Package slirp starts slirp4netns, a TCP/IP stack in user space that needs no privilege: the uplink of a
-// user's network namespace. Its own network is 10.0.2.0/24.
+// Package slirp is the uplink slirp4netns.
 package slirp
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"net/netip"
+	"net"
 	"os"
 	"os/exec"
 	"strconv"
 	"syscall"
-	"time"
 
+	"github.com/vishvananda/netlink"
+
+	"github.com/mosscontainers/moss/network/uplink"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
-// DNS is where slirp4netns answers names, asking whom the host's /etc/resolv.conf names at that moment.
-var DNS = netip.AddrFrom4([4]byte{10, 0, 2, 3})
+// Name is the program's name.
+const Name = "slirp4netns"
 
 // The child's descriptors, in the order of ExtraFiles.
 const (
@@ -29,88 +27,99 @@ const (
 	exitFD
 )
 
-// firstForeign is the first descriptor of moss that is not a standard one.
-const firstForeign = 3
+// Slirp is slirp4netns.
+type Slirp struct{}
 
-// readyTimeout is how long it may take to configure its interface; usually it is 20 ms.
-const readyTimeout = 10 * time.Second
+// Name is the program's name.
+func (Slirp) Name() string { return Name }
 
-// Options say what slirp4netns connects and how long.
-type Options struct {
-	NetNS     *os.File // the namespace to connect
-	Exit      *os.File // reading end of a pipe: slirp4netns ends when no writer is left
-	Interface string   // the name of its interface in NetNS
-	MTU       int
-	Log       string // path of a file for its messages, overwritten
+// Find looks for it in PATH.
+func (Slirp) Find() (string, error) {
+	path, err := exec.LookPath(Name)
+	if err != nil {
+		return "", errdefs.Errorf(errdefs.ErrUnavailable, "slirp4netns is not installed; install it (apt install slirp4netns)")
+	}
+	return path, nil
 }
 
-// NetNS is the path by which others find the namespace that the slirp4netns with this pid connects.
-func NetNS(pid int) string { return fmt.Sprintf("/proc/%d/fd/%d", pid, netnsFD) }
+// Sound says that every version is.
+func (Slirp) Sound() bool { return true }
 
-// Start starts slirp4netns and returns when the interface is configured. The process outlives its parent.
-func Start(ctx context.Context, o Options) (sys.Process, error) {
-	program, err := exec.LookPath("slirp4netns")
+// Start starts it.
+func (s Slirp) Start(ctx context.Context, o uplink.Options) (*uplink.Link, error) {
+	program, err := s.Find()
 	if err != nil {
-		return sys.Process{}, errdefs.Errorf(errdefs.ErrUnavailable,
-			"cannot connect to the network: slirp4netns is not installed; install it (apt install slirp4netns), or use --network host or --network none")
+		return nil, err
 	}
-	log, err := os.OpenFile(o.Log, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return sys.Process{}, err
+	link := o.Plan(Name)
+	if o.IPv6 {
+		if err := sys.InNetNS(o.NetNS, noAutoconf); err != nil {
+			return nil, err
+		}
 	}
-	defer log.Close()
-	ready, theirs, err := os.Pipe()
-	if err != nil {
-		return sys.Process{}, err
-	}
-	defer ready.Close()
 	cmd := command(program, o)
-	cmd.Stdout, cmd.Stderr = log, log
-	cmd.ExtraFiles = []*os.File{o.NetNS, theirs, o.Exit}
-	// What moss itself inherited, a pipe to its caller for example, would stay open for as long as it runs.
-	if err = sys.CloseOnExecFrom(firstForeign); err == nil {
-		err = cmd.Start()
-	}
-	theirs.Close()
+	byteCame := func(said []byte) bool { return len(said) > 0 }
+	link.Process, err = uplink.Start(ctx, cmd, o.Log, func(pipe *os.File) {
+		cmd.ExtraFiles = []*os.File{o.NetNS, pipe, o.Exit}
+	}, byteCame)
 	if err != nil {
-		return sys.Process{}, fmt.Errorf("cannot start slirp4netns: %w", err)
+		return nil, err
 	}
-	return await(ctx, cmd, ready, o.Log)
+	link.NetNS = fmt.Sprintf("/proc/%d/fd/%d", link.Process.Pid, netnsFD)
+	if o.IPv6 {
+		err = sys.InNetNS(o.NetNS, func() error { return addIPv6(link) })
+	}
+	return link, err
 }
 
-func command(program string, o Options) *exec.Cmd {
-	cmd := exec.Command(program, "--configure", "--mtu="+strconv.Itoa(o.MTU), "--disable-host-loopback",
+func command(program string, o uplink.Options) *exec.Cmd {
+	cmd := exec.Command(program, "--configure", "--mtu="+strconv.Itoa(o.MTU), "--cidr="+o.Subnet.String(),
 		"--enable-sandbox", "--enable-seccomp", "--netns-type=path",
-		"--ready-fd="+strconv.Itoa(readyFD), "--exit-fd="+strconv.Itoa(exitFD),
-		"/proc/self/fd/"+strconv.Itoa(netnsFD), o.Interface)
-	cmd.Dir = "/"
+		"--ready-fd="+strconv.Itoa(readyFD), "--exit-fd="+strconv.Itoa(exitFD))
+	cmd.Args[0] = Name
+	if !o.HostLoopback {
+		cmd.Args = append(cmd.Args, "--disable-host-loopback")
+	}
+	if o.IPv6 {
+		cmd.Args = append(cmd.Args, "--enable-ipv6")
+	}
+	if o.Outbound4 != "" {
+		cmd.Args = append(cmd.Args, "--outbound-addr="+o.Outbound4)
+	}
+	if o.Outbound6 != "" {
+		cmd.Args = append(cmd.Args, "--outbound-addr6="+o.Outbound6)
+	}
+	cmd.Args = append(cmd.Args, o.Arguments...)
+	cmd.Args = append(cmd.Args, "/proc/self/fd/"+strconv.Itoa(netnsFD), o.Interface)
+	cmd.Stdout, cmd.Stderr = o.Log, o.Log
 	// Its sandbox unmounts everything it sees. Go makes the mounts of a new namespace private, slirp4netns only the
 	// root's: where systemd shares all mounts, root would take /sys/fs/cgroup and /dev/pts from the whole machine.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Unshareflags: syscall.CLONE_NEWNS}
 	return cmd
 }
 
-// await waits until slirp4netns says that it is ready, which is one byte, or has ended.
-func await(ctx context.Context, cmd *exec.Cmd, ready *os.File, log string) (sys.Process, error) {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		deadline = time.Now().Add(readyTimeout)
+// noAutoconf keeps interfaces to come from taking an address of slirp4netns' choice: it advertises itself as a router, and
+// the kernel would take its time over duplicates.
+func noAutoconf() error {
+	return os.WriteFile("/proc/sys/net/ipv6/conf/default/accept_ra", []byte("0"), 0)
+}
+
+// addIPv6 gives the interface its address and a route: slirp4netns itself configures IPv4 only. The calling thread is in the namespace.
+func addIPv6(link *uplink.Link) error {
+	tap, err := netlink.LinkByName(link.Interface)
+	if err != nil {
+		return err
 	}
-	err := ready.SetReadDeadline(deadline)
-	stop := context.AfterFunc(ctx, func() { _ = ready.SetReadDeadline(time.Unix(1, 0)) })
-	defer stop()
+	own := link.IPv6.Own
+	err = netlink.AddrAdd(tap, &netlink.Addr{
+		IPNet: &net.IPNet{IP: own.Addr().AsSlice(), Mask: net.CIDRMask(own.Bits(), 128)},
+		Flags: syscall.IFA_F_NODAD,
+	})
 	if err == nil {
-		_, err = io.ReadFull(ready, make([]byte, 1))
+		err = netlink.RouteAdd(&netlink.Route{LinkIndex: tap.Attrs().Index, Gw: link.IPv6.Gateway.AsSlice()})
 	}
-	if err == nil {
-		proc, err := sys.Identify(cmd.Process.Pid)
-		return proc, errors.Join(err, cmd.Process.Release())
+	if err != nil {
+		return fmt.Errorf("cannot give %s its IPv6 address: %w", link.Interface, err)
 	}
-	_ = cmd.Process.Kill()
-	_ = cmd.Wait()
-	said, _ := os.ReadFile(log)
-	if said = bytes.TrimSpace(said); len(said) > 0 {
-		return sys.Process{}, errdefs.Errorf(errdefs.ErrUnavailable, "cannot connect to the network: slirp4netns: %s", said)
-	}
-	return sys.Process{}, errdefs.Errorf(errdefs.ErrUnavailable, "cannot connect to the network: slirp4netns did not get ready: %w", err)
+	return nil
 }

@@ -61,6 +61,7 @@ func (a *App) printInfo(info *libpod.Info) error {
 	for _, name := range slices.Sorted(maps.Keys(h.Helpers)) {
 		lines = append(lines, "    "+name+": "+orNone(h.Helpers[name]))
 	}
+	lines = append(lines, "  uplink: "+describeUplink(&h.Uplink))
 	s := &info.Store
 	lines = append(lines,
 		"store:",
@@ -72,6 +73,21 @@ func (a *App) printInfo(info *libpod.Info) error {
 	)
 	_, err := fmt.Fprintln(a.Out, strings.Join(lines, "\n"))
 	return err
+}
+
+// describeUplink says what connects containers with the outside, and what does so now.
+func describeUplink(u *libpod.UplinkInfo) string {
+	text := u.Chosen
+	switch {
+	case u.Problem != "":
+		text = "none: " + u.Problem
+	case u.Path == "":
+		text += " (built in)"
+	}
+	if u.Running != "" {
+		text += fmt.Sprintf("; %s runs (process %d)", u.Running, u.Pid)
+	}
+	return text
 }
 
 func orNone(s string) string {

@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"io"
+	"os"
 
 	"github.com/BurntSushi/toml"
 	"go.podman.io/storage/pkg/configfile"
@@ -38,6 +39,8 @@ type Containers struct {
 	DetachKeys         string
 	ImageParallel      uint // how many layers are copied at a time; 0: the library's choice
 	NetworkCommandOpts []string
+	PastaOptions       []string
+	Uplink             string // MOSS_UPLINK or default_rootless_network_cmd; "" is the first that is there
 	PullPolicy         string
 	Runtime            string              // "" is Moss's own launcher
 	Runtimes           map[string][]string // name: paths to try
@@ -78,6 +81,10 @@ type file struct {
 		Runtimes           map[string][]string `toml:"runtimes"`
 		StopTimeout        uint                `toml:"stop_timeout"`
 	} `toml:"engine"`
+	Network struct {
+		PastaOptions configfile.Slice `toml:"pasta_options"`
+		Uplink       string           `toml:"default_rootless_network_cmd"`
+	} `toml:"network"`
 }
 
 // loadContainers starts from the defaults of containers.conf(5) that differ from zero.
@@ -142,7 +149,8 @@ func (f *file) containers() Containers {
 		SeccompPath: c.SeccompPath, ShmSize: c.ShmSize, Sysctls: c.Sysctls.Get(),
 		Timezone: c.Timezone, Ulimits: c.Ulimits.Get(), Umask: c.Umask, Volumes: c.Volumes.Get(),
 		DetachKeys: e.DetachKeys, ImageParallel: e.ImageParallel,
-		NetworkCommandOpts: e.NetworkCommandOpts.Get(), PullPolicy: e.PullPolicy,
+		NetworkCommandOpts: e.NetworkCommandOpts.Get(), PastaOptions: f.Network.PastaOptions.Get(),
+		Uplink: first(os.Getenv("MOSS_UPLINK"), f.Network.Uplink), PullPolicy: e.PullPolicy,
 		Runtime: e.Runtime, Runtimes: e.Runtimes, StopTimeout: e.StopTimeout,
 	}
 }

@@ -16,7 +16,7 @@ import (
 
 // Network is how the container reaches others and is reached.
 type Network struct {
-	// Network is "" for the default, or bridge, none, host, slirp4netns, container:ID, ns:PATH.
+	// Network is "" for the default, or bridge, none, host, slirp4netns[:OPTIONS], pasta[:OPTIONS], container:ID, ns:PATH.
 	Network string `json:"network,omitempty"`
 	// Networks are those that the container is on with bridge. In a container that is stored, none are none.
 	Networks []Connection `json:"networks,omitempty"`
@@ -44,7 +44,7 @@ const (
 
 // AddFlags declares the flags of the network.
 func (n *Network) AddFlags(fs *pflag.FlagSet) {
-	addFlag(fs, "network", "", "list", "", "`network`: NAME[:OPTION,...], bridge, slirp4netns, none, host, container:ID, ns:PATH; give it again for another", n.join)
+	addFlag(fs, "network", "", "list", "", "`network`: NAME[:OPTION,...], bridge, slirp4netns[:OPTION,...], pasta[:OPTION,...], none, host, container:ID, ns:PATH; give it again for another", n.join)
 	addFlag(fs, "net", "", "list", "", "alias of --network", n.join)
 	fs.Lookup("net").Hidden = true
 	n.addAddressFlags(fs)
@@ -93,7 +93,7 @@ func (n *Network) join(s string) error {
 			return invalid("network", s, "%w", err)
 		}
 		return n.be(s, NetworkBridge, c)
-	case NetworkNone, NetworkHost, NetworkSlirp, "pasta", "container", "ns":
+	case NetworkNone, NetworkHost, NetworkSlirp, NetworkPasta, "container", "ns":
 		if err := checkMode(kind, options, has); err != nil {
 			return invalid("network", s, "%w", err)
 		}
@@ -157,6 +157,8 @@ func checkMode(kind, arg string, has bool) error {
 	switch {
 	case (kind == NetworkNone || kind == NetworkHost) && has:
 		return plain("%s has no options", kind)
+	case kind == NetworkSlirp || kind == NetworkPasta:
+		return checkUplink(kind, arg, has)
 	case kind == "container" && arg == "":
 		return plain("say which container: container:ID")
 	case kind == "ns" && !path.IsAbs(arg):
@@ -292,7 +294,7 @@ func (n *Network) validatePorts() error {
 func (n *Network) validateNetworks() error {
 	kind, arg, has := strings.Cut(n.Network, ":")
 	switch kind {
-	case "", NetworkBridge, NetworkNone, NetworkHost, NetworkSlirp, "pasta", "container", "ns":
+	case "", NetworkBridge, NetworkNone, NetworkHost, NetworkSlirp, NetworkPasta, "container", "ns":
 	default:
 		return invalid("network", n.Network, "want bridge, none, host, slirp4netns, container:ID or ns:/absolute/path")
 	}

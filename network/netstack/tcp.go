@@ -1,0 +1,131 @@
+package netstack
+
+import (
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+	"gvisor.dev/gvisor/pkg/waiter"
+)
+
+const (
+	// maxConnecting bounds the connections that wait for a server's answer: more are ignored, and tried again by their kernel.
+	maxConnecting = 4096
+	// keepaliveIdle is when an idle connection is looked after: nobody tells when a container is gone with its namespace.
+	keepaliveIdle = 2 * time.Minute
+	// What is moved at a time: a little, until somebody has much to say. With the large one a transfer out of the container costs a third
+	// less work than with a packet's 64 KB; a connection that waits does not keep it.
+	smallBuffer, largeBuffer = 16 << 10, 256 << 10
+)
+
+// newStreams takes new TCP connections: a namespace's is established when the host's is.
+func newStreams(s *stack.Stack, out *outside) *tcp.Forwarder {
+	buffers := &buffers{
+		small: sync.Pool{New: func() any { return new([smallBuffer]byte) }},
+		large: sync.Pool{New: func() any { return new([largeBuffer]byte) }},
+	}
+	return tcp.NewForwarder(s, 0, maxConnecting, func(r *tcp.ForwarderRequest) {
+		id := r.ID()
+		to := out.target(fromAddress(id.LocalAddress, id.LocalPort))
+		if !to.IsValid() {
+			r.Complete(true)
+			return
+		}
+		host, err := out.dial("tcp", to)
+		if err != nil {
+			r.Complete(true)
+			return
+		}
+		defer host.Close()
+		var queue waiter.Queue
+		ep, tcpErr := r.CreateEndpoint(&queue)
+		r.Complete(false)
+		if tcpErr != nil {
+			return
+		}
+		keepAlive(ep)
+		relay(gonet.NewTCPConn(&queue, ep), host.(*net.TCPConn), buffers)
+	})
+}
+
+func keepAlive(ep tcpip.Endpoint) {
+	idle := tcpip.KeepaliveIdleOption(keepaliveIdle)
+	_ = ep.SetSockOpt(&idle)
+	ep.SocketOptions().SetKeepAlive(true)
+}
+
+// half is a connection that can end in one direction only.
+type half interface {
+	net.Conn
+	CloseWrite() error
+}
+
+// relay moves what both sides say until both have ended, or one is broken.
+func relay(a, b half, buffers *buffers) {
+	var wg sync.WaitGroup
+	oneWay := func(to, from half) {
+		err := buffers.move(to, from)
+		if err == nil {
+			err = to.CloseWrite()
+		}
+		if err != nil {
+			a.Close()
+			b.Close()
+		}
+	}
+	wg.Go(func() { oneWay(a, b) })
+	oneWay(b, a)
+	wg.Wait()
+	a.Close()
+}
+
+// buffers are those of connections that move something.
+type buffers struct{ small, large sync.Pool }
+
+// move copies until the end of from.
+func (b *buffers) move(to io.Writer, from io.Reader) error {
+	for {
+		err := lend(&b.small, func(buf *[smallBuffer]byte) error {
+			return copyWhile(to, from, buf[:], func(n int) bool { return n < smallBuffer })
+		})
+		if err == nil {
+			err = lend(&b.large, func(buf *[largeBuffer]byte) error {
+				return copyWhile(to, from, buf[:], func(n int) bool { return n >= smallBuffer })
+			})
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// lend has fn use a buffer of a pool.
+func lend[Buffer any](pool *sync.Pool, fn func(*Buffer) error) error {
+	buf := pool.Get().(*Buffer)
+	defer pool.Put(buf)
+	return fn(buf)
+}
+
+// copyWhile copies for as long as what comes at a time is of a size. The end of from is io.EOF.
+func copyWhile(to io.Writer, from io.Reader, buf []byte, fits func(n int) bool) error {
+	for n := 0; ; {
+		var err error
+		if n, err = from.Read(buf); n > 0 {
+			if _, err := to.Write(buf[:n]); err != nil {
+				return err
+			}
+		}
+		if err != nil || !fits(n) {
+			return err
+		}
+	}
+}
