@@ -50,7 +50,7 @@ func (e *Engine) care() *monitor.Care {
 func (e *Engine) careEnvironment() []string {
 	env := []string{"XDG_RUNTIME_DIR=" + e.Config.RuntimeDir}
 	for _, name := range []string{
-		"HOME", "PATH", "TMPDIR", "MOSS_LINGER", "XDG_CONFIG_HOME", "CONTAINERS_CONF", "CONTAINERS_CONF_OVERRIDE", "CONTAINERS_STORAGE_CONF",
+		"HOME", "PATH", "TMPDIR", "MOSS_LINGER", "MOSS_UPLINK", "XDG_CONFIG_HOME", "CONTAINERS_CONF", "CONTAINERS_CONF_OVERRIDE", "CONTAINERS_STORAGE_CONF",
 	} {
 		if value, ok := os.LookupEnv(name); ok {
 			env = append(env, fmt.Sprintf("%s=%s", name, value))
