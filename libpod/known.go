@@ -29,8 +29,11 @@ type known struct {
 
 // served says whether one of the networks serves names.
 func (k *known) served() bool {
-	return slices.ContainsFunc(k.networks, func(n *netconf.Network) bool { return n.DNSEnabled })
+	return slices.ContainsFunc(k.networks, k.servedOn)
 }
+
+// servedOn says whether a network serves names to the container: one that is held to a list there must not ask anybody else.
+func (k *known) servedOn(n *netconf.Network) bool { return n.DNSEnabled || isHeld(k.c, n) }
 
 // servers are those that the container asks for names that no container has, by way of the DNS server where there is one.
 func (k *known) servers() []netip.Addr {
@@ -52,7 +55,7 @@ func (k *known) names() network.Names {
 	for i, net := range k.networks {
 		n.Internal = n.Internal && net.Internal
 		// One of each network's: they all know all networks of who asks, and resolvers look at three lines (MAXNS).
-		if list := gateways(&k.at[i]); net.DNSEnabled && len(list) > 0 && len(n.Resolvers) < maxResolvers {
+		if list := gateways(&k.at[i]); k.servedOn(net) && len(list) > 0 && len(n.Resolvers) < maxResolvers {
 			n.Resolvers = append(n.Resolvers, list[0])
 		}
 	}
@@ -60,6 +63,10 @@ func (k *known) names() network.Names {
 		n.Servers = nil // it asks them
 	}
 	n.Resolvers, n.Host = append(n.Resolvers, k.resolvers...), k.host
+	held := func(n *netconf.Network) bool { return isHeld(k.c, n) }
+	if slices.ContainsFunc(k.networks, held) && len(n.Search) == 0 {
+		n.Search = []string{"."} // a name in one of the host's domains is refused, and resolvers stop at that
+	}
 	return n
 }
 

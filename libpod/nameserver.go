@@ -18,13 +18,20 @@ import (
 // container's end.
 func (e *Engine) tell(ctx Context, k known, process sys.Process, r *state.Record) error {
 	for i, n := range k.networks {
-		if !n.DNSEnabled {
+		lists, err := egressLists(k.c, n)
+		if err != nil {
+			return err
+		}
+		if !n.DNSEnabled && len(lists) == 0 {
 			continue
 		}
 		entry := dns.Entry{
 			Names: k.namesOn(&k.at[i]), Addresses: k.at[i].Addresses(), Servers: k.servers(), Process: process,
 		}
-		err := dns.WriteNetwork(e.networkDir(), n.NetworkInterface, servedNetwork(n))
+		for _, list := range lists {
+			entry.Egress = append(entry.Egress, list.Names())
+		}
+		err = dns.WriteNetwork(e.networkDir(), n.NetworkInterface, servedNetwork(n))
 		if err == nil {
 			err = dns.Write(e.networkDir(), n.NetworkInterface, k.c.ID, entry)
 		}

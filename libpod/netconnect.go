@@ -38,7 +38,11 @@ func (e *Engine) ConnectNetwork(ctx Context, ref string, want spec.Connection) e
 		if err := c.Validate(); err != nil {
 			return nil, err
 		}
-		return w, w.plug(ctx, network.Connection{Network: n, Connection: want})
+		asked, err := connection(c, n, want)
+		if err != nil {
+			return w, err
+		}
+		return w, w.plug(ctx, asked)
 	})
 }
 

@@ -120,7 +120,10 @@ func (e *Engine) connections(c *spec.Container, last []spec.Endpoint) ([]network
 		if err != nil {
 			return nil, err
 		}
-		list[i] = network.Connection{Network: n, Connection: want, Last: (&state.Network{Endpoints: last}).Endpoint(want.Name)}
+		if list[i], err = connection(c, n, want); err != nil {
+			return nil, err
+		}
+		list[i].Last = (&state.Network{Endpoints: last}).Endpoint(want.Name)
 	}
 	return list, nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/mosscontainers/moss/libpod/names"
+	"github.com/mosscontainers/moss/network/egress"
 	"github.com/mosscontainers/moss/network/netconf"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
@@ -22,16 +23,21 @@ type Connection struct {
 	spec.Connection
 	// Last is what the container had there before, which it gets again if it can; nil when there is none.
 	Last *spec.Endpoint
+	// Egress are the lists of whom the container may reach; none is everybody.
+	Egress []egress.List
+	// Hosts are the names that the container's /etc/hosts is going to have.
+	Hosts map[string][]netip.Addr
 }
 
 // cable is one that is being laid: from a bridge, by a handle in the user's namespace, to a container's namespace.
 type cable struct {
-	want Connection
-	got  spec.Endpoint
-	to   int // the bridge's index
-	id   string
-	h    *netlink.Handle
-	peer *os.File
+	want  Connection
+	got   spec.Endpoint
+	to    int // the bridge's index
+	id    string
+	h     *netlink.Handle
+	peer  *os.File
+	rules rulebook
 }
 
 // claim makes the veth pair under the first name that is free, and by that leases the addresses. On the way out with an error nothing
@@ -42,6 +48,9 @@ func (c *cable) claim() error {
 		return err
 	}
 	if err := c.claim6(link); err != nil {
+		return errors.Join(err, c.h.LinkDel(link))
+	}
+	if err := c.hold(link); err != nil {
 		return errors.Join(err, c.h.LinkDel(link))
 	}
 	return nil

@@ -138,7 +138,7 @@ func Hosts(mode string, n Names, addrs []netip.Addr) (string, error) {
 		}
 	}
 	if outside.IsValid() {
-		fmt.Fprintf(b, "%s\thost.containers.internal host.docker.internal\n", outside)
+		fmt.Fprintf(b, "%s\t%s\n", outside, strings.Join(HostNames(), " "))
 	}
 	return b.String(), nil
 }
@@ -186,6 +186,9 @@ func hostAddress(mode string) netip.Addr {
 	}
 	return HostAddress()
 }
+
+// HostNames are the names of this machine in containers.
+func HostNames() []string { return []string{"host.containers.internal", "host.docker.internal"} }
 
 // HostAddress is the address from which this machine reaches the outside; not valid if it does not.
 func HostAddress() netip.Addr {

@@ -4,6 +4,7 @@ import (
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 
+	"github.com/mosscontainers/moss/network/egress"
 	"github.com/mosscontainers/moss/network/netconf"
 )
 
@@ -61,6 +62,7 @@ func translate() error {
 	in, out := expr.MetaKeyIIFNAME, expr.MetaKeyOIFNAME
 	// Refused at once: nobody has to wait for an answer that never comes.
 	refuse := &expr.Reject{Type: rejectUnreachable, Code: rejectProhibited}
+	r.add(forward, &expr.Verdict{Kind: expr.VerdictAccept}, egress.ToNeighbour())
 	r.add(forward, refuse, linkAmong(in, internalSet))
 	r.add(forward, refuse, linkAmong(out, internalSet))
 	r.add(forward, refuse, linkAmong(in, isolatedSet), linkAmong(out, isolatedSet))

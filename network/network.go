@@ -64,6 +64,8 @@ type Attachment struct {
 	// Keep must stay open while the container lives: the user's network namespace, which nothing else may keep once the
 	// holder was killed, and the pipe with which the uplink ends when nobody has it open any more.
 	Keep []*os.File
+
+	rules rulebook
 }
 
 // Close closes the files.

@@ -35,6 +35,7 @@ func Plug(ctx context.Context, r Request, netns *os.File) ([]spec.Endpoint, erro
 // plug makes the container's namespace unless it has one, claims addresses and configures both ends of the cables. One
 // thread visits the user's namespace, then the container's, and is thrown away.
 func (a *Attachment) plug(user *os.File, r *Request) error {
+	a.rules = r.rulebook(user)
 	return inside(user, func(outer *netlink.Handle) error {
 		networks := make([]*netconf.Network, len(r.Connections))
 		for i := range r.Connections {
@@ -75,7 +76,7 @@ func (a *Attachment) enter(fresh bool) (inner *netlink.Handle, err error) {
 // lay lays all cables, or none. taken are the names of interfaces that are not free.
 func (a *Attachment) lay(r *Request, bridges []int, outer, inner *netlink.Handle, taken map[string]bool) error {
 	for i := range r.Connections {
-		c := cable{want: r.Connections[i], to: bridges[i], id: r.ContainerID, h: outer, peer: a.NetNS}
+		c := cable{want: r.Connections[i], to: bridges[i], id: r.ContainerID, h: outer, peer: a.NetNS, rules: a.rules}
 		if err := c.lay(inner, taken); err != nil {
 			return errors.Join(err, a.unplug(outer, r))
 		}

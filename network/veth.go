@@ -19,6 +19,9 @@ func (c *cable) makeVeth(name string, mac net.HardwareAddr) (netlink.Link, error
 	}
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name, attrs.MTU, attrs.Flags, attrs.TxQLen = name, mtuOf(c.want.Network), net.FlagUp, 1000
+	if len(c.want.Egress) > 0 {
+		attrs.Flags = 0 // until there are rules
+	}
 	veth := &netlink.Veth{
 		LinkAttrs: attrs, PeerName: c.got.Interface, PeerHardwareAddr: mac,
 		PeerNamespace: netlink.NsFd(int(c.peer.Fd())),

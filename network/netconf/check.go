@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/mosscontainers/moss/libpod/names"
+	"github.com/mosscontainers/moss/pkg/spec"
 )
 
 // Reserved says whether no network may have this name, because it means something to --network.
@@ -39,6 +40,12 @@ func (n *Network) check() error {
 	}
 	if len(n.NetworkDNSServers) > 0 && !n.DNSEnabled {
 		return invalid(n, "it has DNS servers but serves no names; leave out one of --dns and --disable-dns")
+	}
+	if _, err := spec.ParseEgressList(n.Egress); err != nil {
+		return err
+	}
+	if len(n.Egress) > 0 && n.IPAMOptions["driver"] == IPAMNone {
+		return invalid(n, "a list of whom containers may reach needs addresses to tell them by; leave out one of --egress and --ipam-driver none")
 	}
 	if err := n.checkOptions(); err != nil {
 		return err

@@ -21,15 +21,17 @@ type Network struct {
 	NetworkInterface string    `json:"network_interface"`
 	Created          time.Time `json:"created"`
 	// Subnets are at most one of IPv4 and one of IPv6.
-	Subnets           []Subnet          `json:"subnets"`
-	Routes            []Route           `json:"routes,omitempty"`
-	IPv6Enabled       bool              `json:"ipv6_enabled"`
-	Internal          bool              `json:"internal"`
-	DNSEnabled        bool              `json:"dns_enabled"`
-	NetworkDNSServers []netip.Addr      `json:"network_dns_servers,omitempty"`
-	Labels            map[string]string `json:"labels,omitempty"`
-	Options           map[string]string `json:"options,omitempty"`
-	IPAMOptions       map[string]string `json:"ipam_options,omitempty"`
+	Subnets           []Subnet     `json:"subnets"`
+	Routes            []Route      `json:"routes,omitempty"`
+	IPv6Enabled       bool         `json:"ipv6_enabled"`
+	Internal          bool         `json:"internal"`
+	DNSEnabled        bool         `json:"dns_enabled"`
+	NetworkDNSServers []netip.Addr `json:"network_dns_servers,omitempty"`
+	// Egress is whom containers may reach over the network; none is everybody (spec.ParseEgressList).
+	Egress      []string          `json:"egress,omitempty"`
+	Labels      map[string]string `json:"labels,omitempty"`
+	Options     map[string]string `json:"options,omitempty"`
+	IPAMOptions map[string]string `json:"ipam_options,omitempty"`
 
 	// Owner tells this network from another one whose bridge has the same name: of another store, or of the same name in
 	// former times.

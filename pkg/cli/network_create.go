@@ -59,6 +59,7 @@ func (o *networkCreateOptions) addFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.n.Internal, "internal", false, "no way out, and none to other networks")
 	fs.BoolVar(&o.disableDNS, "disable-dns", false, "do not serve the names of containers")
 	fs.StringSliceVar(&o.servers, "dns", nil, "`address` of a server to ask for names that no container has, instead of this machine's")
+	fs.StringArrayVar(&o.n.Egress, "egress", nil, "`whom` the containers may reach over the network, nobody else: none, CIDR[:PORT], IP[:PORT], NAME[:PORT]")
 	fs.StringVar(&o.n.NetworkInterface, "interface-name", "", "`name` of the bridge (default one of our choice)")
 	fs.StringArrayVar(&o.labels, "label", nil, "attach a label, `KEY=VALUE`")
 	fs.StringArrayVarP(&o.options, "opt", "o", nil, "option, `KEY=VALUE`: mtu, isolate, metric, no_default_route")

@@ -25,7 +25,8 @@ type Network struct {
 	Ports      []PortMapping `json:"ports,omitempty"`
 	Expose     []string      `json:"expose,omitempty"` // PORT/PROTOCOL: --expose and the image's
 	PublishAll bool          `json:"publishAll,omitempty"`
-	DNS        []string      `json:"dns,omitempty"` // addresses; or none: resolv.conf is the image's
+	Egress     []string      `json:"egress,omitempty"` // whom it may reach: ParseEgress; none is everybody
+	DNS        []string      `json:"dns,omitempty"`    // addresses; or none: resolv.conf is the image's
 	DNSSearch  []string      `json:"dnsSearch,omitempty"`
 	DNSOptions []string      `json:"dnsOptions,omitempty"`
 	AddHosts   []string      `json:"addHosts,omitempty"` // NAME:IP
@@ -51,6 +52,7 @@ func (n *Network) AddFlags(fs *pflag.FlagSet) {
 	addFlag(fs, "publish", "p", "list", "", "publish a `port`: [[IP:][HOSTPORT]:]PORT[/PROTOCOL]", n.publish)
 	fs.BoolVarP(&n.PublishAll, "publish-all", "P", false, "publish all ports that the image exposes, on any free ports")
 	addFlag(fs, "expose", "", "list", "", "a `port` that the container listens on: PORT[-END][/PROTOCOL]", n.expose)
+	addFlag(fs, "egress", "", "list", "", "`whom` the container may reach, nobody else: none, CIDR[:PORT], IP[:PORT], NAME[:PORT]; give it again for another", n.allow)
 	addList(fs, &n.DNS, "dns", "", "`address` of a name server, or none to leave resolv.conf as the image has it", parseDNS)
 	addList(fs, &n.DNSSearch, "dns-search", "", "`domain` to search names in", verbatim)
 	addList(fs, &n.DNSOptions, "dns-option", "", "`option` for resolv.conf", verbatim)
@@ -271,6 +273,9 @@ func (n *Network) Validate() error {
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot publish ports with --network none: the container has no network to reach it by")
 	}
 	if err := n.validatePorts(); err != nil {
+		return err
+	}
+	if err := n.validateEgress(); err != nil {
 		return err
 	}
 	return n.validateNames()
