@@ -37,6 +37,9 @@ type Entry struct {
 	Addresses []netip.Addr `json:"addresses"`
 	// Servers, when there are any, are asked for the container instead of its networks' and the host's.
 	Servers []netip.Addr `json:"servers,omitempty"`
+	// Egress are the names of each egress list that holds on the network. Where there are lists, the container gets answers to the
+	// names that all of them have, and to no others (package egress).
+	Egress [][]string `json:"egress,omitempty"`
 	// Process is the container's monitor or first process: the entry counts while it lives.
 	Process sys.Process `json:"process"`
 }

@@ -32,6 +32,9 @@ func Confine(keep ...uint) error {
 // CapNetBindService is the capability to listen on ports below 1024.
 const CapNetBindService = unix.CAP_NET_BIND_SERVICE
 
+// CapNetAdmin is the capability to change the rules of network namespaces.
+const CapNetAdmin = unix.CAP_NET_ADMIN
+
 // forbidden are the system calls that Confine makes fail: executing, tracing, mounting, other namespaces, and what
 // is known for the kernel's mistakes.
 var forbidden = []uint32{

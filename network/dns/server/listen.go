@@ -29,6 +29,7 @@ type listeners struct {
 	conns    *slots         // of clients that came by TCP
 	rest     *time.Timer    // until nobody has asked for a while
 	owned    sync.WaitGroup // everything that serves
+	thread   sync.WaitGroup // the thread in the namespace, which serves that
 }
 
 // listener is one gateway's.
@@ -45,7 +46,8 @@ func newListeners(netns *os.File, r *resolver) (*listeners, error) {
 	l.rest = time.AfterFunc(quiet, rest)
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	there := make(chan error, 1)
-	l.owned.Go(func() {
+	r.there = l.there
+	l.thread.Go(func() {
 		_ = sys.OnThread(func() error {
 			err := sys.Setns(netns, sys.CloneNet)
 			there <- err
@@ -91,20 +93,25 @@ func (l *listeners) adjust(wanted map[netip.Addr]bool) error {
 func (l *listeners) listen(addr netip.Addr) (*listener, error) {
 	config := net.ListenConfig{Control: freebind}
 	opened := &listener{}
-	done := make(chan error)
-	l.jobs <- func() {
+	err := l.there(func() error {
 		packets, err := config.ListenPacket(l.ctx, "udp", netip.AddrPortFrom(addr, port).String())
 		if err == nil {
 			opened.udp = packets.(*net.UDPConn)
 			opened.tcp, err = config.Listen(l.ctx, "tcp", netip.AddrPortFrom(addr, port).String())
 		}
-		done <- err
-	}
-	err := <-done
+		return err
+	})
 	if err != nil {
 		return nil, errors.Join(err, opened.close())
 	}
 	return opened, nil
+}
+
+// there does something in the user's network namespace.
+func (l *listeners) there(do func() error) error {
+	done := make(chan error)
+	l.jobs <- func() { done <- do() }
+	return <-done
 }
 
 func freebind(_, _ string, conn syscall.RawConn) error {
@@ -129,7 +136,8 @@ func (l *listeners) close() error {
 	l.cancel()
 	err := l.adjust(nil)
 	l.rest.Stop()
-	close(l.jobs)
 	l.owned.Wait()
+	close(l.jobs)
+	l.thread.Wait()
 	return err
 }

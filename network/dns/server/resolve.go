@@ -18,6 +18,8 @@ const domain = "dns.podman."
 type resolver struct {
 	zones    *zones
 	upstream *upstream
+	// there does something in the user's network namespace.
+	there func(func() error) error
 }
 
 // resolve is the way of every query: it answers with what the asker's networks know, or gives what is left to do, which is
@@ -29,6 +31,14 @@ func (r *resolver) resolve(q query) (reply *dns.Msg, rest func(context.Context) 
 	case q.rcode != dns.RcodeSuccess:
 		return q.reply(q.rcode), nil
 	}
+	if h := r.zones.holds(q.asker); h != nil {
+		return r.resolveFor(h, q)
+	}
+	return r.answer(q)
+}
+
+// answer is resolve for a query that nothing is wrong with.
+func (r *resolver) answer(q query) (reply *dns.Msg, rest func(context.Context) *dns.Msg) {
 	networks, own := r.zones.of(q.asker)
 	if len(networks) == 0 { // nobody of ours
 		return q.reply(dns.RcodeRefused), nil
