@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/mosscontainers/moss/libpod/state"
-	"github.com/mosscontainers/moss/network"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
 )
