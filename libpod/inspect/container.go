@@ -131,10 +131,10 @@ type HostConfig struct {
 	CgroupMode      string
 	CgroupnsMode    string   // docker's name of CgroupMode
 	DNS             []string `json:"Dns"`
-	Egress          []string // whom it may reach; empty is everybody
 	DNSOptions      []string `json:"DnsOptions"`
 	DNSSearch       []string `json:"DnsSearch"`
 	ExtraHosts      []string
+	Egress          []string `json:",omitempty"` // whom it may reach; empty is everybody
 	GroupAdd        []string
 	IpcMode         string
 	PidMode         string

@@ -107,7 +107,7 @@ func hostConfig(c *spec.Container, f Facts) HostConfig {
 		LogConfig:     LogConfig{Type: cmp.Or(c.LogDriver, "k8s-file"), Path: f.LogPath},
 		RestartPolicy: RestartPolicy{Name: cmp.Or(c.Restart.Policy, "no"), MaximumRetryCount: c.Restart.Retries},
 		NetworkMode:   c.Network.Network, PortBindings: portBindings(c.Ports, ""),
-		DNS: present(c.DNS), Egress: present(c.Egress), DNSOptions: present(c.DNSOptions), DNSSearch: present(c.DNSSearch), ExtraHosts: present(c.AddHosts),
+		DNS: present(c.DNS), Egress: c.Egress, DNSOptions: present(c.DNSOptions), DNSSearch: present(c.DNSSearch), ExtraHosts: present(c.AddHosts),
 		IpcMode: cmp.Or(c.IPC, privateNamespace), PidMode: cmp.Or(c.PID, privateNamespace), UTSMode: cmp.Or(c.UTS, privateNamespace),
 		UsernsMode: c.Userns, CgroupMode: cgroupMode, CgroupnsMode: cgroupMode,
 		CapAdd: present(c.CapAdd), CapDrop: present(c.CapDrop), Privileged: c.Privileged, GroupAdd: present(c.Groups),

@@ -41,11 +41,11 @@ func listed(q query) string {
 }
 
 // resolveFor is resolve for a container with lists, which gets answers to names that they have, and reaches what it was told.
-func (r *resolver) resolveFor(h *holding, q query) (reply *dns.Msg, rest func(context.Context) *dns.Msg) {
+func (r *resolver) resolveFor(h *holding, q query) (*dns.Msg, func(context.Context) *dns.Msg) {
 	if !egress.Allowed(h.lists, listed(q)) {
 		return q.reply(dns.RcodeRefused), nil
 	}
-	reply, rest = r.answer(q)
+	reply, rest := r.answer(q)
 	if rest == nil {
 		return r.let(h, q, reply, false), nil
 	}

@@ -161,7 +161,7 @@ func TestTheServerHasNoMorePowerThanItNeeds(t *testing.T) {
 	for _, task := range tasks {
 		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/status", w.pid(), task.Name()))
 		must(t, err)
-		for _, line := range []string{"CapPrm:\t0000000000000400", "CapEff:\t0000000000000400", "NoNewPrivs:\t1", "Seccomp:\t2"} {
+		for _, line := range []string{"CapPrm:\t0000000000001400", "CapEff:\t0000000000001400", "NoNewPrivs:\t1", "Seccomp:\t2"} {
 			if !strings.Contains(string(status), line+"\n") {
 				t.Errorf("thread %s has not %q", task.Name(), line)
 			}

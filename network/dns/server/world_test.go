@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,6 +25,8 @@ type world struct {
 	dir   string
 	netns *os.File
 	keep  *os.File // the exit pipe's writing end
+	// complains says that the server is to say something.
+	complains bool
 }
 
 func newWorld(t *testing.T) *world {
@@ -46,10 +49,19 @@ func (w *world) exitPipe() string { return filepath.Join(w.dir, "exit") }
 func (w *world) end() {
 	w.keep.Close()
 	eventually(w.t, "the server to end", func() bool { _, lives := dns.Pid(w.dir); return !lives })
-	if said, _ := os.ReadFile(filepath.Join(w.dir, "dns.log")); len(said) > 0 {
+	if said, _ := os.ReadFile(filepath.Join(w.dir, "dns.log")); len(said) > 0 && !w.complains {
 		w.t.Errorf("the server said: %s", said)
 	}
 	w.netns.Close()
+}
+
+// said fails unless the server has said this.
+func (w *world) said(text string) {
+	w.t.Helper()
+	w.complains = true
+	if said, _ := os.ReadFile(filepath.Join(w.dir, "dns.log")); !strings.Contains(string(said), text) {
+		w.t.Errorf("the server said %q, not %q", said, text)
+	}
 }
 
 func (w *world) options() dns.Options {
@@ -128,6 +140,7 @@ type container struct {
 	process sys.Process
 	stop    io.Closer
 	servers []netip.Addr // of its own
+	lists   [][]string   // the names of its egress lists
 }
 
 // container makes a container with a process.
@@ -159,7 +172,7 @@ func (c *container) die() {
 func (c *container) join(b *bridge, host byte, names ...string) *container {
 	c.t.Helper()
 	var prefixes []netip.Prefix
-	entry := dns.Entry{Names: names, Process: c.process, Servers: c.servers}
+	entry := dns.Entry{Names: names, Process: c.process, Servers: c.servers, Egress: c.lists}
 	for _, p := range b.prefixes {
 		bytes := p.Addr().AsSlice()
 		bytes[len(bytes)-1] = host
