@@ -5,11 +5,14 @@ import (
 	"encoding/binary"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/google/nftables"
 	"github.com/vishvananda/netlink"
 
 	"github.com/mosscontainers/moss/network"
@@ -186,6 +189,7 @@ func TestFramesThatAContainerMakesItself(t *testing.T) {
 	}
 	// A neighbour's frames would be passed on: the test sees them.
 	free := onWire(t, in(allowed), "eth0")
+	out.send(ethernet(net.HardwareAddr{1, 0x80, 0xc2, 0, 0, 0xe}, mac(other), 0x88cc, []byte("the bridge is to learn")))
 	free.send(ethernet(mac(other), mac(allowed), 0x88b5, text))
 	free.send(ethernet(everybody, mac(allowed), 0x88b5, []byte(last)))
 	if !atOther.sees(forged, last) {
@@ -217,6 +221,33 @@ func TestRulesGoWithTheirContainer(t *testing.T) {
 		r.Connections = []network.Connection{{Network: n, Egress: []egress.List{{{Name: "example.com"}}}}}
 		a, err := network.Attach(t.Context(), r)
 		must(t, err)
+		if r.UserNetNS != "" {
+			if chains := chainsOf(t, r.UserNetNS, "first."); len(chains) != 2 {
+				t.Errorf("its life has the chains %q", chains)
+			}
+		}
 		a.Close()
 	}
+}
+
+// chainsOf are the chains with this in their names, of what is routed in a namespace.
+func chainsOf(t *testing.T, netns, part string) (names []string) {
+	t.Helper()
+	f, err := os.Open(netns)
+	must(t, err)
+	defer f.Close()
+	must(t, sys.InNetNS(f, func() error {
+		conn, err := nftables.New()
+		if err != nil {
+			return err
+		}
+		chains, err := conn.ListChainsOfTableFamily(nftables.TableFamilyINet)
+		for _, c := range chains {
+			if strings.Contains(c.Name, part) {
+				names = append(names, c.Name)
+			}
+		}
+		return err
+	}))
+	return names
 }

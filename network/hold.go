@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/vishvananda/netlink"
 
@@ -39,12 +40,22 @@ func (c *cable) hold(link netlink.Link) error {
 		})
 	}
 	if err == nil {
-		err = c.h.LinkSetUp(link)
+		err = errors.Join(c.pin(link, held.MAC), c.h.LinkSetUp(link))
 	}
 	if err != nil {
 		return errdefs.Errorf(errdefs.ErrUnavailable, "cannot hold the container to its egress list on network %q: %w; the kernel may lack nf_tables for bridges", c.want.Network.Name, err)
 	}
 	return nil
+}
+
+// pin tells the bridge who is at a cable's end, for good: some frames, such as those of LLDP, teach it before any rule sees them.
+func (c *cable) pin(link netlink.Link, mac net.HardwareAddr) error {
+	if err := c.h.LinkSetLearning(link, false); err != nil {
+		return err
+	}
+	return c.h.NeighSet(&netlink.Neigh{
+		LinkIndex: link.Attrs().Index, Family: syscall.AF_BRIDGE, State: netlink.NUD_NOARP, Flags: netlink.NTF_MASTER, HardwareAddr: mac,
+	})
 }
 
 // held is the cable as the rules are about it.

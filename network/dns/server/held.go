@@ -19,11 +19,10 @@ type holding struct {
 	lists             [][]string // the names of each
 }
 
-// holds is what holds the container with this address there; nil when nothing does.
+// holds is what holds the container with this address there, by what of has read; nil when nothing does.
 func (z *zones) holds(asker netip.Addr) *holding {
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	z.refresh()
 	for bridge, n := range z.nets {
 		for _, id := range n.addresses[asker] {
 			if e, ok := n.living(id); ok && len(e.Egress) > 0 {
@@ -41,11 +40,11 @@ func listed(q query) string {
 }
 
 // resolveFor is resolve for a container with lists, which gets answers to names that they have, and reaches what it was told.
-func (r *resolver) resolveFor(h *holding, q query) (*dns.Msg, func(context.Context) *dns.Msg) {
+func (r *resolver) resolveFor(h *holding, q query, networks []*zone, own []netip.Addr) (*dns.Msg, func(context.Context) *dns.Msg) {
 	if !egress.Allowed(h.lists, listed(q)) {
 		return q.reply(dns.RcodeRefused), nil
 	}
-	reply, rest := r.answer(q)
+	reply, rest := r.answer(q, networks, own)
 	if rest == nil {
 		return r.let(h, q, reply, false), nil
 	}

@@ -31,18 +31,18 @@ func (r *resolver) resolve(q query) (reply *dns.Msg, rest func(context.Context) 
 	case q.rcode != dns.RcodeSuccess:
 		return q.reply(q.rcode), nil
 	}
-	if h := r.zones.holds(q.asker); h != nil {
-		return r.resolveFor(h, q)
-	}
-	return r.answer(q)
-}
-
-// answer is resolve for a query that nothing is wrong with.
-func (r *resolver) answer(q query) (reply *dns.Msg, rest func(context.Context) *dns.Msg) {
 	networks, own := r.zones.of(q.asker)
 	if len(networks) == 0 { // nobody of ours
 		return q.reply(dns.RcodeRefused), nil
 	}
+	if h := r.zones.holds(q.asker); h != nil {
+		return r.resolveFor(h, q, networks, own)
+	}
+	return r.answer(q, networks, own)
+}
+
+// answer is resolve for a query that nothing is wrong with. own are the servers that the asker has for himself.
+func (r *resolver) answer(q query, networks []*zone, own []netip.Addr) (reply *dns.Msg, rest func(context.Context) *dns.Msg) {
 	if answers, known := lookup(networks, q.question()); known {
 		reply = q.reply(dns.RcodeSuccess)
 		reply.Authoritative, reply.Answer = true, answers
