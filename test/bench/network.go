@@ -189,27 +189,34 @@ func client(address, port string, streams int) []string {
 	return []string{"iperf3", "-J", "-t", "3", "-O", "1", "-c", address, "-p", port, "-P", strconv.Itoa(streams)}
 }
 
+// report is what iperf3 says at its end.
+type report struct {
+	Error string
+	End   struct {
+		Received struct {
+			Bits float64 `json:"bits_per_second"`
+		} `json:"sum_received"`
+	}
+}
+
 // iperf runs a client until its server listens, and reads what the server received.
 func (b *bed) iperf(args ...string) (gbits float64, err error) {
-	var report struct {
-		Error string
-		End   struct {
-			Received struct {
-				Bits float64 `json:"bits_per_second"`
-			} `json:"sum_received"`
-		}
-	}
 	for range 20 {
+		var r report
 		var out bytes.Buffer
 		cmd := b.command(args...)
 		cmd.Stdout = &out
-		err = cmd.Run()
-		if jsonErr := json.Unmarshal(out.Bytes(), &report); err == nil && jsonErr == nil && report.Error == "" {
-			return report.End.Received.Bits / 1e9, nil
+		runErr := cmd.Run()
+		err = json.Unmarshal(out.Bytes(), &r)
+		switch {
+		case err == nil && r.Error != "":
+			err = errors.New(r.Error)
+		case err == nil && runErr == nil:
+			return r.End.Received.Bits / 1e9, nil
 		}
 		time.Sleep(200 * time.Millisecond)
 	}
-	return 0, fmt.Errorf("iperf3: %s %w", report.Error, err)
+	return 0, fmt.Errorf("iperf3: %w", err)
 }
 
 var (
