@@ -1,6 +1,7 @@
 package network_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -31,7 +32,7 @@ func publish(t *testing.T, a *network.Attachment, m spec.PortMapping) (*port.Ser
 	t.Helper()
 	s, err := port.Serve(t.Context(), port.Options{
 		NetNS: a.NetNS, Address: a.Endpoints[0].Address.Addr(), Gateway: a.Endpoints[0].Gateway,
-		Mappings: []spec.PortMapping{m}, Dir: t.TempDir(), Log: t.Output(),
+		Mappings: []spec.PortMapping{m}, Log: t.Output(),
 	})
 	if err == nil {
 		t.Cleanup(func() { must(t, s.Close()) })
@@ -221,4 +222,67 @@ func crowd(t *testing.T, at string) {
 			defer conn.Close()
 		}
 	}
+}
+
+// A client that has said all still hears the answer, all of it.
+func TestAPortCarriesWhatIsLeftWhenOneSideEnds(t *testing.T) {
+	u := newUser(t)
+	a := u.published("aaaa")
+	to := echo(t, a.NetNS, "0.0.0.0", 80)
+	s, err := publish(t, a, spec.PortMapping{ContainerPort: uint16(to), Protocol: "tcp"})
+	must(t, err)
+	conn, err := net.Dial("tcp4", fmt.Sprintf("127.0.0.1:%d", s.Mappings[0].HostPort))
+	must(t, err)
+	defer conn.Close()
+	must(t, conn.SetDeadline(time.Now().Add(30*time.Second)))
+	sent := bytes.Repeat([]byte("0123456789abcdef"), 1<<19)
+	var said error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, err := conn.Write(sent)
+		said = errors.Join(err, conn.(*net.TCPConn).CloseWrite())
+	}()
+	got, err := io.ReadAll(conn)
+	<-done
+	if err := errors.Join(err, said); err != nil || !bytes.Equal(got, sent) {
+		t.Errorf("%d of %d bytes came back: %v", len(got), len(sent), err)
+	}
+}
+
+// A server that takes no more connections must not keep a port from being closed.
+func TestAPortClosesWhileAServerIsDeaf(t *testing.T) {
+	u := newUser(t)
+	a := u.published("aaaa")
+	deaf, err := deafServer(a.NetNS)
+	must(t, err)
+	defer deaf.Close()
+	s, err := publish(t, a, spec.PortMapping{ContainerPort: 80, Protocol: "tcp"})
+	must(t, err)
+	for range 8 { // more than its backlog
+		conn, err := net.Dial("tcp4", fmt.Sprintf("127.0.0.1:%d", s.Mappings[0].HostPort))
+		must(t, err)
+		defer conn.Close()
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- s.Close() }()
+	select {
+	case err := <-closed:
+		must(t, err)
+	case <-time.After(8 * time.Second): // a dial alone may take ten
+		t.Fatal("the port waits for a server that does not answer")
+	}
+}
+
+// deafServer listens at port 80 of a namespace with room for one connection, and accepts none.
+func deafServer(ns *os.File) (f *os.File, err error) {
+	err = sys.InNetNS(ns, func() error {
+		fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		f = os.NewFile(uintptr(fd), "deaf")
+		return errors.Join(syscall.Bind(fd, &syscall.SockaddrInet4{Port: 80}), syscall.Listen(fd, 0))
+	})
+	return f, err
 }

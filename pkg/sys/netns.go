@@ -40,15 +40,6 @@ func UnshareNet() (*os.File, error) {
 	return os.Open("/proc/thread-self/ns/net")
 }
 
-// SetTransparent lets a TCP socket over IPv4 bind an address that is not this machine's (IP_TRANSPARENT,
-// ip(7)), and marks its packets (SO_MARK, socket(7)), so that a rule can route the answers back to it.
-func SetTransparent(fd uintptr, mark int) error {
-	if err := unix.SetsockoptInt(int(fd), unix.SOL_IP, unix.IP_TRANSPARENT, 1); err != nil {
-		return os.NewSyscallError("setsockopt IP_TRANSPARENT", err)
-	}
-	return os.NewSyscallError("setsockopt SO_MARK", unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_MARK, mark))
-}
-
 // SetFreebind lets a socket bind an address that no interface has, or has ready, yet (IP_FREEBIND, ip(7)). It does for
 // IPv6 as well.
 func SetFreebind(fd uintptr) error {

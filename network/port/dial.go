@@ -1,0 +1,115 @@
+package port
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/mosscontainers/moss/network/published"
+	"github.com/mosscontainers/moss/pkg/sys"
+)
+
+// dialTimeout bounds a dial within the machine: a server whose backlog is full answers nothing.
+const dialTimeout = 10 * time.Second
+
+// dialer connects to the container's servers. Its sockets are opened by a thread that stays in the container's network namespace:
+// to send one there and back takes longer than all the rest of a connection.
+type dialer struct {
+	server  netip.Addr
+	gateway netip.Addr
+	ctx     context.Context // of all dials
+	cancel  context.CancelFunc
+	jobs    chan func()
+	thread  sync.WaitGroup
+}
+
+func newDialer(o Options) (*dialer, error) {
+	d := &dialer{server: o.Address, gateway: o.Gateway, jobs: make(chan func())}
+	d.ctx, d.cancel = context.WithCancel(context.Background())
+	entered := make(chan error, 1)
+	d.thread.Go(func() {
+		_ = sys.OnThread(func() error {
+			err := sys.Setns(o.NetNS, sys.CloneNet)
+			entered <- err
+			if err != nil {
+				return err
+			}
+			for job := range d.jobs {
+				job()
+			}
+			return nil
+		})
+	})
+	return d, <-entered
+}
+
+// close ends the thread. Nobody may dial any more.
+func (d *dialer) close() {
+	close(d.jobs)
+	d.thread.Wait()
+}
+
+// inside opens something in the container's namespace.
+func inside[T any](d *dialer, open func() (T, error)) (opened T, err error) {
+	done := make(chan struct{})
+	d.jobs <- func() {
+		opened, err = open()
+		close(done)
+	}
+	<-done
+	return opened, err
+}
+
+// stream connects to a server as the client where that can be. A container that has just started may not listen yet.
+func (d *dialer) stream(client netip.AddrPort, number uint16) (conn *net.TCPConn, err error) {
+	ctx, cancel := context.WithTimeout(d.ctx, dialTimeout)
+	defer cancel()
+	to := netip.AddrPortFrom(d.server, number)
+	const tries, pause = 10, 5 * time.Millisecond // 225 ms together
+	for i := range tries {
+		time.Sleep(time.Duration(i) * pause)
+		conn, err = d.connect(ctx, d.source(client), to)
+		if errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, syscall.EADDRNOTAVAIL) {
+			conn, err = d.connect(ctx, netip.AddrPort{}, to)
+		}
+		if !errors.Is(err, syscall.ECONNREFUSED) {
+			break
+		}
+	}
+	return conn, err
+}
+
+func (d *dialer) connect(ctx context.Context, from, to netip.AddrPort) (*net.TCPConn, error) {
+	socket, err := inside(d, sys.OpenTCP)
+	if err != nil {
+		return nil, err
+	}
+	if from.IsValid() {
+		if err := sys.BindTransparent(socket, from, published.Mark); err != nil {
+			return nil, errors.Join(err, socket.Close())
+		}
+	}
+	return sys.ConnectTCP(ctx, socket, to)
+}
+
+// source is the address that the server sees. A client on the host's loopback has none that means the
+// same in the container, where it would be trusted like the container itself (CVE-2021-20199): it is the gateway,
+// as is a client with IPv6 for now.
+func (d *dialer) source(client netip.AddrPort) netip.AddrPort {
+	ip := client.Addr().Unmap()
+	if ip.IsLoopback() || !ip.Is4() || ip == d.server {
+		return netip.AddrPortFrom(d.gateway, 0)
+	}
+	return netip.AddrPortFrom(ip, client.Port())
+}
+
+// datagrams opens a socket whose datagrams come from the container's own address.
+func (d *dialer) datagrams(number uint16) (*net.UDPConn, error) {
+	return inside(d, func() (*net.UDPConn, error) {
+		return net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(d.server, number)))
+	})
+}

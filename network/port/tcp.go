@@ -1,0 +1,110 @@
+package port
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// pause is how long a port that ran out of descriptors or memory waits for them to come back.
+const pause = 50 * time.Millisecond
+
+// streams serves one TCP port: each connection is spliced to one of its own in the container.
+type streams struct {
+	ln     *net.TCPListener
+	dialer *dialer
+	to     uint16 // the container's port
+	log    io.Writer
+	tell   func(event string)
+
+	owned sync.WaitGroup
+	mu    sync.Mutex
+	open  map[*net.TCPConn]bool // nil when closed
+}
+
+func (s *streams) serve() {
+	s.open = map[*net.TCPConn]bool{}
+	s.owned.Go(func() {
+		short := false
+		for {
+			client, err := s.ln.AcceptTCP()
+			if errors.Is(err, net.ErrClosed) {
+				return
+			}
+			if err == nil {
+				s.owned.Go(func() { s.pass(client) })
+			} else {
+				if !short {
+					s.tell(fmt.Sprintf("the port %s takes no connections for a while: %v", s.ln.Addr(), err))
+				}
+				time.Sleep(pause)
+			}
+			short = err != nil
+		}
+	})
+}
+
+// pass connects a client with a server until both have said all.
+func (s *streams) pass(client *net.TCPConn) {
+	defer s.end(client)
+	from, err := netip.ParseAddrPort(client.RemoteAddr().String())
+	if err != nil || !s.begin(client) {
+		return
+	}
+	server, err := s.dialer.stream(from, s.to)
+	if err != nil {
+		fmt.Fprintf(s.log, "cannot pass a client on to port %d: %v\n", s.to, err)
+		return
+	}
+	defer s.end(server)
+	if !s.begin(server) {
+		return
+	}
+	var answer sync.WaitGroup
+	answer.Go(func() { pour(client, server) })
+	pour(server, client)
+	answer.Wait()
+}
+
+// pour moves bytes until the source ends, within the kernel (splice(2)). What goes wrong with one end is for the other to see: there is
+// nobody else to tell.
+func pour(to, from *net.TCPConn) {
+	if _, err := io.Copy(to, from); err != nil {
+		_ = from.CloseRead()
+	}
+	_ = to.CloseWrite()
+}
+
+// begin notes an open connection, so that close can end it. It is false after that.
+func (s *streams) begin(conn *net.TCPConn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.open == nil {
+		return false
+	}
+	s.open[conn] = true
+	return true
+}
+
+func (s *streams) end(conn *net.TCPConn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.open, conn)
+	_ = conn.Close() // also a second time
+}
+
+func (s *streams) close() error {
+	err := s.ln.Close()
+	s.mu.Lock()
+	for conn := range s.open {
+		_ = conn.Close()
+	}
+	s.open = nil
+	s.mu.Unlock()
+	s.owned.Wait()
+	return err
+}

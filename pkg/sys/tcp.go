@@ -1,0 +1,84 @@
+package sys
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// OpenTCP opens a socket for TCP over IPv4, which belongs to the network namespace of the calling thread for good.
+func OpenTCP() (*os.File, error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.IPPROTO_TCP)
+	if err != nil {
+		return nil, os.NewSyscallError("socket", err)
+	}
+	return os.NewFile(uintptr(fd), "tcp"), nil
+}
+
+// ConnectTCP connects a socket of OpenTCP and takes it over, also when it fails. The context is for connecting only.
+func ConnectTCP(ctx context.Context, f *os.File, to netip.AddrPort) (*net.TCPConn, error) {
+	if err := connectTCP(ctx, f, to); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	conn, err := net.FileConn(f) // with a descriptor of its own
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, err
+	}
+	return conn.(*net.TCPConn), nil
+}
+
+func connectTCP(ctx context.Context, f *os.File, to netip.AddrPort) error {
+	stop := context.AfterFunc(ctx, func() { _ = f.SetDeadline(time.Unix(1, 0)) }) // wakes up whoever waits
+	defer stop()
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	at := &unix.SockaddrInet4{Addr: to.Addr().As4(), Port: int(to.Port())}
+	var connected error
+	// connect(2) is asked again when the socket is ready, and then says how it went.
+	err = raw.Write(func(fd uintptr) bool {
+		connected = unix.Connect(int(fd), at)
+		return !errors.Is(connected, unix.EINPROGRESS) && !errors.Is(connected, unix.EALREADY)
+	})
+	if err != nil {
+		return err
+	}
+	if errors.Is(connected, unix.EISCONN) {
+		return nil
+	}
+	return os.NewSyscallError("connect", connected)
+}
+
+// BindTransparent lets a socket of OpenTCP speak from an address that need not be this machine's (IP_TRANSPARENT, ip(7)), and marks
+// its packets (SO_MARK, socket(7)), so that a rule can route the answers back to it. Port 0 is chosen when it connects.
+func BindTransparent(f *os.File, from netip.AddrPort, mark int) error {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var bound error
+	err = raw.Control(func(fd uintptr) { bound = bindTransparent(int(fd), from, mark) })
+	return errors.Join(err, bound)
+}
+
+func bindTransparent(fd int, from netip.AddrPort, mark int) error {
+	set := func(level, option, value int) error { return unix.SetsockoptInt(fd, level, option, value) }
+	if err := set(unix.SOL_IP, unix.IP_TRANSPARENT, 1); err != nil {
+		return os.NewSyscallError("setsockopt IP_TRANSPARENT", err)
+	}
+	if err := set(unix.SOL_SOCKET, unix.SO_MARK, mark); err != nil {
+		return os.NewSyscallError("setsockopt SO_MARK", err)
+	}
+	if from.Port() == 0 {
+		if err := set(unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1); err != nil {
+			return os.NewSyscallError("setsockopt IP_BIND_ADDRESS_NO_PORT", err)
+		}
+	}
+	return os.NewSyscallError("bind", unix.Bind(fd, &unix.SockaddrInet4{Addr: from.Addr().As4(), Port: int(from.Port())}))
+}
