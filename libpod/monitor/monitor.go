@@ -484,6 +484,7 @@ func (m *monitor) trim() {
 	debug.SetMemoryLimit(idleMemory)
 	debug.FreeOSMemory()
 	if pages, err := sys.FindProgramPages(); err == nil {
+		pages.Split()
 		pages.Drop()
 		// All this was itself code that is not needed any more.
 		time.AfterFunc(time.Second, pages.Drop)

@@ -34,8 +34,25 @@ func FindProgramPages() (ProgramPages, error) {
 // done its start-up work and then waits for days keeps only what waiting needs. It is a hint: failing is harmless.
 func (p ProgramPages) Drop() {
 	for _, s := range p {
-		_, _, _ = unix.RawSyscall(unix.SYS_MADVISE, s.start, s.length, unix.MADV_DONTNEED)
+		advise(s.start, s.length, unix.MADV_DONTNEED)
 	}
+}
+
+// Split makes many small mappings of the pages. Where one is needed the kernel maps the pages around it too, sixteen of them but none of
+// another mapping (do_fault_around in mm/memory.c), so a program of which little runs, here and there, would soon have most pages
+// again. Advice that differs from one piece to the next is what keeps them apart; the advice itself is about reading ahead in
+// files on disks, and means nothing here.
+func (p ProgramPages) Split() {
+	const piece = 16 << 10
+	for _, s := range p {
+		for at := uintptr(0); at+piece <= s.length; at += 2 * piece {
+			advise(s.start+at, piece, unix.MADV_RANDOM)
+		}
+	}
+}
+
+func advise(start, length uintptr, advice int) {
+	_, _, _ = unix.RawSyscall(unix.SYS_MADVISE, start, length, uintptr(advice))
 }
 
 // fileMapping reads a line of /proc/PID/maps (proc_pid_maps(5)) and says whether it is a read-only
