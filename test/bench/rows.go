@@ -92,7 +92,7 @@ func rows() []row {
 			podman: podman("run", "--rm", "--network", "none", "--log-driver", "k8s-file", image, "sh", "-c", "dd if=/dev/zero bs=1M count=200 2>/dev/null | busybox tr '\\0' 'x' | busybox fold -w 100"),
 		},
 	)
-	return slices.Concat(r, transfers(), networks())
+	return slices.Concat(r, builds(), transfers(), networks())
 }
 
 // removal times only the removal of a container that was started before.

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
@@ -13,11 +14,30 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
-// transfers move a 300 MB image of five gzip layers. What writes a store gets a new one each time: ext4 is slow to make
-// files right after it has removed as many.
+// A cargo is an image to move about.
+type cargo struct {
+	name   string
+	what   string
+	layers int
+	files  int // in a layer, 64 KB each
+}
+
+// transfers move a 300 MB image of five gzip layers, and one of sixty small layers. What writes a store gets a new one each time: ext4 is
+// slow to make files right after it has removed as many.
 func transfers() []row {
-	big := func(b *bed) string { return filepath.Join(b.dir, "big.tar") }
-	remote := func(b *bed) string { return b.address + "/big:1" }
+	return slices.Concat(
+		cargo{"big", "a 300 MB five-layer gzip image", 5, 960}.rows(),
+		cargo{"small", "an image of sixty small layers", 60, 4}.rows(),
+	)
+}
+
+// local is its name in the store.
+func (c cargo) local() string { return "localhost/" + c.name + ":1" }
+
+func (c cargo) rows() []row {
+	local := c.local()
+	archive := func(b *bed) string { return filepath.Join(b.dir, c.name+".tar") }
+	remote := func(b *bed) string { return b.address + "/" + c.name + ":1" }
 	with := func(program func(*bed) string, args func(*bed) []string) func(*bed) error {
 		return func(b *bed) error { return b.quiet(append([]string{program(b)}, args(b)...)...) }
 	}
@@ -25,25 +45,32 @@ func transfers() []row {
 		dir := filepath.Join(b.dir, "stores", fresh())
 		return append([]string{"--root", dir, "--runroot", dir + "r", "--storage-driver", "overlay"}, args...)
 	}
-	load := func(b *bed) []string { return inNewStore(b, "load", "-q", "-i", big(b)) }
+	load := func(b *bed) []string { return inNewStore(b, "load", "-q", "-i", archive(b)) }
 	pull := func(b *bed) []string { return inNewStore(b, "pull", "-q", "--tls-verify=false", remote(b)) }
 	push := func(b *bed) []string {
-		return []string{"push", "-q", "--tls-verify=false", "localhost/big:1", "docker://" + b.address + "/" + fresh() + ":1"}
+		return []string{"push", "-q", "--tls-verify=false", local, "docker://" + b.address + "/" + fresh() + ":1"}
 	}
 	save := func(b *bed) []string {
-		return []string{"save", "-q", "-o", filepath.Join(b.dir, fresh()+".tar"), "localhost/big:1"}
+		return []string{"save", "-q", "-o", filepath.Join(b.dir, fresh()+".tar"), local}
 	}
-	seed := func(b *bed) error {
-		return firstOf(b.startRegistry(), b.quiet(b.moss, "load", "-q", "-i", big(b)),
-			b.quiet(b.moss, "push", "-q", "--tls-verify=false", "localhost/big:1", "docker://"+remote(b)))
-	}
+	loadHere := func(b *bed) error { return b.quiet(b.moss, "load", "-q", "-i", archive(b)) }
+	seed := both(
+		func(b *bed) error { return b.startRegistry() }, loadHere,
+		func(b *bed) error {
+			return b.quiet(b.moss, "push", "-q", "--tls-verify=false", local, "docker://"+remote(b))
+		},
+	)
 	removeStores := func(b *bed) error { return b.run(b.moss, "unshare", "rm", "-rf", filepath.Join(b.dir, "stores")) }
-	return []row{
-		{name: "`load` of a 300 MB five-layer gzip image", bound: "0.7", times: 5, setUp: func(b *bed) error { return makeImage(b, big(b)) }, moss: with(mossOf, load), podman: with(podmanOf, load)},
-		{name: "`push` of it", bound: "–", times: 3, setUp: seed, moss: with(mossOf, push), podman: with(podmanOf, push)},
-		{name: "`save` of it", bound: "–", times: 3, moss: with(mossOf, save), podman: with(podmanOf, save)},
-		{name: "`pull` of it", bound: "–", times: 3, moss: with(mossOf, pull), podman: with(podmanOf, pull), tearDown: removeStores},
+	timed := func(what, bound string, args func(*bed) []string) row {
+		return row{name: fmt.Sprintf("`%s` of %s", what, c.what), bound: bound, times: 5, moss: with(mossOf, args), podman: with(podmanOf, args)}
 	}
+	rows := []row{
+		timed("load", "0.7", load), timed("push", "1", push), timed("save", "1", save), timed("pull", "1", pull),
+		timed("rmi", "1", func(*bed) []string { return []string{"rmi", local} }),
+	}
+	rows[0].setUp = func(b *bed) error { return c.make(b, archive(b)) }
+	rows[1].setUp, rows[3].tearDown, rows[4].after = seed, removeStores, loadHere
+	return rows
 }
 
 var count int
@@ -51,12 +78,12 @@ var count int
 // fresh is a name that was not used before.
 func fresh() string { count++; return fmt.Sprintf("n%d", count) }
 
-// makeImage writes a docker-archive of five gzip layers, 60 MB each, of which half compresses well, as programs do.
-func makeImage(b *bed, to string) error {
+// make writes a docker-archive of gzip layers, of which half compresses well, as programs do.
+func (c cargo) make(b *bed, to string) error {
 	img := empty.Image
-	for i := range 5 {
+	for i := range c.layers {
 		path := filepath.Join(b.dir, fresh()+".tar")
-		if err := makeLayer(path, i); err != nil {
+		if err := makeLayer(path, i, c.files); err != nil {
 			return err
 		}
 		layer, err := tarball.LayerFromFile(path)
@@ -67,15 +94,15 @@ func makeImage(b *bed, to string) error {
 			return err
 		}
 	}
-	tag, err := name.NewTag("localhost/big:1")
+	tag, err := name.NewTag(c.local())
 	if err != nil {
 		return err
 	}
 	return tarball.WriteToFile(to, tag, img)
 }
 
-// makeLayer writes a tar of 60 MB in files of 64 KB.
-func makeLayer(path string, seed int) error {
+// makeLayer writes a tar of files of 64 KB.
+func makeLayer(path string, seed, files int) error {
 	f, err := os.Create(path)
 	if err != nil {
 		return err
@@ -84,7 +111,7 @@ func makeLayer(path string, seed int) error {
 	w := tar.NewWriter(f)
 	random := rand.NewChaCha8([32]byte{byte(seed)})
 	block := make([]byte, 64<<10)
-	for i := range 960 {
+	for i := range files {
 		_, _ = random.Read(block[:len(block)/2]) // never fails
 		if err := w.WriteHeader(&tar.Header{Name: fmt.Sprintf("data/%d/%d", seed, i), Mode: 0o644, Size: int64(len(block))}); err != nil {
 			return err
