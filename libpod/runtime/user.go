@@ -3,7 +3,6 @@ package runtime
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"math"
 	"os"
@@ -15,11 +14,8 @@ import (
 	"github.com/moby/sys/user"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
-	"github.com/mosscontainers/moss/pkg/sys"
+	"github.com/mosscontainers/moss/pkg/users"
 )
-
-// maxUserFile bounds what is read of an image's /etc/passwd and /etc/group, in bytes.
-const maxUserFile = 4 << 20
 
 // identity is whom a process runs as.
 type identity struct {
@@ -68,7 +64,7 @@ func (u *identity) lookUp(root *os.File, spec string, groups []string, needHome 
 	if err := checkUserSpec(spec); err != nil {
 		return err
 	}
-	passwd, err := readUserFile(root, "etc/passwd", 4)
+	passwd, err := users.ReadFile(root, "etc/passwd", 4)
 	if err != nil {
 		if spec == "" && len(groups) == 0 { // only HOME was wanted
 			u.home = "/"
@@ -78,7 +74,7 @@ func (u *identity) lookUp(root *os.File, spec string, groups []string, needHome 
 	}
 	var group io.Reader
 	if spec != "" || len(groups) > 0 {
-		b, err := readUserFile(root, "etc/group", 3)
+		b, err := users.ReadFile(root, "etc/group", 3)
 		if err != nil {
 			return err
 		}
@@ -122,7 +118,7 @@ func (u *identity) addGroups(groups []string, root *os.File) error {
 			return err
 		}
 	}
-	b, err := readUserFile(root, "etc/group", 3)
+	b, err := users.ReadFile(root, "etc/group", 3)
 	if err != nil {
 		return err
 	}
@@ -165,63 +161,4 @@ func checkUserSpec(spec string) error {
 		}
 	}
 	return nil
-}
-
-// readUserFile reads a file of the image, and leaves out lines whose ids (the fields before last) are not
-// plain numbers. A file that is missing is empty; one that is no regular file is refused before it is opened, so that
-// a FIFO cannot hold us and a device is not touched.
-func readUserFile(root *os.File, name string, fields int) ([]byte, error) {
-	b, err := readRegular(root, name, maxUserFile)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot look up users: cannot read /%s of the image: %w", name, err)
-	}
-	var out []byte
-	for line := range bytes.Lines(b) {
-		if goodLine(line, fields) {
-			out = append(out, line...)
-		}
-	}
-	return out, nil
-}
-
-func goodLine(line []byte, fields int) bool {
-	parts := bytes.Split(bytes.TrimSpace(line), []byte(":"))
-	if len(parts) < fields || len(parts[0]) == 0 {
-		return false
-	}
-	for _, id := range parts[2:fields] {
-		if n, err := strconv.ParseUint(string(id), 10, 32); err != nil || n >= math.MaxUint32 {
-			return false
-		}
-	}
-	return true
-}
-
-func readRegular(root *os.File, name string, limit int64) ([]byte, error) {
-	handle, err := sys.OpenIn(root, name, sys.OPath, sys.FollowInRoot)
-	if err != nil {
-		return nil, err
-	}
-	defer handle.Close()
-	st, err := handle.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !st.Mode().IsRegular() {
-		return nil, errors.New("it is not a regular file")
-	}
-	// The stage still has the host's /proc here.
-	f, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", handle.Fd()))
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if int64(len(b)) > limit {
-		return nil, fmt.Errorf("it is larger than %d bytes", limit)
-	}
-	return b, err
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -13,16 +14,15 @@ import (
 
 // StatAt is the state of one entry of dir, of a link itself.
 func StatAt(dir *os.File, name string) (*syscall.Stat_t, error) {
-	fd, err := unix.Openat(dirfd(dir), name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, &os.PathError{Op: "openat", Path: nameAt(dir, name), Err: err}
+	var st unix.Stat_t
+	if err := unix.Fstatat(dirfd(dir), name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return nil, &os.PathError{Op: "fstatat", Path: nameAt(dir, name), Err: err}
 	}
-	defer unix.Close(fd)
-	st := &syscall.Stat_t{}
-	if err := syscall.Fstat(fd, st); err != nil {
-		return nil, &os.PathError{Op: "fstat", Path: nameAt(dir, name), Err: err}
-	}
-	return st, nil
+	return &syscall.Stat_t{
+		Dev: st.Dev, Ino: st.Ino, Mode: st.Mode, Nlink: st.Nlink, Uid: st.Uid, Gid: st.Gid, Rdev: st.Rdev,
+		Size: st.Size, Blksize: st.Blksize, Blocks: st.Blocks,
+		Atim: syscall.Timespec(st.Atim), Mtim: syscall.Timespec(st.Mtim), Ctim: syscall.Timespec(st.Ctim),
+	}, nil
 }
 
 // LinkAt gives an open file one more name.
@@ -36,15 +36,24 @@ func LinkAt(file, dir *os.File, name string) error {
 
 // CopyLink copies a symbolic link, with its owner and times.
 func CopyLink(from, to *os.File, name string, st *syscall.Stat_t) error {
-	buf := make([]byte, unix.PathMax)
-	n, err := unix.Readlinkat(dirfd(from), name, buf)
+	target, err := ReadlinkAt(from, name)
 	if err != nil {
-		return &os.PathError{Op: "readlinkat", Path: nameAt(from, name), Err: err}
+		return err
 	}
-	if err := unix.Symlinkat(string(buf[:n]), dirfd(to), name); err != nil {
-		return &os.PathError{Op: "symlinkat", Path: nameAt(to, name), Err: err}
+	if err := LinkTo(target, to, name); err != nil {
+		return err
 	}
-	return ownNode(to, name, st)
+	return OwnAt(to, name, st)
+}
+
+// ReadlinkAt is what a symbolic link in dir says.
+func ReadlinkAt(dir *os.File, name string) (string, error) {
+	buf := make([]byte, unix.PathMax)
+	n, err := unix.Readlinkat(dirfd(dir), name, buf)
+	if err != nil {
+		return "", &os.PathError{Op: "readlinkat", Path: nameAt(dir, name), Err: err}
+	}
+	return string(buf[:n]), nil
 }
 
 // CopyNode makes a FIFO or a device like the one that st describes. Devices that this user may not make are left out.
@@ -56,10 +65,11 @@ func CopyNode(to *os.File, name string, st *syscall.Stat_t) error {
 	if err != nil {
 		return &os.PathError{Op: "mknodat", Path: nameAt(to, name), Err: err}
 	}
-	return ownNode(to, name, st)
+	return OwnAt(to, name, st)
 }
 
-func ownNode(dir *os.File, name string, st *syscall.Stat_t) error {
+// OwnAt gives one entry of dir, a link itself, the owner and the times in st.
+func OwnAt(dir *os.File, name string, st *syscall.Stat_t) error {
 	if err := ChownAt(dir, name, int(st.Uid), int(st.Gid)); err != nil {
 		return err
 	}
@@ -87,40 +97,85 @@ func SetTimes(f *os.File, st *syscall.Stat_t) error {
 	return nil
 }
 
-// CopyXattrs copies extended attributes between open files: file capabilities, ACLs and the user's own; those that
-// belong to the storage below (overlay's) or to the host's policy stay behind.
+// SeekData and SeekHole are for os.File's Seek: to what is next written, or not written, in a sparse file. See lseek(2).
+const (
+	SeekData = unix.SEEK_DATA
+	SeekHole = unix.SEEK_HOLE
+)
+
+// Xattr is one extended attribute.
+type Xattr struct {
+	Name  string
+	Value []byte
+}
+
+// CopyXattrs copies extended attributes between open files; see Xattrs.
 func CopyXattrs(from, to *os.File) error {
-	size, err := unix.Flistxattr(dirfd(from), nil)
-	if err == unix.ENOTSUP || err == nil && size == 0 {
-		return nil
-	}
-	names := make([]byte, size)
-	if err == nil {
-		size, err = unix.Flistxattr(dirfd(from), names)
-	}
+	attrs, err := Xattrs(from)
 	if err != nil {
-		return &os.PathError{Op: "flistxattr", Path: from.Name(), Err: err}
+		return err
 	}
-	for name := range bytes.SplitSeq(names[:size], []byte{0}) {
-		if err := copyXattr(from, to, string(name)); err != nil {
+	for _, a := range attrs {
+		if err := SetXattr(to, a); err != nil && !errors.Is(err, unix.ENOTSUP) {
 			return err
 		}
 	}
 	return nil
 }
 
-func copyXattr(from, to *os.File, name string) error {
-	user := strings.HasPrefix(name, "user.") && !strings.HasPrefix(name, "user.overlay.")
-	if !user && name != "security.capability" && !strings.HasPrefix(name, "system.posix_acl_") {
-		return nil
+// Xattrs are the extended attributes of an open file that go with a copy, by name: file capabilities, ACLs and the user's own. Those
+// that belong to the storage below (overlay's) or to the host's policy are left out.
+func Xattrs(f *os.File) ([]Xattr, error) {
+	names, err := xattrNames(f)
+	if err != nil {
+		return nil, err
 	}
-	value := make([]byte, 64<<10) // XATTR_SIZE_MAX
-	n, err := unix.Fgetxattr(dirfd(from), name, value)
+	var attrs []Xattr
+	for _, name := range names {
+		value := make([]byte, 64<<10) // XATTR_SIZE_MAX
+		n, err := unix.Fgetxattr(dirfd(f), name, value)
+		if errors.Is(err, unix.ENOTSUP) || errors.Is(err, unix.ENODATA) {
+			continue
+		}
+		if err != nil {
+			return nil, &os.PathError{Op: "getxattr " + name, Path: f.Name(), Err: err}
+		}
+		attrs = append(attrs, Xattr{Name: name, Value: value[:n]})
+	}
+	return attrs, nil
+}
+
+func xattrNames(f *os.File) (names []string, err error) {
+	size, err := unix.Flistxattr(dirfd(f), nil)
+	if err == unix.ENOTSUP || err == nil && size == 0 {
+		return nil, nil
+	}
+	list := make([]byte, size)
 	if err == nil {
-		err = unix.Fsetxattr(dirfd(to), name, value[:n], 0)
+		size, err = unix.Flistxattr(dirfd(f), list)
 	}
-	if err != nil && !errors.Is(err, unix.ENOTSUP) && !errors.Is(err, unix.ENODATA) {
-		return &os.PathError{Op: "setxattr " + name, Path: to.Name(), Err: err}
+	if err != nil {
+		return nil, &os.PathError{Op: "flistxattr", Path: f.Name(), Err: err}
+	}
+	for name := range bytes.SplitSeq(list[:size], []byte{0}) {
+		if CopiesXattr(string(name)) {
+			names = append(names, string(name))
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// CopiesXattr says whether an extended attribute of this name is one that goes with a copy.
+func CopiesXattr(name string) bool {
+	user := strings.HasPrefix(name, "user.") && !strings.HasPrefix(name, "user.overlay.")
+	return user || name == "security.capability" || strings.HasPrefix(name, "system.posix_acl_")
+}
+
+// SetXattr sets one extended attribute of an open file.
+func SetXattr(f *os.File, a Xattr) error {
+	if err := unix.Fsetxattr(dirfd(f), a.Name, a.Value, 0); err != nil {
+		return &os.PathError{Op: "setxattr " + a.Name, Path: f.Name(), Err: err}
 	}
 	return nil
 }

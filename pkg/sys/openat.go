@@ -47,6 +47,14 @@ func Mkdirat(dir *os.File, name string, mode uint32) error {
 	return nil
 }
 
+// MakeDirAt makes one directory in dir, for this user alone. That it exists already is an error.
+func MakeDirAt(dir *os.File, name string) error {
+	if err := unix.Mkdirat(dirfd(dir), name, 0o700); err != nil {
+		return &os.PathError{Op: "mkdirat", Path: nameAt(dir, name), Err: err}
+	}
+	return nil
+}
+
 // CreateAt makes one empty file in dir, or opens the one that is there; a link is an error.
 func CreateAt(dir *os.File, name string, mode uint32) (*os.File, error) {
 	fd, err := unix.Openat(dirfd(dir), name, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_CLOEXEC, mode)
@@ -63,6 +71,14 @@ func CreateAt(dir *os.File, name string, mode uint32) (*os.File, error) {
 func Symlinkat(target string, dir *os.File, name string) error {
 	err := unix.Symlinkat(target, dirfd(dir), name)
 	if err != nil && err != unix.EEXIST {
+		return &os.PathError{Op: "symlinkat", Path: nameAt(dir, name), Err: err}
+	}
+	return nil
+}
+
+// LinkTo makes one symbolic link in dir. That the name exists already is an error.
+func LinkTo(target string, dir *os.File, name string) error {
+	if err := unix.Symlinkat(target, dirfd(dir), name); err != nil {
 		return &os.PathError{Op: "symlinkat", Path: nameAt(dir, name), Err: err}
 	}
 	return nil
