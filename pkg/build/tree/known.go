@@ -1,0 +1,189 @@
+package tree
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	knownMagic = "moss contents 1\n"
+	maxKnown   = 1 << 20 // files that are remembered of one tree
+	maxTrees   = 64      // trees that are remembered
+	// settled is how long a file must not have changed before it is remembered: within a tick of the kernel's clock it could
+	// be written once more and look the same. Network file systems have other clocks and coarser ones.
+	settled = time.Second
+)
+
+// Known remembers what files contain by their inode, size and times, in one file for each tree: what is unchanged is not read again. A
+// change of content, attributes or owner that leaves the times as they were is not possible without the super-user (ctime).
+type Known struct {
+	path    string
+	mu      sync.Mutex
+	before  map[stamp]content // as the file has it
+	now     map[stamp]content // what was asked for this time
+	changed bool
+}
+
+// stamp names a file in one state.
+type stamp struct{ Dev, Ino, Size, Mtime, Ctime uint64 }
+
+func stampOf(st *syscall.Stat_t) stamp {
+	return stamp{st.Dev, st.Ino, uint64(st.Size), nanos(st.Mtim), nanos(st.Ctim)}
+}
+
+func nanos(t syscall.Timespec) uint64 { return uint64(t.Sec)*1e9 + uint64(t.Nsec) }
+
+// OpenKnown opens what is remembered in the directory dir of the tree at root. A file that is missing or damaged is empty: everything is read again.
+func OpenKnown(dir, root string) *Known {
+	name := sha256.Sum256([]byte(root))
+	k := &Known{path: filepath.Join(dir, hex.EncodeToString(name[:16])), now: map[stamp]content{}}
+	if err := k.load(); err != nil {
+		k.before = nil
+	}
+	return k
+}
+
+// recordSize is that of a stamp and a content, in bytes.
+const recordSize = 5*8 + sha256.Size
+
+func (k *Known) load() error {
+	b, err := os.ReadFile(k.path)
+	if err != nil {
+		return err
+	}
+	text, ok := strings.CutPrefix(string(b), knownMagic)
+	sum := sha256.Size
+	if !ok || len(text) < sum || (len(text)-sum)%recordSize != 0 {
+		return errors.New("damaged")
+	}
+	records := b[len(knownMagic) : len(b)-sum]
+	if got := sha256.Sum256(records); string(got[:]) != text[len(text)-sum:] {
+		return errors.New("damaged")
+	}
+	k.before = make(map[stamp]content, len(records)/recordSize)
+	for r := range slices.Chunk(records, recordSize) {
+		at := func(i int) uint64 { return binary.LittleEndian.Uint64(r[i*8:]) }
+		k.before[stamp{at(0), at(1), at(2), at(3), at(4)}] = content(r[40:])
+	}
+	return nil
+}
+
+// find tells a file's content, if it is known.
+func (k *Known) find(st *syscall.Stat_t, c *content) bool {
+	if k == nil {
+		return false
+	}
+	s := stampOf(st)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	found, ok := k.now[s]
+	if !ok {
+		if found, ok = k.before[s]; ok {
+			k.now[s] = found
+		}
+	}
+	*c = found
+	return ok
+}
+
+// add remembers a file's content, unless it may just be changing. st is what the file was like before it was read.
+func (k *Known) add(st *syscall.Stat_t, c content) {
+	if k == nil || time.Now().Add(-settled).UnixNano() < int64(nanos(st.Ctim)) {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.now) < maxKnown {
+		k.now[stampOf(st)], k.changed = c, true
+	}
+}
+
+// Save writes what was asked for since OpenKnown, and forgets the rest, if there is anything new.
+func (k *Known) Save() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.changed {
+		return nil
+	}
+	dir := filepath.Dir(k.path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("cannot remember what files contain: %w", err)
+	}
+	if err := k.write(dir); err != nil {
+		return fmt.Errorf("cannot remember what files contain: %w", err)
+	}
+	k.changed = false
+	return forgetOldest(dir)
+}
+
+func (k *Known) write(dir string) (err error) {
+	f, err := os.CreateTemp(dir, ".new-")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+	}()
+	w := bufio.NewWriter(f)
+	_, err = w.WriteString(knownMagic)
+	sum := sha256.New()
+	if err == nil {
+		err = k.writeRecords(io.MultiWriter(w, sum))
+	}
+	if err == nil {
+		_, err = w.Write(sum.Sum(nil))
+	}
+	if err := errors.Join(err, w.Flush(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), k.path)
+}
+
+func (k *Known) writeRecords(w io.Writer) error {
+	b := make([]byte, 0, recordSize)
+	for s, c := range k.now {
+		b = b[:0]
+		for _, n := range []uint64{s.Dev, s.Ino, s.Size, s.Mtime, s.Ctime} {
+			b = binary.LittleEndian.AppendUint64(b, n)
+		}
+		if _, err := w.Write(append(b, c[:]...)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forgetOldest keeps the number of remembered trees in bounds, and removes what killed commands left half written.
+func forgetOldest(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) <= maxTrees {
+		return err
+	}
+	ages := map[string]time.Time{}
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil {
+			ages[e.Name()] = info.ModTime()
+		}
+	}
+	slices.SortFunc(entries, func(a, b os.DirEntry) int { return ages[b.Name()].Compare(ages[a.Name()]) })
+	for _, e := range entries[maxTrees:] {
+		if err := os.Remove(filepath.Join(dir, e.Name())); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
