@@ -65,6 +65,9 @@ func CopyNode(to *os.File, name string, st *syscall.Stat_t) error {
 	if err != nil {
 		return &os.PathError{Op: "mknodat", Path: nameAt(to, name), Err: err}
 	}
+	if err := unix.Fchmodat(dirfd(to), name, st.Mode&0o7777, 0); err != nil { // mknod heeds the umask
+		return &os.PathError{Op: "fchmodat", Path: nameAt(to, name), Err: err}
+	}
 	return OwnAt(to, name, st)
 }
 

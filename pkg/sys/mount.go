@@ -219,3 +219,12 @@ func nameAt(dir *os.File, path string) string {
 	}
 	return dir.Name() + "/" + path
 }
+
+// FsSize is the size of the file system that an open file lies on, in bytes.
+func FsSize(f *os.File) (int64, error) {
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(dirfd(f), &st); err != nil {
+		return 0, &os.PathError{Op: "fstatfs", Path: f.Name(), Err: err}
+	}
+	return int64(st.Blocks) * st.Bsize, nil
+}

@@ -26,3 +26,6 @@ func Exists(path string) bool {
 func DeviceNumber(rdev uint64) (major, minor int64) {
 	return int64(unix.Major(rdev)), int64(unix.Minor(rdev))
 }
+
+// Device is the device number that has these two parts.
+func Device(major, minor int64) uint64 { return unix.Mkdev(uint32(major), uint32(minor)) }

@@ -1,6 +1,7 @@
 package fileop
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"os"
@@ -74,3 +75,28 @@ func copyPart(to, from *os.File, start, end int64) error {
 }
 
 func now() syscall.Timespec { return syscall.NsecToTimespec(time.Now().UnixNano()) }
+
+// writeSparse writes what r has, with holes where there are zeros only.
+func writeSparse(to *os.File, r io.Reader, buf []byte) error {
+	var size int64
+	for {
+		n, err := io.ReadFull(r, buf)
+		if n > 0 && !allZero(buf[:n]) {
+			if _, err := to.WriteAt(buf[:n], size); err != nil {
+				return err
+			}
+		}
+		size += int64(n)
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			return to.Truncate(size)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func allZero(b []byte) bool {
+	// Equal to itself shifted by one, and beginning with zero: compared at the speed of memory.
+	return len(b) == 0 || b[0] == 0 && bytes.Equal(b[1:], b[:len(b)-1])
+}

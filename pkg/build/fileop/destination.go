@@ -25,6 +25,22 @@ func openDestination(path string) (*destination, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot write to the step's root: %w", err)
 	}
+	return newDestination(tree)
+}
+
+// sub is a directory below as a root of its own, by a path that is free of links.
+func (d *destination) sub(path string) (*destination, error) {
+	if path == "" {
+		path = "."
+	}
+	tree, err := d.tree.OpenRoot(path)
+	if err != nil {
+		return nil, err
+	}
+	return newDestination(tree)
+}
+
+func newDestination(tree *os.Root) (*destination, error) {
 	root, err := tree.Open(".")
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot write to the step's root: %w", err), tree.Close())

@@ -179,8 +179,8 @@ func want(t *testing.T, root, lines string) {
 	t.Helper()
 	var clean strings.Builder
 	for line := range strings.Lines(lines) {
-		if line = strings.TrimSpace(line); line != "" {
-			clean.WriteString(line + "\n")
+		if line = strings.TrimLeft(line, "\t\n"); line != "" {
+			clean.WriteString(strings.TrimSuffix(line, "\n") + "\n")
 		}
 	}
 	if got := show(t, root); got != clean.String() {

@@ -3,6 +3,7 @@ package tree
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -142,4 +143,17 @@ func (v *View) Stat(path string, follow bool) (*syscall.Stat_t, error) {
 	defer dir.Close()
 	st, err := sys.StatAt(dir, name)
 	return st, v.explain(path, found, err)
+}
+
+// OpenFile opens what a path leads to for reading, if it is a regular file that is to be seen; nil if it is something else.
+func (v *View) OpenFile(path string) (*os.File, error) {
+	st, err := v.Stat(path, true)
+	if err != nil || st.Mode&syscall.S_IFMT != syscall.S_IFREG {
+		return nil, err
+	}
+	found, err := v.find(path, true)
+	if err != nil {
+		return nil, err
+	}
+	return sys.OpenIn(v.root, found, os.O_RDONLY|sys.ONonblock, sys.NoLinks)
 }
