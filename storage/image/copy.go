@@ -3,6 +3,7 @@ package image
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"go.podman.io/image/v5/copy"
 	"go.podman.io/image/v5/signature"
@@ -50,10 +51,20 @@ func (im *Images) copy(ctx context.Context, t transfer, o Copying) (id string, m
 			return err
 		})
 	}
-	if t.dst.Transport().Name() == istorage.Transport.Name() {
-		err = im.store.Copy(move)
-	} else {
+	switch {
+	case t.dst.Transport().Name() != istorage.Transport.Name():
 		err = move()
+	case fetches(t.src) && !t.allPlatforms:
+		err = im.store.Copy(func() error {
+			src, err := im.bringLayers(ctx, t, policy, o)
+			if err != nil {
+				return err
+			}
+			t.src, options.ReportWriter = src, nil
+			return errors.Join(move(), src.close())
+		})
+	default:
+		err = im.store.Copy(move)
 	}
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
@@ -69,6 +80,25 @@ func (im *Images) copy(ctx context.Context, t transfer, o Copying) (id string, m
 		return "", nil, err
 	}
 	return image.ID, manifest, nil
+}
+
+// bringLayers fetches an image's layers. The rest is to be copied from what it returns.
+func (im *Images) bringLayers(ctx context.Context, t transfer, policy *signature.PolicyContext, o Copying) (*opened, error) {
+	var f *fetcher
+	err := retry(ctx, o, func() (err error) {
+		f, err = im.newFetcher(ctx, t, policy, o)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := f.fetch(ctx); err != nil {
+		return nil, errors.Join(err, f.src.Close())
+	}
+	if o.Progress != nil {
+		fmt.Fprintln(o.Progress, "Writing manifest to image destination")
+	}
+	return &opened{t.src, f.src}, nil
 }
 
 // newPolicy reads policy.json. Where there is none, images are accepted without a signature, as the

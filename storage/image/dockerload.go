@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 
 	"github.com/opencontainers/go-digest"
 	"go.podman.io/image/v5/docker/archive"
@@ -14,10 +15,11 @@ import (
 	"go.podman.io/image/v5/manifest"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/storage/store"
 )
 
 // The library copies a docker-archive in four passes: it decompresses each layer for its size, again into
-// a temporary file, sums that, and unpacks it. Here a layer goes through all of that at once.
+// a temporary file, sums that, and unpacks it. Here a layer goes through all of that at once, beside others.
 
 func (im *Images) loadDocker(ctx context.Context, a *dockerArchive, progress io.Writer) ([]Loaded, error) {
 	if progress == nil {
@@ -89,16 +91,22 @@ func (im *Images) loadDockerImage(ctx context.Context, a *dockerArchive, item do
 		},
 		LayersDescriptors: []manifest.Schema2Descriptor{},
 	}
+	layers := make([]incoming, len(one.layers))
+	for i, l := range one.layers {
+		layers[i] = incoming{diffID: l.diffID, stage: func(ctx context.Context) (*store.Staged, error) {
+			fmt.Fprintf(progress, "Copying blob %s\n", l.diffID)
+			return im.store.Stage(ctx, a.open(l.entry), l.diffID)
+		}}
+	}
+	put, err := im.putLayers(ctx, layers, runtime.GOMAXPROCS(0))
+	if err != nil {
+		return "", err
+	}
 	top := ""
-	for _, l := range one.layers {
-		fmt.Fprintf(progress, "Copying blob %s\n", l.diffID)
-		put, err := im.store.PutKnownLayer(ctx, top, l.diffID, a.open(l.entry))
-		if err != nil {
-			return "", err
-		}
-		top = put.ID
+	for _, l := range put {
+		top = l.ID
 		m.LayersDescriptors = append(m.LayersDescriptors, manifest.Schema2Descriptor{
-			MediaType: manifest.DockerV2Schema2LayerMediaType, Size: put.Size, Digest: put.DiffID,
+			MediaType: manifest.DockerV2Schema2LayerMediaType, Size: l.Size, Digest: l.DiffID,
 		})
 	}
 	raw, err := json.Marshal(&m)

@@ -9,8 +9,6 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	lib "go.podman.io/storage"
-	"go.podman.io/storage/pkg/archive"
-	"go.podman.io/storage/pkg/idtools"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
 )
@@ -24,74 +22,28 @@ type Layer struct {
 }
 
 // PutLayer unpacks a tar archive (plain, gzip, bzip2, xz or zstd) on top of parent, which may be "". It
-// is there whole or not at all: a failure, or the end of ctx, removes what was unpacked. The archive is
-// read twice, since the layer's id follows from its digest; a layer that is there already is taken.
-func (s *Store) PutLayer(ctx context.Context, parent string, tar io.ReadSeeker) (*Layer, error) {
-	diffID, err := digestOf(ctx, tar)
-	if err != nil {
-		return nil, layerError(ctx, err)
-	}
-	if _, err := tar.Seek(0, io.SeekStart); err != nil {
-		return nil, layerError(ctx, err)
-	}
-	return s.PutKnownLayer(ctx, parent, diffID, tar)
-}
-
-// PutKnownLayer is PutLayer of an archive whose uncompressed digest must be diffID. It is read once, or
-// not at all where the layer is there.
-func (s *Store) PutKnownLayer(ctx context.Context, parent string, diffID digest.Digest, tar io.Reader) (*Layer, error) {
-	id := layerID(parent, diffID)
-	l, err := s.store.Layer(id)
-	if errors.Is(err, lib.ErrLayerUnknown) {
-		l, err = s.unpack(ctx, id, parent, diffID, tar)
-	}
-	if errors.Is(err, lib.ErrDuplicateID) { // another process was faster
-		l, err = s.store.Layer(id)
-	}
-	if err != nil {
-		return nil, layerError(ctx, err)
-	}
-	return &Layer{ID: l.ID, Parent: l.Parent, DiffID: diffID, Size: l.UncompressedSize}, nil
-}
-
-// unpack writes a layer. The library is told the digest, so that it need not sum what is summed here: a
-// stream with another one ends in an error instead of its end, and is never recorded.
-func (s *Store) unpack(ctx context.Context, id, parent string, diffID digest.Digest, tar io.Reader) (l *lib.Layer, err error) {
-	plain, err := archive.DecompressStream(&contextReader{ctx, tar})
+// is there whole or not at all: a failure, or the end of ctx, removes what was unpacked. A layer that is there
+// already is taken.
+func (s *Store) PutLayer(ctx context.Context, parent string, tar io.Reader) (*Layer, error) {
+	staged, err := s.Stage(ctx, tar, "")
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, plain.Close()) }()
-	verified := &verifyingReader{r: plain, sum: diffID.Verifier()}
-	l, _, err = s.store.PutLayer(id, parent, nil, "", false, &lib.LayerOptions{OriginalDigest: diffID}, verified)
-	if err != nil {
-		return nil, err
-	}
-	if !verified.done || l.UncompressedDigest != diffID { // such as a gzip stream in a gzip stream
-		return nil, errors.Join(errOtherDigest, s.DeleteLayer(id))
-	}
-	return l, nil
+	return staged.Commit(ctx, parent)
 }
 
 var errOtherDigest = errors.New("its archive has another digest than it should")
 
-// verifyingReader ends with an error if what was read is not what it should be.
-type verifyingReader struct {
-	r    io.Reader
-	sum  digest.Verifier
-	done bool // it was read to the end, and right
-}
-
-func (v *verifyingReader) Read(p []byte) (n int, err error) {
-	n, err = v.r.Read(p)
-	_, _ = v.sum.Write(p[:n]) // a hash does not fail
-	if errors.Is(err, io.EOF) {
-		if !v.sum.Verified() {
-			return n, errOtherDigest
-		}
-		v.done = true
+// Known is the layer on top of parent with this content, or nil.
+func (s *Store) Known(parent string, diffID digest.Digest) (*Layer, error) {
+	l, err := s.store.Layer(layerID(parent, diffID))
+	if errors.Is(err, lib.ErrLayerUnknown) {
+		return nil, nil
 	}
-	return n, err
+	if err != nil {
+		return nil, openError(s.cfg, err)
+	}
+	return &Layer{ID: l.ID, Parent: l.Parent, DiffID: diffID, Size: l.UncompressedSize}, nil
 }
 
 // layerID is the id that go.podman.io/image gives the layer (layerID in its storage/storage_dest.go).
@@ -101,16 +53,6 @@ func layerID(parent string, diffID digest.Digest) string {
 		return diffID.Encoded()
 	}
 	return digest.Canonical.FromString(parent + "+" + diffID.Encoded()).Encoded()
-}
-
-// digestOf is the digest of the uncompressed archive.
-func digestOf(ctx context.Context, tar io.Reader) (digest.Digest, error) {
-	plain, err := archive.DecompressStream(&contextReader{ctx, tar})
-	if err != nil {
-		return "", err
-	}
-	d, err := digest.Canonical.FromReader(plain)
-	return d, errors.Join(err, plain.Close())
 }
 
 // Spool copies a stream into a file beside the store, which vanishes when it is closed or its process
@@ -149,36 +91,6 @@ func (s *Store) DeleteLayer(id string) error {
 		return errdefs.Errorf(errdefs.ErrUnavailable, "cannot remove layer %.12s: %w", id, err)
 	}
 	return nil
-}
-
-// Upper is a container's writable layer.
-type Upper struct {
-	Dir string // the upper directory of an overlay mount
-	// UIDMap and GIDMap translate the owners in Dir to those in the layer, for containers with a user
-	// namespace of their own; nil changes nothing.
-	UIDMap, GIDMap []idtools.IDMap
-	Exclude        []string // patterns of paths, relative to Dir, that are left out
-}
-
-// CommitLayer makes a layer of a container's changes on top of parent: whiteouts (character devices
-// 0/0) and opaque directories (trusted. or user.overlay.opaque) become those of the OCI image format.
-func (s *Store) CommitLayer(ctx context.Context, parent string, upper Upper) (*Layer, error) {
-	stream, err := archive.TarWithOptions(upper.Dir, &archive.TarOptions{
-		Compression:     archive.Uncompressed,
-		WhiteoutFormat:  archive.OverlayWhiteoutFormat,
-		UIDMaps:         upper.UIDMap,
-		GIDMaps:         upper.GIDMap,
-		ExcludePatterns: upper.Exclude,
-	})
-	if err != nil {
-		return nil, layerError(ctx, err)
-	}
-	spool, err := s.Spool(ctx, stream)
-	if err = errors.Join(err, stream.Close()); err != nil {
-		return nil, err
-	}
-	layer, err := s.PutLayer(ctx, parent, spool)
-	return layer, errors.Join(err, spool.Close())
 }
 
 func layerError(ctx context.Context, err error) error {

@@ -7,9 +7,11 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"sync"
 	"syscall"
 
 	lib "go.podman.io/storage"
+	"go.podman.io/storage/pkg/archive"
 	"go.podman.io/storage/pkg/reexec"
 	"go.podman.io/storage/types"
 
@@ -23,7 +25,13 @@ import (
 type Store struct {
 	cfg   config.Storage
 	store lib.Store
-	temp  *sys.Lock // in TempDir, once that was asked for
+
+	tempOnce sync.Mutex // guards temp
+	temp     *sys.Lock  // in TempDir, once that was asked for
+
+	optionsOnce sync.Once // see unpacking
+	options     *archive.TarOptions
+	optionsErr  error
 }
 
 // Reexec must be the first call of main: containers/storage unpacks layers in a chroot, in a new

@@ -10,12 +10,14 @@ import (
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
-// Large temporary files (archives unpacked once, blobs on their way) are kept beside the store, in a
-// directory of the process's own: GraphRoot/moss/tmp/<random>. Whoever lives holds a lock on the file "lock" in
+// Large temporary files (archives, layers on their way) are kept beside the store, in a
+// directory of the process's own: ImageRoot/moss/tmp/<random>. Whoever lives holds a lock on the file "lock" in
 // it, so that the next process finds and removes what a killed one left.
 
 // TempDir is this store's directory for large temporary files. Close removes it.
 func (s *Store) TempDir() (string, error) {
+	s.tempOnce.Lock()
+	defer s.tempOnce.Unlock()
 	if s.temp != nil {
 		return filepath.Dir(s.temp.File().Name()), nil
 	}
@@ -43,7 +45,7 @@ func (s *Store) SweepTemps() error { return s.withTemps(sweepTemps) }
 
 // withTemps keeps others from making and sweeping directories: one that is new is not locked yet.
 func (s *Store) withTemps(do func(base string) error) error {
-	base := filepath.Join(s.cfg.GraphRoot, "moss", "tmp")
+	base := filepath.Join(s.cfg.ImageRoot(), "moss", "tmp") // staged layers are renamed from here
 	if err := os.MkdirAll(base, 0o700); err != nil {
 		return err
 	}

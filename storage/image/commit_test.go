@@ -1,0 +1,177 @@
+package image_test
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mosscontainers/moss/pkg/config"
+	"github.com/mosscontainers/moss/storage"
+	"github.com/mosscontainers/moss/storage/image"
+	"github.com/mosscontainers/moss/storage/store"
+)
+
+// show prints all that a container sees of the files: the digest of a layer does not tell whether deletions hold.
+const show = `cd "$merged"; find . -printf '%P %y %m %U %G %l %n\n' | sort | grep -v '^ '; find . -type f | sort | xargs tail -n +1`
+
+// changes are what a container can do to files of its image.
+const changes = `cd "$merged"; rm gone; rm -r dir; mkdir dir; echo new >dir/new; echo added >added; ln added link; ln -s added soft
+mkfifo pipe; mkdir -m 1777 tmp; chown 5:6 tmp; chmod 4755 added; echo more >>keep; mv deep/er/moved moved
+`
+
+// overlaid runs a script in an overlay of an image, with upper where that is not "", and returns what it prints.
+func overlaid(t *testing.T, img *storage.Image, upper, script string) string {
+	t.Helper()
+	var below []string
+	for _, l := range img.Lower {
+		below = append(below, filepath.Join(img.Home, l))
+	}
+	options := "ro,lowerdir=" + strings.Join(append(below, t.TempDir()), ":")
+	if upper != "" {
+		work := upper + ".work"
+		if err := os.MkdirAll(work, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		options = "lowerdir=" + strings.Join(below, ":") + ",upperdir=" + upper + ",workdir=" + work
+	}
+	if os.Getenv("_CONTAINERS_USERNS_CONFIGURED") != "" {
+		options += ",userxattr"
+	}
+	cmd := exec.Command("unshare", "--mount", "sh", "-ec", `merged=$1; mount -t overlay overlay -o "$2" "$1"; `+script, "sh", t.TempDir(), options)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return string(out)
+}
+
+// changed is an image, and a container's upper directory on it beside the store, in which changes were made.
+func changed(t *testing.T) (cfg *config.Config, im *image.Images, base *storage.Image, upper string) {
+	t.Helper()
+	cfg, im = newStore(t)
+	id, err := im.Import(t.Context(), "-", bytes.NewReader(archive(t, file("keep", "1"), file("gone", "2"), file("dir/old", "3"), file("deep/er/moved", "4"))), image.ImportOptions{Name: "base"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	upper = filepath.Join(cfg.Storage.GraphRoot, "upper")
+	if err := os.Mkdir(upper, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return cfg, im, resolve(t, cfg, id), upper
+}
+
+func TestCommittedChangesAreThoseOfTheContainer(t *testing.T) {
+	for what, take := range map[string]bool{"copied": false, "taken": true} {
+		t.Run(what, func(t *testing.T) {
+			cfg, im, base, upper := changed(t)
+			want := overlaid(t, base, upper, changes+show)
+			if _, err := im.Commit(t.Context(), image.CommitOptions{ImageID: base.ID, Upper: store.Upper{Dir: upper, Take: take}, Names: []string{"derived"}}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := os.Lstat(upper); (err != nil) != take {
+				t.Errorf("the upper directory: %v", err)
+			}
+			if got := overlaid(t, resolve(t, cfg, "derived"), "", show); got != want {
+				t.Errorf("the image has other files\n%s\nthan the container\n%s", got, want)
+			}
+			elsewhere(t, im, want)
+		})
+	}
+}
+
+// elsewhere looks at the image derived in another store, where it came through a registry.
+func elsewhere(t *testing.T, im *image.Images, want string) {
+	t.Helper()
+	name := serve(t) + "/derived:1"
+	if _, err := im.Push(t.Context(), "derived", name, image.PushOptions{Copying: insecure()}); err != nil {
+		t.Fatal(err)
+	}
+	cfg, other := newStore(t)
+	if _, err := other.Pull(t.Context(), name, image.PullOptions{Copying: insecure()}); err != nil {
+		t.Fatal(err)
+	}
+	if got := overlaid(t, resolve(t, cfg, name), "", show); got != want {
+		t.Errorf("pulled, the image has other files\n%s\nthan the container\n%s", got, want)
+	}
+}
+
+func TestTakenLayerHasTheDigestOfACopiedOne(t *testing.T) {
+	_, im, base, upper := changed(t)
+	overlaid(t, base, upper, changes)
+	copied, err := im.Store().CommitLayer(t.Context(), base.Layers[0], store.Upper{Dir: upper, Exclude: []string{"moved"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := im.Store().DeleteLayer(copied.ID); err != nil {
+		t.Fatal(err)
+	}
+	taken, err := im.Store().CommitLayer(t.Context(), base.Layers[0], store.Upper{Dir: upper, Exclude: []string{"moved"}, Take: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *taken != *copied {
+		t.Errorf("%+v, and %+v", taken, copied)
+	}
+}
+
+func TestLatestTimeMakesLayersTheSame(t *testing.T) {
+	latest := time.Unix(1_000_000_000, 0)
+	_, im := newStore(t)
+	var layers []store.Layer
+	for range 2 {
+		dir := filepath.Join(im.Store().Config().GraphRoot, "upper")
+		if err := os.MkdirAll(filepath.Join(dir, "sub"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, filepath.Join(dir, "sub", "file"), "content")
+		if err := os.Chtimes(filepath.Join(dir, "sub", "file"), time.Time{}, time.Now().Add(time.Duration(len(layers))*time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		l, err := im.Store().CommitLayer(t.Context(), "", store.Upper{Dir: dir, Take: true, Latest: latest})
+		if err != nil {
+			t.Fatal(err)
+		}
+		layers = append(layers, *l)
+	}
+	if layers[0] != layers[1] {
+		t.Errorf("%+v differs from %+v", layers[0], layers[1])
+	}
+}
+
+func TestRebasedLayersAreTheSameOnAnotherParent(t *testing.T) {
+	cfg, im, base, upper := changed(t)
+	want := overlaid(t, base, upper, changes+show)
+	if _, err := im.Commit(t.Context(), image.CommitOptions{ImageID: base.ID, Upper: store.Upper{Dir: upper, Take: true}, Names: []string{"first"}}); err != nil {
+		t.Fatal(err)
+	}
+	other, err := im.Import(t.Context(), "-", bytes.NewReader(archive(t, file("keep", "below"), file("dir/below", "hidden"))), image.ImportOptions{Name: "other"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	layers := slices.Clone(resolve(t, cfg, "first").Layers)
+	slices.Reverse(layers)
+	parent := resolve(t, cfg, other).Layers[0]
+	rebased, err := im.Store().Rebase(t.Context(), layers, parent)
+	if err != nil || len(rebased) != 2 {
+		t.Fatalf("%v, %v", rebased, err)
+	}
+	again, err := im.Store().Rebase(t.Context(), layers, parent)
+	if err != nil || !slices.Equal(again, rebased) {
+		t.Errorf("the second time they are %v, %v", again, err)
+	}
+	if _, err := im.Remove(t.Context(), "first", image.RemoveOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	derived := resolve(t, cfg, other)
+	for _, l := range rebased {
+		derived.Lower = append([]string{filepath.Join(l.ID, "diff")}, derived.Lower...)
+	}
+	if got := overlaid(t, derived, "", show); got != want {
+		t.Errorf("on another parent there are other files\n%s\nthan before\n%s", got, want)
+	}
+}

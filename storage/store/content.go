@@ -1,0 +1,182 @@
+package store
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"hash"
+	"hash/crc64"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/vbatts/tar-split/archive/tar"
+	splitstorage "github.com/vbatts/tar-split/tar/storage"
+	drivers "go.podman.io/storage/drivers"
+	"go.podman.io/storage/pkg/archive"
+)
+
+// A layer's content is its tree of files, and beside it the "tar-split": all of the tar but the files' contents,
+// with which the same bytes can be made of the tree again. Reading a tar for it also gives the digest, the
+// size and the owners, so one pass over a tar finds all that the store records of a layer.
+
+// content reads a tar and finds what is to be recorded of it.
+type content struct {
+	in    io.Reader
+	sum   hash.Hash
+	size  int64
+	err   error // of the last read
+	split *os.File
+	out   *bufio.Writer
+	piece []byte // what files and padding are read into
+	pack  splitstorage.Packer
+
+	uids, gids map[uint32]bool
+	root       *fs.FileMode // the mode that the tar gives its root; nil: none
+}
+
+// newContent records the tar-split in the file at splitPath.
+func newContent(in io.Reader, splitPath string) (*content, error) {
+	split, err := os.OpenFile(splitPath, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	c := &content{in: in, sum: digest.Canonical.Hash(), split: split, out: bufio.NewWriter(split), piece: make([]byte, scanBuffer), uids: map[uint32]bool{}, gids: map[uint32]bool{}}
+	c.pack = splitstorage.NewJSONPacker(c.out)
+	return c, nil
+}
+
+// Read is for the parser alone.
+func (c *content) Read(p []byte) (int, error) {
+	n, err := c.in.Read(p)
+	_, _ = c.sum.Write(p[:n]) // a hash does not fail
+	c.size += int64(n)
+	c.err = err
+	return n, err
+}
+
+// scan reads the tar to its end, padding included, and passes it on to unpack.
+func (c *content) scan(unpack io.Writer) error {
+	stream := bufio.NewReaderSize(io.TeeReader(c, unpack), scanBuffer)
+	parser := tar.NewReader(stream)
+	parser.RawAccounting = true
+	for {
+		header, err := parser.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err == nil {
+			err = c.entry(parser, header)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := c.segment(parser.RawBytes()); err != nil {
+		return err
+	}
+	if err := c.padding(stream); err != nil {
+		return err
+	}
+	return c.out.Flush()
+}
+
+// scanBuffer is large, since each piece goes through a hash, a checksum and a pipe.
+const scanBuffer = 256 << 10
+
+// entry records a header and its file.
+func (c *content) entry(parser *tar.Reader, header *tar.Header) error {
+	c.note(header)
+	if err := c.segment(parser.RawBytes()); err != nil {
+		return err
+	}
+	file := splitstorage.Entry{Type: splitstorage.FileType, Size: header.Size}
+	file.SetName(header.Name)
+	if header.Size > 0 {
+		sum := crc64.New(splitstorage.CRCTable)
+		if _, err := io.CopyBuffer(sum, parser, c.piece); err != nil {
+			return err
+		}
+		file.Payload = sum.Sum(nil)
+	}
+	if _, err := c.pack.AddEntry(file); err != nil {
+		return err
+	}
+	return c.segment(parser.RawBytes())
+}
+
+// note remembers owners, and what the root is like.
+func (c *content) note(header *tar.Header) {
+	name := path.Clean(header.Name)
+	if strings.HasPrefix(path.Base(name), archive.WhiteoutPrefix) {
+		return
+	}
+	c.uids[uint32(header.Uid)] = true
+	c.gids[uint32(header.Gid)] = true
+	if (name == "." || name == "/") && header.Typeflag == tar.TypeDir {
+		mode := header.FileInfo().Mode()
+		c.root = &mode
+	}
+}
+
+func (c *content) segment(raw []byte) error {
+	if len(raw) == 0 {
+		return nil
+	}
+	_, err := c.pack.AddEntry(splitstorage.Entry{Type: splitstorage.SegmentType, Payload: raw})
+	return err
+}
+
+// padding is what follows the end of the archive, in pieces, since it may be long.
+func (c *content) padding(stream io.Reader) error {
+	for {
+		n, err := io.ReadFull(stream, c.piece)
+		if err := c.segment(c.piece[:n]); err != nil {
+			return err
+		}
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (c *content) digest() digest.Digest { return digest.NewDigest(digest.Canonical, c.sum) }
+
+// differs makes the error of a stream that is no tar of one that it has another digest than it should, where that is the
+// reason: a gzip stream in a gzip stream, say.
+func (c *content) differs(err error, want digest.Digest) error {
+	if err == nil || want == "" || c.err != nil && !errors.Is(c.err, io.EOF) {
+		return err
+	}
+	if _, copyErr := io.Copy(io.Discard, c); copyErr != nil {
+		return err
+	}
+	if c.digest() != want {
+		return errOtherDigest
+	}
+	return fmt.Errorf("what has the digest that it should is not a whole tar archive: %w", err)
+}
+
+// output is what the library is told of a layer whose files are in tree. It owns the tar-split's file then.
+func (c *content) output(tree string) *drivers.DriverWithDifferOutput {
+	return &drivers.DriverWithDifferOutput{
+		Target: tree, Size: c.size, UncompressedDigest: c.digest(), TarSplit: c.split,
+		UIDs: sorted(c.uids), GIDs: sorted(c.gids), RootDirMode: c.root,
+	}
+}
+
+func sorted(ids map[uint32]bool) []uint32 {
+	all := []uint32{}
+	for id := range ids {
+		all = append(all, id)
+	}
+	slices.Sort(all)
+	return all
+}

@@ -1,0 +1,162 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"go.podman.io/storage/pkg/archive"
+	"go.podman.io/storage/pkg/idtools"
+
+	"github.com/mosscontainers/moss/pkg/sys"
+)
+
+// Upper is a container's writable layer.
+type Upper struct {
+	Dir string // the upper directory of an overlay mount
+	// UIDMap and GIDMap translate the owners in Dir to those in the layer, for containers with a user
+	// namespace of their own; nil changes nothing.
+	UIDMap, GIDMap []idtools.IDMap
+	Exclude        []string // paths, relative to Dir, that are left out
+	// Take makes Dir itself the layer's directory. Nobody may use it any more, nor does it exist after that,
+	// whether a layer was made or not.
+	Take bool
+	// Latest is what later times of modification become, in a layer that was taken; zero leaves them.
+	Latest time.Time
+}
+
+// CommitLayer makes a layer of a container's changes on top of parent: whiteouts (character devices
+// 0/0) and opaque directories (trusted. or user.overlay.opaque) become those of the OCI image format.
+func (s *Store) CommitLayer(ctx context.Context, parent string, upper Upper) (*Layer, error) {
+	take := upper.Take && upper.UIDMap == nil && upper.GIDMap == nil
+	if take {
+		if err := tidy(upper); err != nil {
+			return nil, layerError(ctx, err)
+		}
+	}
+	stream, err := s.upperTar(parent, upper)
+	if err != nil {
+		return nil, layerError(ctx, err)
+	}
+	staged, err := s.stageUpper(ctx, stream, upper.Dir, take)
+	if err = errors.Join(err, stream.Close()); err != nil {
+		return nil, err
+	}
+	layer, err := staged.Commit(ctx, parent)
+	if upper.Take {
+		err = errors.Join(err, removeAll(upper.Dir)) // where it was copied
+	}
+	return layer, err
+}
+
+func (s *Store) upperTar(parent string, upper Upper) (io.ReadCloser, error) {
+	below, err := s.trees(parent)
+	if err != nil {
+		return nil, err
+	}
+	return archive.TarWithOptions(upper.Dir, &archive.TarOptions{
+		Compression:     archive.Uncompressed,
+		WhiteoutFormat:  archive.OverlayWhiteoutFormat,
+		WhiteoutData:    below, // an opaque directory hides something only where there is one of its name below
+		UIDMaps:         upper.UIDMap,
+		GIDMaps:         upper.GIDMap,
+		ExcludePatterns: upper.Exclude,
+	})
+}
+
+// stageUpper reads the tar of an upper directory, and either takes the directory itself or unpacks the tar.
+func (s *Store) stageUpper(ctx context.Context, stream io.Reader, dir string, take bool) (*Staged, error) {
+	if !take || !s.besides(dir) {
+		return s.Stage(ctx, stream, "")
+	}
+	staged, err := s.stage(&contextReader{ctx, stream}, func(c *content, tree string) error {
+		if err := c.scan(io.Discard); err != nil {
+			return err
+		}
+		return errors.Join(os.Remove(tree), os.Rename(dir, tree))
+	})
+	if err != nil {
+		return nil, layerError(ctx, err)
+	}
+	return staged, nil
+}
+
+// besides says whether dir can be renamed into the store.
+func (s *Store) besides(dir string) bool {
+	var here, there syscall.Stat_t
+	if syscall.Stat(dir, &here) != nil || syscall.Stat(s.cfg.ImageRoot(), &there) != nil {
+		return false
+	}
+	return here.Dev == there.Dev
+}
+
+// trees are the directories of a layer and of all below it, topmost first.
+func (s *Store) trees(layer string) ([]string, error) {
+	var all []string
+	for id := layer; id != ""; {
+		l, err := s.store.Layer(id)
+		if err != nil {
+			return nil, err
+		}
+		tree, err := s.tree(id)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, tree)
+		id = l.Parent
+	}
+	return all, nil
+}
+
+// tree is the directory with a layer's files. The layer may be another store's.
+func (s *Store) tree(id string) (string, error) {
+	var err error
+	for _, root := range append([]string{s.cfg.ImageRoot(), s.cfg.GraphRoot}, s.cfg.AdditionalStores...) {
+		tree := filepath.Join(root, "overlay", id, "diff")
+		if _, err = os.Stat(tree); err == nil {
+			return tree, nil
+		}
+	}
+	return "", err
+}
+
+// tidy makes a tree that a container wrote like one that was unpacked: without sockets, which no tar can have, and
+// without what only served the mount.
+func tidy(upper Upper) (err error) {
+	root, err := os.OpenRoot(upper.Dir) // links in there lead nowhere else
+	if err != nil {
+		return err
+	}
+	defer closeJoined(&err, root)
+	for _, path := range upper.Exclude {
+		if err := root.RemoveAll(path); err != nil {
+			return err
+		}
+	}
+	return filepath.WalkDir(upper.Dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.Type() == fs.ModeSocket {
+			return os.Remove(path)
+		}
+		if err := sys.ForgetUpper(path); err != nil || upper.Latest.IsZero() {
+			return err
+		}
+		return notLater(path, entry, upper.Latest)
+	})
+}
+
+func notLater(path string, entry fs.DirEntry, latest time.Time) error {
+	info, err := entry.Info()
+	if err != nil || !info.ModTime().After(latest) {
+		return err
+	}
+	stamp := syscall.NsecToTimespec(latest.UnixNano())
+	return sys.SetLinkTimes(path, stamp, stamp)
+}
