@@ -84,7 +84,7 @@ func (s *launch) connect(ctx Context, monitor int, hostname string) (map[string]
 	}
 	s.netns = a.NetNS
 	s.keep = append(s.keep, a.Keep...)
-	s.l.State.Network.Endpoints = a.Endpoints
+	s.record.Network.Endpoints = a.Endpoints
 	names := known{c: s.c, hostname: hostname, mode: s.network.mode, at: a.Endpoints, resolvers: a.Resolvers, host: a.Host}
 	for i := range s.network.connections {
 		names.networks = append(names.networks, s.network.connections[i].Network)
@@ -94,7 +94,7 @@ func (s *launch) connect(ctx Context, monitor int, hostname string) (map[string]
 		if err != nil {
 			return nil, err
 		}
-		if err := s.tell(ctx, names, process, &s.l.State); err != nil {
+		if err := s.tell(ctx, names, process, s.record); err != nil {
 			return nil, err
 		}
 	}

@@ -55,7 +55,8 @@ func (e *Engine) Start(ctx Context, id string, opts StartOptions) (warnings []st
 // launch is one start of a container, while it is put together.
 type launch struct {
 	*Engine
-	l        *state.Locked
+	l        *state.Locked // nil for a step
+	record   *state.Record
 	c        *spec.Container
 	image    *storage.Image // nil until it is needed
 	facts    host.Facts
@@ -69,7 +70,7 @@ type launch struct {
 }
 
 func (e *Engine) start(ctx Context, l *state.Locked, opts StartOptions) (warnings []string, err error) {
-	s := &launch{Engine: e, l: l, c: l.Spec, image: opts.Image, runDir: e.runDir(l.Spec.ID)}
+	s := &launch{Engine: e, l: l, record: &l.State, c: l.Spec, image: opts.Image, runDir: e.runDir(l.Spec.ID)}
 	defer func() {
 		for _, release := range s.close {
 			err = errors.Join(err, release())
@@ -97,35 +98,44 @@ func (e *Engine) start(ctx Context, l *state.Locked, opts StartOptions) (warning
 	return s.warnings, m.release()
 }
 
-// prepare puts the request together for the monitor with this pid: what the container sees, where it runs, and what becomes of it.
-func (s *launch) prepare(ctx Context, pid int) (err error) {
+// bundle is what the container sees and where it runs, but for its root. pid is that of the process that keeps it: its monitor, or for a
+// step the caller.
+func (s *launch) bundle(ctx Context, pid int) (*runtime.Bundle, error) {
+	var err error
 	if s.facts, err = s.Facts(); err != nil {
-		return err
+		return nil, err
 	}
 	s.place(ctx, pid)
 	if err := os.MkdirAll(s.runDir, 0o700); err != nil {
-		return fmt.Errorf("cannot make the run directory of container %s: %w", s.c.Name, err)
+		return nil, fmt.Errorf("cannot make the run directory of container %s: %w", s.c.Name, err)
 	}
 	inputs, err := s.inputs(ctx, pid)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	config, warnings, err := s.c.OCI(s.facts, inputs)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s.warnings = append(s.warnings, warnings...)
-	bundle := runtime.Bundle{
+	b := &runtime.Bundle{
 		ID: s.c.ID, Spec: config, User: s.c.User, Groups: s.c.Groups, Init: s.c.Init, RunDir: s.runDir, CopyUp: s.copyUps(),
 	}
+	return b, s.confine(ctx, config, b)
+}
+
+// prepare puts the request together for the monitor with this pid: what the container sees, where it runs, and what becomes of it.
+func (s *launch) prepare(ctx Context, pid int) (err error) {
+	bundle, err := s.bundle(ctx, pid)
+	if err != nil {
+		return err
+	}
+	config := bundle.Spec
 	if bundle.Overlay, err = s.overlay(); err != nil {
 		return err
 	}
 	oci, err := s.runtimePath()
 	if err != nil {
-		return err
-	}
-	if err := s.confine(ctx, config, &bundle); err != nil {
 		return err
 	}
 	s.l.State.RunDir = s.runDir

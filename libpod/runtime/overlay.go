@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	goruntime "runtime"
 	"strings"
 	"syscall"
 
@@ -36,6 +37,27 @@ func (o *Overlay) mount(target string) error {
 	}
 	return nil
 }
+
+// Open mounts the overlay where only the descriptor leads to: it is there for as long as that is open. target is a directory to
+// mount on meanwhile, which may be anybody's.
+func (o *Overlay) Open(target string) (root *os.File, err error) {
+	done := make(chan struct{})
+	go func() {
+		goruntime.LockOSThread() // never unlocked: the thread ends with the goroutine, and its mount namespace with it
+		defer close(done)
+		if err = sys.OwnMounts(); err != nil {
+			return
+		}
+		if err = o.mount(target); err == nil {
+			root, err = os.OpenFile(target, os.O_RDONLY|sys.ODirectory, 0)
+		}
+	}()
+	<-done
+	return root, err
+}
+
+// Mount is mount, for a thread with namespaces and a working directory of its own.
+func (o *Overlay) Mount(target string) error { return o.mount(target) }
 
 // forgetVolatile removes the mark that keeps the kernel from mounting a volatile layer again. Only a crash of the machine
 // can have harmed one, and no container with a volatile layer outlives that.

@@ -2,7 +2,9 @@ package sys
 
 import (
 	"errors"
+	"fmt"
 	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -99,4 +101,17 @@ func ChownAt(dir *os.File, name string, uid, gid int) error {
 		return &os.PathError{Op: "fchownat", Path: nameAt(dir, name), Err: err}
 	}
 	return nil
+}
+
+// PathIn is the path of what f is open on, below the directory top: both were opened in one mount, and nobody renames anything there.
+func PathIn(top, f *os.File) (string, error) {
+	base, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", top.Fd()))
+	if err != nil {
+		return "", err
+	}
+	path, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
+	if err != nil {
+		return "", err
+	}
+	return strings.TrimPrefix(strings.TrimPrefix(path, strings.TrimSuffix(base, "/")), "/"), nil
 }

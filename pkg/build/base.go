@@ -1,0 +1,160 @@
+package build
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"sync"
+
+	"github.com/containerd/platforms"
+	"github.com/distribution/reference"
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/storage"
+	"github.com/mosscontainers/moss/storage/image"
+)
+
+// bases are the images that a build begins with: each name means one image throughout a build.
+type bases struct {
+	mu   sync.Mutex
+	list map[string]*base
+}
+
+// base is an image that a stage begins with.
+type base struct {
+	once   sync.Once
+	err    error
+	local  bool // it was there
+	layers snapshot
+	config []byte
+	digest digest.Digest // of its manifest; "" where there is none
+}
+
+// base finds an image, or pulls it as the policy says. name may have the digest that base found before.
+func (s *solver) base(ctx context.Context, name string, p v1.Platform) (*base, error) {
+	tagged, _, _ := strings.Cut(name, "@")
+	s.bases.mu.Lock()
+	if s.bases.list == nil {
+		s.bases.list = map[string]*base{}
+	}
+	b := s.bases.list[tagged+" "+platforms.Format(p)]
+	if b == nil || b.digest != "" && strings.Contains(name, "@") && !strings.HasSuffix(name, b.digest.String()) {
+		b = &base{}
+		s.bases.list[tagged+" "+platforms.Format(p)] = b
+	}
+	s.bases.mu.Unlock()
+	b.once.Do(func() { b.err = s.findBase(ctx, b, name, p) })
+	return b, b.err
+}
+
+func (s *solver) findBase(ctx context.Context, b *base, name string, p v1.Platform) error {
+	img, err := s.localBase(name, p)
+	b.local = err == nil
+	if err != nil {
+		return err
+	}
+	if img == nil {
+		if img, err = s.pullBase(ctx, name, p); err != nil {
+			return err
+		}
+	}
+	return s.describe(b, img)
+}
+
+// localBase is an image that is there and need not be pulled; nil where there is none.
+func (s *solver) localBase(name string, p v1.Platform) (*storage.Image, error) {
+	if s.opts.Pull == image.PullAlways || s.opts.Pull == image.PullNewer {
+		return nil, nil
+	}
+	for _, candidate := range localNames(name) {
+		img, err := storage.Resolve(s.engine.Config, candidate)
+		if errors.Is(err, errdefs.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if matches(img, p) {
+			return img, nil
+		}
+	}
+	if s.opts.Pull == image.PullNever {
+		return nil, errdefs.Errorf(errdefs.ErrNotFound, "cannot find image %s for %s: it is not in the local store, and --pull=never keeps it from being pulled", familiar(name), platforms.Format(p))
+	}
+	return nil, nil
+}
+
+// localNames are the names under which an image may be known here: the front end has put docker.io in front of those without a registry,
+// which is not what it may be known by.
+func localNames(name string) []string {
+	if short := familiar(name); short != name {
+		return []string{name, short}
+	}
+	return []string{name}
+}
+
+func familiar(name string) string {
+	named, err := reference.ParseNormalizedNamed(name)
+	if err != nil {
+		return name
+	}
+	return reference.FamiliarString(named)
+}
+
+// matches says whether an image is for a platform, as far as it says itself.
+func matches(img *storage.Image, p v1.Platform) bool {
+	return (img.OS == "" || img.OS == p.OS) && (img.Architecture == "" || img.Architecture == p.Architecture)
+}
+
+func (s *solver) pullBase(ctx context.Context, name string, p v1.Platform) (*storage.Image, error) {
+	images, err := s.images()
+	if err != nil {
+		return nil, err
+	}
+	o := image.PullOptions{
+		Copying: s.opts.Registry, Policy: s.opts.Pull,
+		Platform: image.Platform{OS: p.OS, Arch: p.Architecture, Variant: p.Variant},
+	}
+	if o.Policy != image.PullNewer {
+		o.Policy = image.PullAlways // for this platform it is not there
+	}
+	pulled, err := images.Pull(ctx, familiar(name), o)
+	if err != nil {
+		return nil, err
+	}
+	return storage.Resolve(s.engine.Config, pulled[0].ID)
+}
+
+// describe fills in what is known of an image.
+func (s *solver) describe(b *base, img *storage.Image) (err error) {
+	if b.config, err = storage.ReadConfig(s.engine.Config.Storage, img.ID); err != nil {
+		return err
+	}
+	var doc v1.Image
+	if err := json.Unmarshal(b.config, &doc); err != nil {
+		return errdefs.Errorf(errdefs.ErrDamaged, "cannot build on image %.12s: its configuration is damaged: %w", img.ID, err)
+	}
+	n := len(img.Layers)
+	if len(doc.RootFS.DiffIDs) != n {
+		return errdefs.Errorf(errdefs.ErrDamaged, "cannot build on image %.12s: it has %d layers, and its configuration tells of %d; pull it again", img.ID, n, len(doc.RootFS.DiffIDs))
+	}
+	for i, diffID := range doc.RootFS.DiffIDs {
+		b.layers = append(b.layers, layer{ID: img.Layers[n-1-i], DiffID: diffID})
+	}
+	if len(img.Digests) > 0 {
+		b.digest = digest.Digest(img.Digests[0])
+	}
+	return nil
+}
+
+// platformOf is an operation's platform; this machine's where it has none.
+func platformOf(p *pb.Platform) v1.Platform {
+	if p == nil {
+		return platforms.DefaultSpec()
+	}
+	return platforms.Normalize(v1.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant, OSVersion: p.OSVersion})
+}

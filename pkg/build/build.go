@@ -1,0 +1,157 @@
+// Package build makes images of Dockerfiles. BuildKit's front end, which is a library, turns a Dockerfile into a graph of operations; this package
+// is what carries the graph out: side by side where operations do not need each other, each remembered by what it depends on, and each RUN as a container.
+package build
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/exporter/containerimage/exptypes"
+	"github.com/moby/buildkit/frontend/dockerfile/builder"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/mosscontainers/moss/libpod"
+	"github.com/mosscontainers/moss/pkg/spec"
+	"github.com/mosscontainers/moss/storage/image"
+)
+
+// Options are one build.
+type Options struct {
+	// FrontEnd are the options of BuildKit's front end: build-arg:NAME, target, platform, filename, context:NAME, …
+	FrontEnd map[string]string
+	// Locals are the directories that the front end may read: context, dockerfile, and those of named contexts.
+	Locals map[string]string
+	// BuildPlatforms are those whose programs can be run; the first is that of this machine.
+	BuildPlatforms []v1.Platform
+
+	Pull     image.Policy // when to pull images that stages begin with
+	Registry image.Copying
+
+	Step    spec.Container // what is the same for the containers of all steps
+	Jobs    int            // how many operations work at a time
+	Secrets map[string]Secret
+	Agents  map[string]Agent
+	Allow   []string   // what Dockerfiles may ask for: security.insecure
+	Epoch   *time.Time // what is newer gets this time
+
+	// Progress is told how the build goes on. It is called by one goroutine at a time.
+	Progress func(*client.SolveStatus)
+}
+
+// Result is what a build gave.
+type Result struct {
+	// Answer is set instead of images where the front end was only asked about the Dockerfile (requestid).
+	Answer map[string][]byte
+	Images []Built // one for each platform
+}
+
+// Built is what was built for a platform, not yet an image.
+type Built struct {
+	Platform v1.Platform
+	Config   []byte // the image's configuration, as the front end made it
+	Base     []byte // that of the image it begins with; nil for scratch
+	Epoch    *time.Time
+	layers   snapshot
+}
+
+// Builder builds with one opened store. Close it.
+type Builder struct {
+	*solver
+	opened func() *image.Images
+}
+
+// New is a builder with the engine's store.
+func New(engine *libpod.Engine, o *Options) (*Builder, error) {
+	facts, err := engine.Facts()
+	if err != nil {
+		return nil, err
+	}
+	s := &solver{
+		engine: engine, opts: o, facts: facts, slots: make(chan struct{}, max(o.Jobs, 1)),
+		events: &events{tell: o.Progress}, tasks: map[digest.Digest]*task{}, knowns: knowns{},
+	}
+	s.cache = &cache{dir: cacheDir(engine), has: s.hasLayer}
+	b := &Builder{solver: s}
+	var images *image.Images
+	s.images = sync.OnceValues(func() (*image.Images, error) {
+		var err error
+		images, err = image.Open(context.Background(), engine.Config)
+		return images, err
+	})
+	b.opened = func() *image.Images { return images }
+	return b, nil
+}
+
+// Close lets go of the store.
+func (b *Builder) Close() error {
+	var errs []error
+	for _, k := range b.knowns {
+		errs = append(errs, k.Save())
+	}
+	if images := b.opened(); images != nil {
+		errs = append(errs, images.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Build builds.
+func (b *Builder) Build(ctx context.Context) (*Result, error) {
+	res, err := builder.Build(ctx, &frontEnd{solver: b.solver, options: b.opts.FrontEnd})
+	if err != nil {
+		return nil, err
+	}
+	if _, asked := b.opts.FrontEnd["requestid"]; asked {
+		return &Result{Answer: res.Metadata}, nil
+	}
+	var list exptypes.Platforms
+	if err := json.Unmarshal(res.Metadata[exptypes.ExporterPlatformsKey], &list); err != nil {
+		return nil, fmt.Errorf("cannot understand the result of the front end: %w", err)
+	}
+	out := &Result{Images: make([]Built, len(list.Platforms))}
+	for i, p := range list.Platforms {
+		if out.Images[i], err = b.built(ctx, res, p); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// built works out the result for a platform.
+func (b *Builder) built(ctx context.Context, res *gateway.Result, p exptypes.Platform) (Built, error) {
+	ref, suffix := res.Ref, ""
+	if ref == nil {
+		ref, suffix = res.Refs[p.ID], "/"+p.ID
+	}
+	out := Built{
+		Platform: p.Platform,
+		Config:   res.Metadata[exptypes.ExporterImageConfigKey+suffix],
+		Base:     res.Metadata[exptypes.ExporterImageBaseConfigKey+suffix],
+		Epoch:    b.opts.Epoch,
+	}
+	if text := res.Metadata["source.date.epoch"+suffix]; text != nil && out.Epoch == nil {
+		seconds, err := strconv.ParseInt(string(text), 10, 64)
+		if err != nil {
+			return out, fmt.Errorf("cannot understand the result of the front end: %w", err)
+		}
+		epoch := time.Unix(seconds, 0).UTC()
+		out.Epoch = &epoch
+	}
+	r, ok := ref.(*deferred)
+	if !ok || r == nil {
+		return out, nil
+	}
+	in, err := b.solve(ctx, r.edge)
+	if err == nil && in.tree != nil {
+		err = errors.New("cannot make an image of a build context: copy it into a stage")
+	}
+	out.layers = in.layers
+	return out, err
+}

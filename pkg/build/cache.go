@@ -1,0 +1,100 @@
+package build
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/sys"
+	"github.com/mosscontainers/moss/storage"
+)
+
+// cache remembers which layers steps have made: a file for each key, and a lock for each key that is being worked on.
+type cache struct {
+	dir string
+	has func(layer string) bool // a layer is in the store
+}
+
+// Record is what is remembered of a step.
+type Record struct {
+	Name    string    `json:"name"`   // of the step, for people
+	Layers  snapshot  `json:"layers"` // its root file system
+	Parent  int       `json:"parent"` // how many of them its input had
+	Created time.Time `json:"created"`
+}
+
+// key makes a name of what decides what a step gives.
+func key(parts ...string) string {
+	sum := digest.Canonical.Digester()
+	for _, p := range parts {
+		fmt.Fprintf(sum.Hash(), "%d:%s,", len(p), p)
+	}
+	return sum.Digest().Encoded()
+}
+
+func (c *cache) path(key string) string { return filepath.Join(c.dir, "steps", key[:2], key+".json") }
+
+// find is the record of a key whose layers are there still; nil where there is none.
+func (c *cache) find(key string) *Record {
+	data, err := os.ReadFile(c.path(key))
+	if err != nil {
+		return nil
+	}
+	r := &Record{}
+	if json.Unmarshal(data, r) != nil || len(r.Layers) == 0 || !c.has(r.Layers.top()) {
+		return nil // what is damaged is made anew
+	}
+	now := time.Now()
+	_ = os.Chtimes(c.path(key), now, now) // when it was used last matters to prune only
+	return r
+}
+
+// add remembers what a step gave, under all its keys.
+func (c *cache) add(r *Record, keys ...string) error {
+	data, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	for _, key := range keys {
+		path := c.path(key)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return cacheError(err)
+		}
+		temp, err := os.CreateTemp(filepath.Dir(path), ".new-")
+		if err != nil {
+			return cacheError(err)
+		}
+		_, err = temp.Write(data)
+		if err = errors.Join(err, temp.Close()); err == nil {
+			err = os.Rename(temp.Name(), path)
+		}
+		if err != nil {
+			return cacheError(errors.Join(err, os.Remove(temp.Name())))
+		}
+	}
+	return nil
+}
+
+func cacheError(err error) error {
+	return errdefs.NoSpace(fmt.Errorf("cannot remember a step of the build: %w", err))
+}
+
+// lock waits for other builds that work on the same step. The files stay: there are 4096 at most.
+func (c *cache) lock(key string) (*sys.Lock, error) {
+	dir := filepath.Join(c.dir, "locks")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, cacheError(err)
+	}
+	return sys.LockFile(filepath.Join(dir, key[:3]), false)
+}
+
+func (s *solver) hasLayer(id string) bool {
+	_, _, err := storage.LowerDirs(s.engine.Config.Storage, id)
+	return err == nil
+}

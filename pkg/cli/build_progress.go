@@ -1,0 +1,63 @@
+//go:build !moss_front
+
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/solver/errdefs"
+	"github.com/moby/buildkit/util/progress/progressui"
+
+	"github.com/mosscontainers/moss/pkg/build"
+	mosserrors "github.com/mosscontainers/moss/pkg/errdefs"
+)
+
+// buildProgress shows how a build goes on.
+type buildProgress struct {
+	states chan *client.SolveStatus
+	done   chan error
+}
+
+func newBuildProgress(app *App, mode string) *buildProgress {
+	p := &buildProgress{states: make(chan *client.SolveStatus, 64), done: make(chan error, 1)}
+	display, err := progressui.NewDisplay(app.Err, progressui.DisplayMode(mode))
+	go func() {
+		if err != nil {
+			for range p.states { // nobody shows them
+			}
+			p.done <- mosserrors.Errorf(mosserrors.ErrInvalid, "cannot use --progress %s: it is one of auto, plain, tty, rawjson, quiet", mode)
+			return
+		}
+		_, err := display.UpdateFrom(context.Background(), p.states) // it ends with the build
+		p.done <- err
+	}()
+	return p
+}
+
+func (p *buildProgress) tell(s *client.SolveStatus) { p.states <- s }
+
+// end waits until all has been shown.
+func (p *buildProgress) end() error {
+	close(p.states)
+	return <-p.done
+}
+
+// buildError shows the lines of the Dockerfile that an error is about, and gives the command that failed its say in the exit code.
+func (a *App) buildError(err error) error {
+	for _, source := range errdefs.Sources(err) {
+		var text strings.Builder
+		if printErr := source.Print(&text); printErr == nil {
+			fmt.Fprint(a.Err, text.String())
+		}
+	}
+	var exit *build.ExitError
+	if errors.As(err, &exit) {
+		a.eprintln("moss: cannot build the image: " + err.Error())
+		return &mosserrors.ExitError{Code: exit.Code}
+	}
+	return err
+}

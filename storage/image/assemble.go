@@ -1,0 +1,84 @@
+package image
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/specs-go"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/mosscontainers/moss/libpod/names"
+)
+
+// The media types of Docker's own format, version 2, schema 2.
+const (
+	dockerManifestType = "application/vnd.docker.distribution.manifest.v2+json"
+	dockerConfigType   = "application/vnd.docker.container.image.v1+json"
+	dockerLayerType    = "application/vnd.docker.image.rootfs.diff.tar"
+)
+
+// Assembly is an image to put together of a configuration and layers that are in the store.
+type Assembly struct {
+	Config      []byte // whole, with the digests of the layers
+	Layers      []string
+	Names       []string // full; whatever had them loses them
+	Annotations map[string]string
+	Docker      bool // Docker's format instead of the OCI's
+	Created     time.Time
+}
+
+// Assembled names an image that was put together.
+type Assembled struct {
+	ID       string
+	Manifest v1.Descriptor
+	Config   digest.Digest
+}
+
+// Assemble puts an image together. The same configuration gives the same id, and then only the names are added.
+func (im *Images) Assemble(a Assembly) (*Assembled, error) {
+	raw, config, err := im.manifestOf(a)
+	if err != nil {
+		return nil, err
+	}
+	top := ""
+	if n := len(a.Layers); n > 0 {
+		top = a.Layers[n-1]
+	}
+	id, err := im.record(a.Config, raw, a.Created, top)
+	if err != nil {
+		return nil, err
+	}
+	if err := im.library().AddNames(id, a.Names); err != nil {
+		return nil, explain(err, "name", names.Short(id))
+	}
+	mediaType := v1.MediaTypeImageManifest
+	if a.Docker {
+		mediaType = dockerManifestType
+	}
+	return &Assembled{
+		ID: id, Config: config,
+		Manifest: v1.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(raw), Size: int64(len(raw))},
+	}, nil
+}
+
+// manifestOf makes the manifest, and says the digest of the configuration.
+func (im *Images) manifestOf(a Assembly) ([]byte, digest.Digest, error) {
+	m := v1.Manifest{
+		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageManifest, Annotations: a.Annotations, Layers: []v1.Descriptor{},
+		Config: v1.Descriptor{MediaType: v1.MediaTypeImageConfig, Digest: digest.FromBytes(a.Config), Size: int64(len(a.Config))},
+	}
+	layerType := v1.MediaTypeImageLayer
+	if a.Docker {
+		m.MediaType, m.Config.MediaType, layerType = dockerManifestType, dockerConfigType, dockerLayerType
+	}
+	for _, id := range a.Layers {
+		l, err := im.library().Layer(id)
+		if err != nil {
+			return nil, "", explain(err, "read", "layer "+names.Short(id))
+		}
+		m.Layers = append(m.Layers, v1.Descriptor{MediaType: layerType, Digest: l.UncompressedDigest, Size: l.UncompressedSize})
+	}
+	raw, err := json.Marshal(m)
+	return raw, m.Config.Digest, err
+}
