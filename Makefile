@@ -14,6 +14,8 @@ export PATH := $(CACHE)/go/bin:$(PATH):/usr/local/go/bin
 TAGS    := exclude_graphdriver_btrfs containers_image_openpgp seccomp osusergo netgo
 EMBED   := libpod/embedded/bin
 MODULE  := github.com/mosscontainers/moss
+# Where the full program is mapped beside the front one: behind whatever heap the kernel gives that (brk), and below 2 GiB.
+FULL_AT := 0x60000000
 LDFLAGS := -s -w -X $(MODULE)/pkg/cli.Version=$(VERSION)
 GO      := go
 # The tags matter to everything that is built or tested; nothing here is built from vendored code.
@@ -39,10 +41,12 @@ build:
 	CGO_ENABLED=0 $(GO) build -ldflags "-s -w" -o $(EMBED)/moss-dns ./cmd/moss-dns
 	CGO_ENABLED=0 $(GO) build -ldflags "-s -w" -o $(EMBED)/moss-uplink ./cmd/moss-uplink
 	id=$$(cat $(EMBED)/moss-monitor $(EMBED)/moss-monitor-ports | sha256sum | cut -c1-16) && \
-	flags="$(LDFLAGS) -X $(MODULE)/libpod/embedded.MonitorID=$$id -linkmode external -extldflags -static" && \
-	CGO_ENABLED=1 $(GO) build -ldflags "$$flags" -o $(EMBED)/../full/moss-full ./cmd/moss-full && \
+	flags="$(LDFLAGS) -X $(MODULE)/libpod/embedded.MonitorID=$$id -linkmode external" && \
+	CGO_ENABLED=1 $(GO) build -ldflags "$$flags -extldflags '-static -Wl,-Ttext-segment=$(FULL_AT)'" -o bin/moss-full ./cmd/moss-full && \
 	CGO_ENABLED=1 CC="$(FRONT_CC)" CGO_CFLAGS="-O2 $(HEADERS)" \
-		$(GO) build -tags "$(TAGS) moss_front" -ldflags "$$flags" -o bin/moss ./cmd/moss
+		$(GO) build -tags "$(TAGS) moss_front" -ldflags "$$flags -extldflags -static" -o bin/moss-front ./cmd/moss
+	objcopy --add-section .moss.full=bin/moss-full bin/moss-front bin/moss
+	objcopy --set-section-alignment .moss.full=4096 bin/moss
 
 install: build docs
 	install -D -m 0755 bin/moss $(DESTDIR)$(PREFIX)/bin/moss
@@ -65,6 +69,7 @@ test: build
 
 unit:
 	$(GO) test ./...
+	$(GO) test -tags "$(TAGS) moss_front" -run Quick ./pkg/cli
 
 stories: export MOSS := $(CURDIR)/bin/moss
 stories: export STORIES := 1
@@ -106,4 +111,4 @@ docs:
 
 clean:
 	rm -rf bin man completions $(EMBED)/moss-monitor $(EMBED)/moss-monitor-ports $(EMBED)/moss-hello $(EMBED)/moss-dns \
-		$(EMBED)/moss-uplink $(EMBED)/../full/moss-full
+		$(EMBED)/moss-uplink

@@ -28,8 +28,10 @@ const (
 	envLinger = "_MOSS_LINGER"
 	envEntry  = "_MOSS_ENTRY"   // set while one of moss's programs becomes another
 	envAgain  = "_MOSS_ENTERED" // how often moss has been executed again to enter
-	envPath   = "_MOSS_PATH"    // where the file is whose other program this one is
 )
+
+// EnvFull is set in whatever is to be the full program, whatever its command line.
+const EnvFull = "_MOSS_FULL"
 
 // Namespace is the user's namespace as this process sees it.
 type Namespace struct {
@@ -82,8 +84,6 @@ func Prepare() error {
 		}
 	}
 	os.Unsetenv(envEntry)
-	program()
-	os.Unsetenv(envPath)
 	if !e.Joined {
 		return nil
 	}
@@ -94,10 +94,10 @@ func Prepare() error {
 	)
 }
 
-// Pass makes an environment with which another program that is executed in this process is where this one is:
-// inside the namespace, with the lock.
+// Pass makes an environment with which the full program that is executed in this process is where this one is: inside the namespace,
+// with the lock.
 func Pass(env []string) ([]string, error) {
-	env = append(env, envPath+"="+Program())
+	env = append(env, EnvFull+"=1")
 	e := nsenter.Result()
 	if !e.Joined {
 		return env, nil
@@ -108,20 +108,14 @@ func Pass(env []string) ([]string, error) {
 	return append(env, fmt.Sprintf("%s=%d %d %d %d", envEntry, e.UID, e.GID, e.Holder, e.LockFD)), nil
 }
 
-// Program is the path of the file that this program was started from.
-func Program() string { return program() }
-
-// program is found once, before others that are started from here could read the variable.
-var program = sync.OnceValue(func() string {
-	if path := os.Getenv(envPath); path != "" {
-		return path
-	}
+// Program is the path of the file that this program was started from, "" where that is not known.
+func Program() string {
 	path, err := os.Executable()
-	if err != nil || strings.HasPrefix(path, "/memfd:") {
+	if err != nil {
 		return ""
 	}
 	return path
-})
+}
 
 // Entry is an environment with which moss, started by somebody who is inside the namespace, knows that it is there too.
 // lockFD is its descriptor of users.lock. It is for later: who the holder is then, Revive finds out.
@@ -162,8 +156,7 @@ func (n *Namespace) Enter(ctx context.Context, member int) error {
 			return err
 		}
 	}
-	// By descriptor: the program with all commands is a memory file, which has no path.
-	err = syscall.Exec("/proc/self/exe", os.Args, append(os.Environ(), envAgain+"="+strconv.Itoa(tries()+1), envPath+"="+Program()))
+	err = syscall.Exec("/proc/self/exe", os.Args, append(os.Environ(), envAgain+"="+strconv.Itoa(tries()+1)))
 	return fmt.Errorf("cannot execute moss again: %w", err)
 }
 

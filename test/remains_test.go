@@ -225,13 +225,17 @@ func leaves(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 || lists[args[1]] == nil {
 		ts.Fatalf("usage: leaves N containers|volumes|images")
 	}
-	cmd, err := command(ts, lists[args[1]])
-	ts.Check(err)
-	out, err := cmd.Output()
-	ts.Check(err)
-	if n := len(strings.Fields(string(out))); strconv.Itoa(n) != args[0] {
-		ts.Fatalf("%d %s are there, want %s:\n%s", n, args[1], args[0], out)
-	}
+	ts.Check(eventually(func() error {
+		cmd, err := command(ts, lists[args[1]])
+		if err != nil {
+			return err
+		}
+		out, err := cmd.Output()
+		if n := len(strings.Fields(string(out))); err == nil && strconv.Itoa(n) != args[0] {
+			err = fmt.Errorf("%d %s are there, want %s:\n%s", n, args[1], args[0], out)
+		}
+		return err
+	}))
 }
 
 // cleanUp removes what a story, perhaps a failed one, left. Only moss may remove files of subordinate ids.

@@ -13,9 +13,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
-	"github.com/mosscontainers/moss/libpod/embedded"
 	"github.com/mosscontainers/moss/pkg/errdefs"
-	"github.com/mosscontainers/moss/pkg/sys"
 )
 
 // compile has the full program do it: libseccomp is not linked into the front one, which starts up sooner without the C
@@ -25,18 +23,9 @@ func compile(to *os.File, rules *specs.LinuxSeccomp) error {
 	if err != nil {
 		return err
 	}
-	full, err := embedded.Full()
-	if err != nil {
-		return err
-	}
-	program, err := sys.SealedProgram("moss", full)
-	if err != nil {
-		return err
-	}
-	defer program.Close()
 	var said strings.Builder
 	cmd := exec.Cmd{
-		Path: fmt.Sprintf("/proc/self/fd/%d", program.Fd()), Args: []string{compilerName}, Env: []string{},
+		Path: "/proc/self/exe", Args: []string{compilerName}, Env: []string{},
 		Stdin: bytes.NewReader(data), Stdout: to, Stderr: &said,
 	}
 	err = cmd.Run()

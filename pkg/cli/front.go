@@ -14,17 +14,16 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mosscontainers/moss/libpod"
-	"github.com/mosscontainers/moss/libpod/embedded"
 	"github.com/mosscontainers/moss/pkg/config"
 	"github.com/mosscontainers/moss/pkg/errdefs"
-	"github.com/mosscontainers/moss/pkg/sys"
 	"github.com/mosscontainers/moss/rootless"
+	"github.com/mosscontainers/moss/rootless/nsenter"
 	"github.com/mosscontainers/moss/storage"
 )
 
 // Moss is two programs in one file. The front, this one, has the commands that must be quick and links
 // nothing that writes images or talks to registries: their packages' initialisation alone would take as long as
-// starting a container. It carries the full program, and becomes it for everything else.
+// starting a container. It carries the full program, and becomes it for everything else (rootless/nsenter/full.c).
 
 // commands are the quick ones. Only the one that args name is made, unless other words come first.
 func commands(app *App, args []string) []*cobra.Command {
@@ -77,22 +76,17 @@ func knows(root *cobra.Command, args []string) bool {
 	return err == nil && cmd != root && cmd.HasParent()
 }
 
-// handOver becomes the full program, with the same arguments: it returns only an error.
+// handOver becomes the full program, with the same arguments: it returns only an error. Mostly the constructor has done that long before:
+// this is for those who find out later what they need.
 func (a *App) handOver() error {
-	program, err := embedded.Full()
-	if err != nil {
-		return err
-	}
-	f, err := sys.SealedProgram("moss", program)
-	if err != nil {
-		return err
+	if e := nsenter.Result(); e.NoFull != 0 {
+		return errdefs.Errorf(errdefs.ErrUnavailable, "cannot use the part of moss that has this command: %w; build and copy bin/moss as a whole", syscall.Errno(e.NoFull))
 	}
 	env, err := rootless.Pass(os.Environ())
 	if err != nil {
 		return err
 	}
-	path := fmt.Sprintf("/proc/self/fd/%d", f.Fd())
-	return fmt.Errorf("cannot run the rest of moss: %w", syscall.Exec(path, os.Args, env))
+	return fmt.Errorf("cannot execute moss again: %w", syscall.Exec("/proc/self/exe", os.Args, env))
 }
 
 // findImage is the image to run, when it is here. One that is to be pulled, or kept from being removed under

@@ -3,10 +3,12 @@
 package cli
 
 import (
+	"os"
 	"slices"
 
 	"github.com/spf13/cobra"
 
+	"github.com/mosscontainers/moss/rootless"
 	"github.com/mosscontainers/moss/storage/store"
 )
 
@@ -18,6 +20,7 @@ func commands(app *App, _ []string) []*cobra.Command {
 
 // begin says that this process was a child in which containers/storage unpacks a layer, and is done.
 func begin() bool {
+	_ = os.Setenv(rootless.EnvFull, "1") // for when this program executes itself, as libraries do; such a name never fails
 	if store.Reexec() {
 		return true
 	}

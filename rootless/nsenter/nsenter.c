@@ -1,6 +1,6 @@
 /*
  * Everything here runs before the Go runtime starts, because the kernel lets only a process with a
- * single thread join or make a user namespace (user_namespaces(7)). It is the only C in Moss.
+ * single thread join or make a user namespace (user_namespaces(7)). It and full.c are the only C in Moss.
  * README.md in this directory says what it does and why it is so small.
  */
 #define _GNU_SOURCE
@@ -39,6 +39,12 @@ static const char *const group_readers[] = {
 };
 static const char *const groups[] = {"container", "image", "network", "system", "volume", NULL};
 
+/* The commands that the front program has itself. */
+static const char *const quick[] = {
+	"__heal", "attach", "create", "exec", "images", "info", "inspect", "kill", "logs", "port", "ps", "rename", "restart",
+	"rm", "run", "start", "stop", "version", "wait", NULL,
+};
+
 /* Global flags whose value is the next word. */
 static const char *const valued[] = {
 	"--log-level", "--network-config-dir", "--root", "--runroot", "--runtime", "--storage-driver", "--storage-opt", "--config", NULL,
@@ -52,12 +58,22 @@ static bool listed(const char *const *list, const char *word)
 	return false;
 }
 
-/* Whether the program is called by its other name, which is that of an OCI runtime: all of its commands are ones that enter. */
-static bool is_runtime(const char *program)
+static bool is_called(const char *program, const char *name)
 {
 	const char *slash = strrchr(program, '/');
 
-	return strcmp(slash ? slash + 1 : program, "moss-runtime") == 0;
+	return strcmp(slash ? slash + 1 : program, name) == 0;
+}
+
+/* Whether the program is called by its other name, which is that of an OCI runtime: all of its commands are ones that enter. */
+static bool is_runtime(const char *program)
+{
+	return is_called(program, "moss-runtime");
+}
+
+int moss_is_quick(const char *command)
+{
+	return listed(quick, command);
 }
 
 /* Whether the command line names a command that needs the user namespace. */
@@ -416,6 +432,16 @@ static int command_line(char **argv, int max)
 	return argc;
 }
 
+#ifdef MOSS_FRONT
+/* Whether this is something that the front program does not do. Where that is not sure, it finds out itself. */
+static bool is_for_full(int argc, char **argv)
+{
+	if (getenv("_MOSS_FULL") || (argc > 0 && (is_runtime(argv[0]) || is_called(argv[0], "moss-seccomp"))))
+		return true;
+	return argc > 1 && argv[1][0] != '-' && !moss_is_quick(argv[1]);
+}
+#endif
+
 __attribute__((constructor)) static void moss_enter(void)
 {
 	char *argv[64];
@@ -427,6 +453,11 @@ __attribute__((constructor)) static void moss_enter(void)
 	moss_entry.gid = getegid();
 	if (getenv("_MOSS_HOLDER"))
 		hold(); /* does not return */
+	argc = command_line(argv, sizeof argv / sizeof *argv);
+#ifdef MOSS_FRONT
+	if (is_for_full(argc, argv))
+		moss_entry.no_full = moss_become_full();
+#endif
 	entry = getenv("_MOSS_ENTRY");
 	if (entry && sscanf(entry, "%u %u %d %d", &moss_entry.uid, &moss_entry.gid, &moss_entry.holder, &moss_entry.lock_fd) == 4) {
 		moss_entry.joined = 1;
@@ -434,7 +465,6 @@ __attribute__((constructor)) static void moss_enter(void)
 		own_mounts();
 		return;
 	}
-	argc = command_line(argv, sizeof argv / sizeof *argv);
 	if (moss_entry.uid == 0 || !moss_wants(argc, argv))
 		return;
 	enter_holder();

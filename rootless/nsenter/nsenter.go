@@ -30,6 +30,8 @@ type Entry struct {
 	GID    int
 	// Monitor is the pid of the monitor that was started from the holder's program, 0 without; Control is its control socket.
 	Monitor, Control int
+	// NoFull is the errno of why the front program could not become the full one, 0 where it did not try.
+	NoFull int
 }
 
 // Result is what the constructor did in this process.
@@ -44,6 +46,7 @@ func Result() Entry {
 		GID:    int(e.gid),
 
 		Monitor: int(e.monitor), Control: int(e.control),
+		NoFull: int(e.no_full),
 	}
 }
 
@@ -56,4 +59,11 @@ func Wants(args []string) bool {
 		defer C.free(unsafe.Pointer(argv[i]))
 	}
 	return C.moss_wants(C.int(len(args)), &argv[0]) != 0
+}
+
+// Quick says whether the front program has a command itself. Its own table of commands is checked against it by a test.
+func Quick(command string) bool {
+	c := C.CString(command)
+	defer C.free(unsafe.Pointer(c))
+	return C.moss_is_quick(c) != 0
 }

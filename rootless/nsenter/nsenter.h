@@ -19,6 +19,7 @@ struct moss_entry {
 	unsigned uid, gid; /* effective ids before joining */
 	int monitor; /* pid of the monitor that was started for moss run, 0 without */
 	int control; /* its control socket */
+	int no_full; /* errno of why this front program could not become the full one */
 };
 
 /* Descriptors that a monitor is started with, after its standard ones: see libpod/monitor. */
@@ -30,5 +31,9 @@ enum {
 extern struct moss_entry moss_entry;
 
 int moss_wants(int argc, char **argv);
+int moss_is_quick(const char *command);
+
+/* Becomes the full program, which runs as if it had been executed: it returns only an errno. */
+int moss_become_full(void);
 
 #endif
