@@ -32,11 +32,13 @@ type imageRecord struct {
 
 // layerRecord is the same of overlay-layers/layers.json.
 type layerRecord struct {
-	ID                 string `json:"id"`
-	Parent             string `json:"parent"`
-	CompressedDigest   string `json:"compressed-diff-digest"`
-	UncompressedDigest string `json:"diff-digest"`
-	UncompressedSize   int64  `json:"diff-size"`
+	ID                 string    `json:"id"`
+	Names              []string  `json:"names"`
+	Parent             string    `json:"parent"`
+	Created            time.Time `json:"created"`
+	CompressedDigest   string    `json:"compressed-diff-digest"`
+	UncompressedDigest string    `json:"diff-digest"`
+	UncompressedSize   int64     `json:"diff-size"`
 	Flags              struct {
 		Incomplete bool `json:"incomplete"`
 	} `json:"flags"`

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mosscontainers/moss/libpod"
 	"github.com/mosscontainers/moss/pkg/cli/format"
+	"github.com/mosscontainers/moss/storage"
 )
 
 // systemCommands are the commands about Moss and this machine.
@@ -95,7 +96,21 @@ func usageRows(u *libpod.Usage) []usageRow {
 			volumes.Reclaimable += v.Size
 		}
 	}
-	return []usageRow{images, containers, volumes}
+	return []usageRow{images, containers, volumes, cacheRow(u.Cache)}
+}
+
+// cacheRow counts a layer that an image has as active: it does not go before the image, which counts its size too.
+func cacheRow(layers []storage.Kept) usageRow {
+	row := usageRow{Type: "Build Cache", Total: len(layers)}
+	for _, l := range layers {
+		row.Size += l.Size
+		if l.Used {
+			row.Active++
+		} else {
+			row.Reclaimable += l.Size
+		}
+	}
+	return row
 }
 
 func newSystemPruneCommand(app *App) *cobra.Command {

@@ -82,7 +82,7 @@ func (s *Store) Spool(ctx context.Context, stream io.Reader) (*os.File, error) {
 // DeleteLayer removes a layer, unless an image or another layer uses it.
 func (s *Store) DeleteLayer(id string) error {
 	err := s.store.DeleteLayer(id)
-	for _, fine := range []error{lib.ErrLayerUnknown, lib.ErrLayerUsedByImage, lib.ErrLayerHasChildren} {
+	for _, fine := range []error{lib.ErrLayerUnknown, lib.ErrNotALayer, lib.ErrLayerUsedByImage, lib.ErrLayerHasChildren} {
 		if errors.Is(err, fine) {
 			return nil
 		}

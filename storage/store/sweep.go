@@ -56,7 +56,7 @@ func (s *Store) copyLock(take func(path string) (*sys.Lock, bool, error)) (*sys.
 	return lock, nil
 }
 
-// sweepLayers removes the layers that match and that nothing uses, unless a copy of Moss runs.
+// sweepLayers removes the layers that match and that nothing uses, unless a copy of Moss runs. One with a name is somebody's.
 func (s *Store) sweepLayers(match func(*lib.Layer) bool) (err error) {
 	lock, err := s.copyLock(sys.TryLockFile)
 	if err != nil || lock == nil {
@@ -76,7 +76,7 @@ func (s *Store) sweepLayers(match func(*lib.Layer) bool) (err error) {
 		again = false
 		for i := range layers {
 			l := &layers[i]
-			if l.ID == "" || used[l.ID] || l.ReadOnly || !match(l) || hasChild(layers, l.ID) {
+			if l.ID == "" || len(l.Names) > 0 || used[l.ID] || l.ReadOnly || !match(l) || hasChild(layers, l.ID) {
 				continue
 			}
 			errs = append(errs, s.DeleteLayer(l.ID))
