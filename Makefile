@@ -11,7 +11,7 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/moss
 # Where test/setup.sh puts a Go that is new enough comes first, then the usual places.
 export PATH := $(CACHE)/go/bin:$(PATH):/usr/local/go/bin
 
-TAGS    := exclude_graphdriver_btrfs containers_image_openpgp seccomp osusergo netgo
+TAGS    := exclude_graphdriver_btrfs containers_image_docker_daemon_stub containers_image_openpgp seccomp osusergo netgo
 EMBED   := libpod/embedded/bin
 MODULE  := github.com/mosscontainers/moss
 # Where the full program is mapped beside the front one: behind whatever heap the kernel gives that (brk), and below 2 GiB.
