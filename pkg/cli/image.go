@@ -16,7 +16,7 @@ import (
 // imageCommands are the commands that work with images, at the top and below `image`.
 func imageCommands(app *App) []*cobra.Command {
 	return append(imageVerbs(app), newImagesCommand(app, "images"), newRmiCommand(app, "rmi"),
-		newLoginCommand(app), newLogoutCommand(app), newImageCommand(app))
+		newLoginCommand(app), newLogoutCommand(app), newImageCommand(app), newManifestCommand(app))
 }
 
 // imageVerbs have the same name in both places.

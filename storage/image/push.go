@@ -2,7 +2,6 @@ package image
 
 import (
 	"context"
-	"os"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -54,12 +53,7 @@ func (im *Images) Push(ctx context.Context, name, destination string, o PushOpti
 	if err != nil {
 		return "", err
 	}
-	if o.DigestFile != "" {
-		if err := os.WriteFile(o.DigestFile, []byte(d.String()), 0o644); err != nil {
-			return "", errdefs.Errorf(errdefs.ErrUnavailable, "cannot write the digest: %w", err)
-		}
-	}
-	return d, nil
+	return d, writeDigest(o.DigestFile, d)
 }
 
 // ownDestination is the full local name that the user's name stands for.

@@ -1,0 +1,93 @@
+//go:build !moss_front
+
+package cli
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/storage/image"
+)
+
+type manifestPushOptions struct {
+	transferOptions
+	image.PushListOptions
+	passphraseFile    string
+	level             int
+	all, rm, insecure bool
+}
+
+func newManifestPushCommand(app *App) *cobra.Command {
+	var o manifestPushOptions
+	cmd := &cobra.Command{
+		Use: "push [flags] LIST [DESTINATION]", Short: "Copy a manifest list and its images to a registry",
+		Args: rangeArgs(1, 2, "a list, and may have a destination"), ValidArgsFunction: app.completeImage,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := o.complete(app, cmd.Flags()); err != nil {
+				return err
+			}
+			return app.withImages(cmd.Context(), func(images *image.Images) error {
+				d, err := images.PushList(cmd.Context(), args[0], append(args, "")[1], o.PushListOptions)
+				if err != nil {
+					return err
+				}
+				if o.rm {
+					if _, err := images.RemoveList(args[0]); err != nil {
+						return err
+					}
+				}
+				_, err = fmt.Fprintln(app.Out, d)
+				return err
+			})
+		},
+	}
+	fs := cmd.Flags()
+	o.addFlags(fs)
+	o.addPushFlags(fs)
+	return cmd
+}
+
+func (o *manifestPushOptions) addPushFlags(fs *pflag.FlagSet) {
+	fs.BoolVar(&o.all, "all", true, "also all images that it lists; otherwise this platform's alone")
+	fs.BoolVar(&o.rm, "rm", false, "remove the local list when it was pushed")
+	fs.BoolVarP(&o.rm, "purge", "p", false, "the same as --rm")
+	fs.BoolVar(&o.insecure, "insecure", false, "do not require HTTPS, as --tls-verify=false")
+	fs.StringVarP(&o.Format, "format", "f", "", "format of the manifests: oci or v2s2 (default: their own)")
+	fs.StringSliceVar(&o.AddCompression, "add-compression", nil, "add a variant of each image with this compression")
+	fs.StringVar(&o.CompressionFormat, "compression-format", "", "compress layers with gzip or zstd (default gzip)")
+	fs.IntVar(&o.level, "compression-level", 0, "level of the compression")
+	fs.BoolVar(&o.ForceCompression, "force-compression", false, "compress again what is compressed in another way")
+	fs.StringVar(&o.DigestFile, "digestfile", "", "write the digest of what was pushed into a file")
+	fs.BoolVar(&o.RemoveSignatures, "remove-signatures", false, "leave signatures behind")
+	fs.StringVar(&o.SignBy, "sign-by", "", "sign with the GPG key of this fingerprint")
+	fs.StringVar(&o.SignByKey, "sign-by-sigstore-private-key", "", "sign with the private key of sigstore in this file")
+	fs.StringVar(&o.passphraseFile, "sign-passphrase-file", "", "file with the passphrase of the key")
+}
+
+func (o *manifestPushOptions) complete(app *App, fs *pflag.FlagSet) error {
+	if err := o.transferOptions.complete(app, fs); err != nil {
+		return err
+	}
+	if o.insecure {
+		no := false
+		o.TLSVerify = &no
+	}
+	o.PushOptions.Copying, o.Alone = o.transferOptions.Copying, !o.all
+	if fs.Changed("compression-level") {
+		o.CompressionLevel = &o.level
+	}
+	if o.passphraseFile == "" {
+		return nil
+	}
+	data, err := os.ReadFile(o.passphraseFile)
+	if err != nil {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot read the passphrase: %w", err)
+	}
+	o.Passphrase = strings.TrimRight(string(data), "\r\n")
+	return nil
+}
