@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"slices"
 	"time"
 
 	"github.com/mosscontainers/moss/libpod/names"
@@ -17,6 +18,8 @@ type Summary struct {
 	Size     int64     // bytes, unpacked, shared layers included
 	ReadOnly bool      // in one of storage.conf's additionalimagestores
 	Layers   []string  // topmost first
+	List     bool      // a manifest list
+	Listed   bool      // one of the images of a manifest list
 	// Damaged says why the image cannot be used; it is nil for a good one.
 	Damaged error
 }
@@ -41,11 +44,15 @@ func ListImages(s config.Storage) ([]Summary, error) {
 			}
 		}
 	}
+	digests := listed(list)
+	for i := range all {
+		all[i].Listed = slices.ContainsFunc(all[i].Digests, func(d string) bool { return digests[d] })
+	}
 	return all, nil
 }
 
 func summarize(list []*home, h *home, r *imageRecord) Summary {
-	s := Summary{ID: r.ID, Names: r.Names, Digests: r.digests(), Created: r.Created, ReadOnly: h.readOnly}
+	s := Summary{ID: r.ID, Names: r.Names, Digests: r.digests(), Created: r.Created, ReadOnly: h.readOnly, List: r.isList()}
 	chain, err := layerChain(list, r.TopLayer)
 	if err != nil {
 		s.Damaged = errdefs.Errorf(errdefs.ErrDamaged, "cannot use image %s: %w; remove the image and pull it again", names.Short(r.ID), err)

@@ -65,6 +65,9 @@ func (c *cached) resolve(cfg *config.Config, name string) error {
 	if err != nil {
 		return err
 	}
+	if at, record, err = instance(list, at, record); err != nil {
+		return err
+	}
 	c.Image, err = complete(list, at, record)
 	return err
 }

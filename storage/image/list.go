@@ -127,6 +127,19 @@ func (im *Images) listID(name string) (string, error) {
 	return "", errdefs.Errorf(errdefs.ErrNotFound, "cannot find manifest list %s: make it with `moss manifest create %s`", name, name)
 }
 
+// findAny is find, but what a list's name means is the list.
+func (im *Images) findAny(name string) (*storage.Image, error) {
+	id, err := im.listID(name)
+	if err != nil {
+		return im.find(name)
+	}
+	list, err := im.library().Image(id)
+	if err != nil {
+		return nil, explain(err, "find manifest list", name)
+	}
+	return &storage.Image{ID: list.ID, Names: list.Names}, nil
+}
+
 // ListExists says whether there is a local list of this name.
 func (im *Images) ListExists(name string) (bool, error) {
 	_, err := im.listID(name)

@@ -28,6 +28,9 @@ type PushOptions struct {
 // Push copies a local image to destination: a registry's name, or TRANSPORT:…; "" is the registry that
 // the image's name says. It returns the digest of the manifest at the destination.
 func (im *Images) Push(ctx context.Context, name, destination string, o PushOptions) (digest.Digest, error) {
+	if list, err := im.ListExists(name); list || err != nil {
+		return im.PushList(ctx, name, destination, PushListOptions{PushOptions: o})
+	}
 	src, img, err := im.localReference(name)
 	if err != nil {
 		return "", err

@@ -44,7 +44,7 @@ type Removed struct {
 // Remove takes a name from an image, and removes the image with its last name or by its id. Kinds of
 // error: ErrNotFound, ErrConflict (a container uses it, several names).
 func (im *Images) Remove(ctx context.Context, name string, o RemoveOptions) (*Removed, error) {
-	img, err := im.find(name)
+	img, err := im.findAny(name)
 	if err != nil {
 		if id := im.damagedID(name, err); id != "" {
 			return im.delete(id, nil, nil)
@@ -151,7 +151,7 @@ func (im *Images) unpin(id string, inUse InUse) error {
 
 // Tag gives an image more names; they go over from whatever image has them.
 func (im *Images) Tag(name string, names []string) error {
-	img, err := im.find(name)
+	img, err := im.findAny(name)
 	if err != nil {
 		return err
 	}
@@ -164,7 +164,7 @@ func (im *Images) Tag(name string, names []string) error {
 
 // Untag takes these names from an image, or all of them if there are none.
 func (im *Images) Untag(name string, names []string) error {
-	img, err := im.find(name)
+	img, err := im.findAny(name)
 	if err != nil {
 		return err
 	}
@@ -253,7 +253,7 @@ func (im *Images) UnpinUnused(inUse InUse) error {
 }
 
 func prunable(img storage.Summary, o PruneOptions) (bool, error) {
-	if img.ReadOnly || len(img.Names) > 0 && !o.All {
+	if img.ReadOnly || img.Listed || len(img.Names) > 0 && !o.All {
 		return false, nil
 	}
 	if users, err := o.InUse.users(img.ID); err != nil || len(users) > 0 {
