@@ -11,7 +11,6 @@ import (
 	lib "go.podman.io/storage"
 	drivers "go.podman.io/storage/drivers"
 	"go.podman.io/storage/pkg/archive"
-	"go.podman.io/storage/pkg/chrootarchive"
 
 	"github.com/mosscontainers/moss/pkg/sys"
 )
@@ -79,16 +78,26 @@ func (s *Store) stage(plain io.Reader, fill func(c *content, tree string) error)
 	return g, nil
 }
 
-// unpack has a process that is confined to tree write the files, while c reads the same bytes.
+// unpack has a thread that is confined to tree write the files, while c reads the same bytes. The library's own way is a
+// process for each layer, whose start takes longer than a small layer.
 func unpack(c *content, tree string, options *archive.TarOptions) error {
-	in, out, err := sys.Pipe(true)
+	root, err := os.Open(tree)
 	if err != nil {
 		return err
 	}
-	sys.WidenPipe(in, scanBuffer)
+	defer root.Close()
+	out, in, err := sys.Pipe(true)
+	if err != nil {
+		return err
+	}
+	sys.WidenPipe(out, scanBuffer)
 	ended := make(chan error, 1)
-	go func() { ended <- errors.Join(chrootarchive.UntarUncompressed(out, tree, options), out.Close()) }()
-	scanErr := errors.Join(c.scan(in), in.Close())
+	go func() {
+		err := sys.InRoot(root, func() error { return archive.Unpack(in, "/", options) })
+		_, drainErr := io.Copy(io.Discard, in) // what an archive has after its end, and what nobody takes
+		ended <- errors.Join(err, drainErr, in.Close())
+	}()
+	scanErr := errors.Join(c.scan(out), out.Close())
 	if err = <-ended; scanErr != nil {
 		return scanErr // the other one saw only that the archive ended too early
 	}
