@@ -21,6 +21,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"exits":        exits,
 	"until":        until,
 	"registry":     startRegistry,
+	"cutting":      startCutting,
 	"freeport":     freePort,
 	"tty":          runOnTerminal,
 	"snapshot":     takeSnapshot,

@@ -29,6 +29,7 @@ func (s *Store) TempDir() (string, error) {
 		if err != nil {
 			return err
 		}
+		sys.SpreadChildren(dir) // layers are large, and have nothing to do with each other
 		s.temp, err = sys.LockFile(filepath.Join(dir, tempLock), false)
 		return err
 	})
