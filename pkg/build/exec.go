@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -109,6 +110,9 @@ func (e *execution) mountContent(ctx context.Context, m *pb.Mount) (_ string, er
 }
 
 func (e *execution) do(ctx context.Context) (_ snapshot, _ int, err error) {
+	if err := e.runnable(); err != nil {
+		return nil, 0, err
+	}
 	below, err := e.below()
 	if err != nil {
 		return nil, 0, err
@@ -207,27 +211,44 @@ func (e *execution) container() (*spec.Container, error) {
 	for _, h := range meta.ExtraHosts {
 		c.AddHosts = append(c.AddHosts, h.Host+":"+h.IP)
 	}
-	c.Rlimits = map[string]spec.Rlimit{}
+	c.Rlimits = maps.Clone(c.Rlimits)
+	if c.Rlimits == nil {
+		c.Rlimits = map[string]spec.Rlimit{}
+	}
 	for _, u := range meta.Ulimit {
 		c.Rlimits[u.Name] = spec.Rlimit{Soft: u.Soft, Hard: u.Hard}
 	}
 	c.Mounts.Mounts = slices.Clone(c.Mounts.Mounts)
+	return &c, e.entitle(&c)
+}
+
+// What a Dockerfile may only have when the build allows it.
+const (
+	AllowInsecure    = "security.insecure"
+	AllowHostNetwork = "network.host"
+)
+
+// entitle gives the step the network and the rights that it asks for, if it may have them.
+func (e *execution) entitle(c *spec.Container) error {
 	switch e.op.Network {
 	case pb.NetMode_NONE:
 		c.Network.Network = spec.NetworkNone
 	case pb.NetMode_HOST:
+		if c.Network.Network != spec.NetworkHost && !slices.Contains(e.opts.Allow, AllowHostNetwork) {
+			return errdefs.Errorf(errdefs.ErrDenied, "cannot run a command with --network=host: that must be allowed with --allow %s", AllowHostNetwork)
+		}
 		c.Network.Network = spec.NetworkHost
 	}
 	if e.op.Security == pb.SecurityMode_INSECURE {
-		if !slices.Contains(e.opts.Allow, "security.insecure") {
-			return nil, errdefs.Errorf(errdefs.ErrDenied, "cannot run a command with --security=insecure: that must be allowed with --allow security.insecure")
+		if !slices.Contains(e.opts.Allow, AllowInsecure) {
+			return errdefs.Errorf(errdefs.ErrDenied, "cannot run a command with --security=insecure: that must be allowed with --allow %s", AllowInsecure)
 		}
 		c.Privileged = true
 	}
 	if len(e.op.CdiDevices) > 0 {
-		return nil, errdefs.Errorf(errdefs.ErrUnavailable, "cannot give a command the device %s: names of the Container Device Interface are not known yet; use --device", e.op.CdiDevices[0].Name)
+		return errdefs.Errorf(errdefs.ErrUnavailable, "cannot give a command the device %s: names of the Container Device Interface are not known yet; use --device", e.op.CdiDevices[0].Name)
 	}
-	return &c, nil
+	return nil
 }
 
 func proxies(p *pb.ProxyEnv) []string {
@@ -244,6 +265,3 @@ func proxies(p *pb.ProxyEnv) []string {
 	}
 	return env
 }
-
-// runnable says whether commands of the operation's platform can be run here; only those need that.
-func (t *step) runnable() error { return nil }

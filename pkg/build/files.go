@@ -9,7 +9,6 @@ import (
 
 	"github.com/mosscontainers/moss/pkg/build/fileop"
 	"github.com/mosscontainers/moss/pkg/errdefs"
-	"github.com/mosscontainers/moss/storage/store"
 )
 
 // files is an operation on files: COPY, ADD, WORKDIR.
@@ -162,5 +161,3 @@ func (f *files) apply(ctx context.Context, a *pb.FileAction, dest string) error 
 	}
 	return fileop.Apply(ctx, a, o)
 }
-
-func upperOf(d *draft) store.Upper { return store.Upper{Dir: d.upper()} }

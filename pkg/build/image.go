@@ -1,27 +1,51 @@
 package build
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/storage/image"
+	"github.com/mosscontainers/moss/storage/store"
 )
 
-// ImageOptions are what an image is to be, beside what its Dockerfile says.
+// ImageOptions are what images are to be, beside what their Dockerfile says.
 type ImageOptions struct {
 	Names       []string // full
 	Annotations map[string]string
-	Docker      bool // Docker's format
+	Docker      bool     // Docker's format
+	Env         []string // NAME=VALUE
+	UnsetEnv    []string
+	UnsetLabels []string
+	OmitHistory bool
+	Squash      bool // one layer of those that the Dockerfile adds
+	SquashAll   bool
 }
 
-// Image makes an image of what was built, in the store.
-func (b *Builder) Image(built Built, o ImageOptions) (*image.Assembled, error) {
-	config, created, err := built.document()
+// Store makes images of what was built, in the store.
+func (b *Builder) Store(ctx context.Context, res *Result, o ImageOptions) (*image.Assembled, error) {
+	if len(res.Images) != 1 {
+		return nil, errdefs.Errorf(errdefs.ErrUnavailable, "cannot make a manifest list yet: build one platform at a time")
+	}
+	return b.Image(ctx, res.Images[0], o)
+}
+
+// Image makes an image of what was built for one platform, in the store.
+func (b *Builder) Image(ctx context.Context, built Built, o ImageOptions) (*image.Assembled, error) {
+	if o.Squash || o.SquashAll {
+		if err := b.squash(ctx, &built, o.SquashAll); err != nil {
+			return nil, err
+		}
+	}
+	config, created, err := built.document(o)
 	if err != nil {
 		return nil, err
 	}
@@ -29,82 +53,114 @@ func (b *Builder) Image(built Built, o ImageOptions) (*image.Assembled, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := image.Assembly{Config: config, Names: o.Names, Annotations: o.Annotations, Docker: o.Docker, Created: created, Layers: built.layers.ids()}
-	return images.Assemble(a)
+	return images.Assemble(image.Assembly{
+		Config: config, Names: o.Names, Annotations: o.Annotations, Docker: o.Docker, Created: created, Layers: built.layers.ids(),
+	})
 }
 
-// document completes the configuration of an image by its layers and by when they were made. What it does not know of it leaves as it is.
-func (b *Built) document() (config []byte, created time.Time, err error) {
-	var fields map[string]json.RawMessage
-	var doc v1.Image
-	if err := json.Unmarshal(b.Config, &fields); err != nil {
-		return nil, created, fmt.Errorf("cannot read the configuration of the image: %w", err)
+// fields are a JSON object: what is not known of it stays as it is.
+type fields map[string]json.RawMessage
+
+func (f fields) set(values map[string]any) (err error) {
+	for name, value := range values {
+		if f[name], err = json.Marshal(value); err != nil {
+			return err
+		}
 	}
-	if err := json.Unmarshal(b.Config, &doc); err != nil {
-		return nil, created, fmt.Errorf("cannot read the configuration of the image: %w", err)
+	return nil
+}
+
+// document completes the configuration of an image by its layers and by when they were made.
+func (b *Built) document(o ImageOptions) (config []byte, created time.Time, err error) {
+	var all, inner fields
+	var doc v1.Image
+	for _, into := range []any{&all, &doc} {
+		if err := json.Unmarshal(b.Config, into); err != nil {
+			return nil, created, fmt.Errorf("cannot read the configuration of the image: %w", err)
+		}
 	}
 	doc.RootFS = v1.RootFS{Type: "layers", DiffIDs: []digest.Digest{}}
 	for _, l := range b.layers {
 		doc.RootFS.DiffIDs = append(doc.RootFS.DiffIDs, l.DiffID)
 	}
 	created = b.date(&doc)
-	for name, value := range map[string]any{"rootfs": doc.RootFS, "history": doc.History, "created": created} {
-		if fields[name], err = json.Marshal(value); err != nil {
-			return nil, created, err
-		}
+	if o.OmitHistory {
+		doc.History = nil
 	}
-	config, err = json.Marshal(fields)
+	if err := all.set(map[string]any{"rootfs": doc.RootFS, "history": doc.History, "created": created}); err != nil {
+		return nil, created, err
+	}
+	if err := json.Unmarshal(all["config"], &inner); err != nil {
+		return nil, created, fmt.Errorf("cannot read the configuration of the image: %w", err)
+	}
+	if err := inner.set(o.change(&doc.Config)); err != nil {
+		return nil, created, err
+	}
+	if err := all.set(map[string]any{"config": inner}); err != nil {
+		return nil, created, err
+	}
+	config, err = json.Marshal(all)
 	return config, created, err
 }
 
-// date fills in when the steps were made, and returns when the last was. History has an entry for each layer, and some for no layer.
-func (b *Built) date(doc *v1.Image) time.Time {
-	b.match(doc)
-	var last time.Time
-	at := 0
-	for i := range doc.History {
-		h := &doc.History[i]
-		if !h.EmptyLayer {
-			if created := b.layers[at].Created; h.Created == nil && !created.IsZero() {
-				h.Created = &created
-			}
-			at++
+// change gives what the flags change of the configuration's inner part.
+func (o *ImageOptions) change(c *v1.ImageConfig) map[string]any {
+	changed := map[string]any{}
+	if len(o.Env) > 0 || len(o.UnsetEnv) > 0 {
+		unset := slices.Clone(o.UnsetEnv)
+		for _, kv := range o.Env {
+			name, _, _ := strings.Cut(kv, "=")
+			unset = append(unset, name)
 		}
-		if h.Created == nil {
-			created := last
-			h.Created = &created
+		env := slices.DeleteFunc(slices.Clone(c.Env), func(kv string) bool {
+			name, _, _ := strings.Cut(kv, "=")
+			return slices.Contains(unset, name)
+		})
+		changed["Env"] = append(env, o.Env...)
+	}
+	if len(o.UnsetLabels) > 0 {
+		for _, name := range o.UnsetLabels {
+			delete(c.Labels, name)
 		}
-		last = *h.Created
+		changed["Labels"] = c.Labels
 	}
-	if b.Epoch != nil {
-		last = b.clamp(doc)
-	}
-	return last
+	return changed
 }
 
-// match makes as many entries for layers as there are layers.
-func (b *Built) match(doc *v1.Image) {
-	n := 0
-	for i := range doc.History {
-		if doc.History[i].EmptyLayer {
-			continue
-		}
-		if n++; n > len(b.layers) {
-			doc.History[i].EmptyLayer = true
-		}
+// squash makes one layer of those that were added, or of all.
+func (b *Builder) squash(ctx context.Context, built *Built, all bool) error {
+	keep := 0
+	for keep < len(built.layers) && built.layers[keep].Created.IsZero() && !all {
+		keep++
 	}
-	doc.History = slices.Clip(doc.History)
-	for ; n < len(b.layers); n++ {
-		doc.History = append(doc.History, v1.History{CreatedBy: "moss build"})
+	if len(built.layers)-keep < 2 {
+		return nil
 	}
+	base, last := built.layers[:keep:keep], built.layers[len(built.layers)-1]
+	one, err := b.together(ctx, base, built.layers)
+	if err != nil {
+		return err
+	}
+	if last.Created.IsZero() {
+		last.Created = time.Now().UTC()
+	}
+	built.layers = base.on(layer{ID: one.ID, DiffID: one.DiffID, Created: last.Created})
+	return nil
 }
 
-// clamp has nothing be newer than the epoch.
-func (b *Built) clamp(doc *v1.Image) time.Time {
-	for i := range doc.History {
-		if doc.History[i].Created.After(*b.Epoch) {
-			doc.History[i].Created = b.Epoch
-		}
+// together makes one layer of all above base.
+func (b *Builder) together(ctx context.Context, base, all snapshot) (_ *store.Layer, err error) {
+	images, err := b.images()
+	if err != nil {
+		return nil, err
 	}
-	return *b.Epoch
+	if len(base) > 0 {
+		return images.Store().Squash(ctx, base.top(), all.top())
+	}
+	r, err := b.open(result{layers: all})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	return images.Store().CommitLayer(ctx, "", store.Upper{Dir: r.Root})
 }

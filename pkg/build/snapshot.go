@@ -1,6 +1,7 @@
 package build
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -169,11 +170,14 @@ func (s *solver) mount(d *draft) (string, error) {
 	return descriptorPath(d.root), nil
 }
 
-// discard removes a draft.
-func (d *draft) discard() error {
-	if d.root != nil {
-		d.root.Close()
-		d.root = nil
+func (d *draft) unmount() error {
+	if d.root == nil {
+		return nil
 	}
-	return os.RemoveAll(d.dir)
+	f := d.root
+	d.root = nil
+	return f.Close()
 }
+
+// discard removes a draft.
+func (d *draft) discard() error { return errors.Join(d.unmount(), os.RemoveAll(d.dir)) }

@@ -16,8 +16,8 @@ import (
 	"github.com/mosscontainers/moss/pkg/build/graph"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/host"
-	"github.com/mosscontainers/moss/pkg/sys"
 	"github.com/mosscontainers/moss/storage/image"
+	"github.com/mosscontainers/moss/storage/store"
 )
 
 // solver carries out the operations of graphs, each once.
@@ -111,11 +111,6 @@ type step struct {
 }
 
 func (t *step) run(ctx context.Context) ([]result, error) {
-	if t.v.Op.Platform != nil {
-		if err := t.runnable(); err != nil {
-			return nil, err
-		}
-	}
 	switch op := t.v.Op.Op.(type) {
 	case *pb.Op_Source:
 		return t.source(ctx, op.Source)
@@ -211,20 +206,21 @@ func (t *step) recall(key string) []result {
 	return []result{{layers: r.Layers}}
 }
 
-// commit makes a layer of a draft.
+// commit makes a layer of a draft, and uses the draft up.
 func (t *step) commit(ctx context.Context, d *draft) (snapshot, error) {
 	images, err := t.images()
 	if err != nil {
 		return nil, err
 	}
+	if err := d.unmount(); err != nil {
+		return nil, err
+	}
+	upper := store.Upper{Dir: d.upper(), Take: true}
 	created := time.Now().UTC()
 	if t.opts.Epoch != nil {
-		created = *t.opts.Epoch
-		if err := sys.ClampTimes(d.upper(), created); err != nil {
-			return nil, fmt.Errorf("cannot set the times of a layer: %w", err)
-		}
+		created, upper.Latest = *t.opts.Epoch, *t.opts.Epoch
 	}
-	l, err := images.Store().CommitLayer(ctx, d.below.top(), upperOf(d))
+	l, err := images.Store().CommitLayer(ctx, d.below.top(), upper)
 	if err != nil {
 		return nil, err
 	}

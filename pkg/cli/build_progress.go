@@ -18,32 +18,46 @@ import (
 
 // buildProgress shows how a build goes on.
 type buildProgress struct {
-	states chan *client.SolveStatus
-	done   chan error
+	app      *App
+	states   chan *client.SolveStatus
+	done     chan error
+	warnings []client.VertexWarning
 }
 
-func newBuildProgress(app *App, mode string) *buildProgress {
-	p := &buildProgress{states: make(chan *client.SolveStatus, 64), done: make(chan error, 1)}
+func newBuildProgress(app *App, mode string) (*buildProgress, error) {
+	p := &buildProgress{app: app, states: make(chan *client.SolveStatus, 64), done: make(chan error, 1)}
 	display, err := progressui.NewDisplay(app.Err, progressui.DisplayMode(mode))
+	if err != nil {
+		return nil, mosserrors.Errorf(mosserrors.ErrInvalid, "cannot use --progress %s: it is one of auto, plain, tty, rawjson, quiet", mode)
+	}
 	go func() {
-		if err != nil {
-			for range p.states { // nobody shows them
-			}
-			p.done <- mosserrors.Errorf(mosserrors.ErrInvalid, "cannot use --progress %s: it is one of auto, plain, tty, rawjson, quiet", mode)
-			return
-		}
-		_, err := display.UpdateFrom(context.Background(), p.states) // it ends with the build
+		var err error
+		p.warnings, err = display.UpdateFrom(context.Background(), p.states) // it ends with the build
 		p.done <- err
 	}()
-	return p
+	return p, nil
 }
 
 func (p *buildProgress) tell(s *client.SolveStatus) { p.states <- s }
 
-// end waits until all has been shown.
+// end waits until all has been shown, and tells what the Dockerfile was warned of.
 func (p *buildProgress) end() error {
 	close(p.states)
-	return <-p.done
+	err := <-p.done
+	if n := len(p.warnings); n > 0 {
+		p.app.eprintln(fmt.Sprintf("\n%d %s found by checks:", n, plural(n, "warning")))
+	}
+	for _, w := range p.warnings {
+		p.app.eprintln(" - " + string(w.Short))
+	}
+	return err
+}
+
+func plural(n int, word string) string {
+	if n == 1 {
+		return word
+	}
+	return word + "s"
 }
 
 // buildError shows the lines of the Dockerfile that an error is about, and gives the command that failed its say in the exit code.

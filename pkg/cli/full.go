@@ -15,7 +15,7 @@ import (
 // commands are all commands below moss.
 func commands(app *App, _ []string) []*cobra.Command {
 	all := slices.Concat(containerCommands(app), imageCommands(app), systemCommands(app))
-	return append(all, newBuildCommand(app), newHealCommand(app), newContainerCommand(app), newNetworkCommand(app), newVolumeCommand(app), newRuntimeCommand(app))
+	return append(all, newBuildCommand(app), newBuilderCommand(app), newBuildxCommand(app), newHealCommand(app), newContainerCommand(app), newNetworkCommand(app), newVolumeCommand(app), newRuntimeCommand(app))
 }
 
 // begin says that this process was a child in which containers/storage unpacks a layer, and is done.

@@ -31,7 +31,7 @@ func newImageCommand(app *App) *cobra.Command {
 	cmd := group("image", "Work with images", imageVerbs(app)...)
 	list, remove := newImagesCommand(app, "ls"), newRmiCommand(app, "rm")
 	list.Aliases, remove.Aliases = []string{"list"}, []string{"remove"}
-	cmd.AddCommand(list, remove, newImagePruneCommand(app), newImageInspectCommand(app),
+	cmd.AddCommand(list, remove, newBuildCommand(app), newImagePruneCommand(app), newImageInspectCommand(app),
 		existsCommand(app, "IMAGE", func(e *libpod.Engine, name string) error {
 			_, err := storage.Resolve(e.Config, name)
 			return err

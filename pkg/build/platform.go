@@ -1,0 +1,36 @@
+package build
+
+import (
+	"os"
+	"slices"
+
+	"github.com/containerd/platforms"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
+)
+
+// emulators are what the kernel's list of emulators calls those of QEMU, by the architectures that images name.
+var emulators = map[string]string{
+	"386": "i386", "amd64": "x86_64", "arm": "arm", "arm64": "aarch64", "loong64": "loongarch64", "mips64": "mips64", "mips64le": "mips64el",
+	"ppc64le": "ppc64le", "riscv64": "riscv64", "s390x": "s390x",
+}
+
+// native are other architectures whose programs a processor runs too.
+var native = map[string][]string{"amd64": {"386"}, "arm64": {"arm"}}
+
+// runnable says whether commands of the operation's platform can be run here.
+func (e *execution) runnable() error {
+	want, here := platformOf(e.v.Op.Platform), platforms.DefaultSpec()
+	if want.Architecture == here.Architecture || slices.Contains(native[here.Architecture], want.Architecture) {
+		return nil
+	}
+	if name := emulators[want.Architecture]; name != "" {
+		for _, entry := range []string{"qemu-" + name, name} {
+			if _, err := os.Stat("/proc/sys/fs/binfmt_misc/" + entry); err == nil {
+				return nil
+			}
+		}
+	}
+	return errdefs.Errorf(errdefs.ErrUnavailable,
+		"cannot run a command for %s on this machine: no emulator is registered with the kernel; install qemu-user-static and binfmt-support (Debian), or qemu-user-static (Fedora)", platforms.Format(want))
+}

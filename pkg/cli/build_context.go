@@ -1,0 +1,188 @@
+//go:build !moss_front
+
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/moby/buildkit/util/archiveutil"
+
+	"github.com/mosscontainers/moss/pkg/build"
+	"github.com/mosscontainers/moss/pkg/errdefs"
+)
+
+// stdinName is the standard input, as a context and as a Dockerfile.
+const stdinName = "-"
+
+// completeContext finds the context and the Dockerfile.
+func (o *buildOptions) completeContext(app *App, b *build.Builder) error {
+	if o.context == stdinName && o.file == stdinName {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot read both the context and the Dockerfile from the standard input: name a directory or a file")
+	}
+	if isRemote(o.context) {
+		o.FrontEnd["context"] = o.context
+	}
+	var err error
+	dir := ""
+	switch {
+	case o.context == stdinName:
+		dir, err = o.stdinContext(app, b)
+	case !isRemote(o.context):
+		dir, err = contextDir(o.context)
+	}
+	if err != nil {
+		return err
+	}
+	if dir != "" {
+		o.Locals["context"] = dir
+	}
+	return o.dockerfile(app, b, dir)
+}
+
+// isRemote tells an URL from a directory.
+func isRemote(context string) bool {
+	for _, prefix := range []string{"http://", "https://", "git://", "ssh://", "git@", "github.com/"} {
+		if strings.HasPrefix(context, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+func contextDir(path string) (string, error) {
+	dir, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return "", errdefs.Errorf(errdefs.ErrNotFound, "cannot use the build context %s: %w", path, err)
+	}
+	if !info.IsDir() {
+		return "", errdefs.Errorf(errdefs.ErrInvalid, "cannot use the build context %s: it is not a directory", path)
+	}
+	return dir, nil
+}
+
+// dockerfile finds the Dockerfile, in the context unless it is named.
+func (o *buildOptions) dockerfile(app *App, b *build.Builder, dir string) error {
+	if o.Locals["dockerfile"] != "" { // it was the standard input
+		return nil
+	}
+	if o.file == stdinName {
+		return o.takeDockerfile(b, dir, app.In)
+	}
+	if isRemote(o.context) {
+		if o.file != "" {
+			o.FrontEnd["filename"] = o.file
+		}
+		return nil
+	}
+	file, err := o.findDockerfile(dir)
+	if err != nil {
+		return err
+	}
+	if o.ignores(dir, file) != "" {
+		f, err := os.Open(file)
+		if err != nil {
+			return err
+		}
+		return errors.Join(o.takeDockerfile(b, dir, f), f.Close())
+	}
+	o.Locals["dockerfile"], o.FrontEnd["filename"] = filepath.Dir(file), filepath.Base(file)
+	return nil
+}
+
+// findDockerfile is the file that was named, here or in the context, or one of those that need no naming.
+func (o *buildOptions) findDockerfile(dir string) (string, error) {
+	candidates := []string{filepath.Join(dir, "Containerfile"), filepath.Join(dir, "Dockerfile"), filepath.Join(dir, "dockerfile")}
+	if o.file != "" {
+		here, err := filepath.Abs(o.file)
+		if err != nil {
+			return "", err
+		}
+		candidates = []string{here, filepath.Join(dir, o.file)}
+	}
+	for _, file := range candidates {
+		if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() {
+			return file, nil
+		}
+	}
+	if o.file != "" {
+		return "", errdefs.Errorf(errdefs.ErrNotFound, "cannot find the Dockerfile %s: it is neither here nor in the build context", o.file)
+	}
+	return "", errdefs.Errorf(errdefs.ErrNotFound, "cannot find a Containerfile or a Dockerfile in %s: name one with --file", dir)
+}
+
+// ignores is a file with patterns of what is not in the context, unless it is one that the front end finds itself.
+func (o *buildOptions) ignores(dir, dockerfile string) string {
+	if o.ignoreFile != "" {
+		return o.ignoreFile
+	}
+	for _, file := range []string{dockerfile + ".containerignore", filepath.Join(dir, ".containerignore")} {
+		if _, err := os.Stat(file); err == nil && dockerfile+".containerignore" != ".containerignore" {
+			return file
+		}
+	}
+	return ""
+}
+
+// takeDockerfile has the front end read a Dockerfile from a directory of this build.
+func (o *buildOptions) takeDockerfile(b *build.Builder, dir string, from io.Reader) error {
+	own, err := b.TempDir()
+	if err != nil {
+		return err
+	}
+	if err := write(filepath.Join(own, "Dockerfile"), from); err != nil {
+		return fmt.Errorf("cannot read the Dockerfile: %w", err)
+	}
+	name := o.file
+	if name == "" || name == stdinName {
+		name = filepath.Join(dir, "Dockerfile")
+	}
+	if list := o.ignores(dir, name); list != "" {
+		f, err := os.Open(list)
+		if err != nil {
+			return errdefs.Errorf(errdefs.ErrNotFound, "cannot read what to ignore: %w", err)
+		}
+		if err := errors.Join(write(filepath.Join(own, "Dockerfile.dockerignore"), f), f.Close()); err != nil {
+			return err
+		}
+	}
+	o.Locals["dockerfile"], o.FrontEnd["filename"] = own, "Dockerfile"
+	o.FrontEnd["dockerfilekey"] = "dockerfile"
+	return nil
+}
+
+func write(path string, from io.Reader) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, from)
+	return errors.Join(err, f.Close())
+}
+
+// stdinContext reads a context, which is an archive, or a Dockerfile that needs none.
+func (o *buildOptions) stdinContext(app *App, b *build.Builder) (string, error) {
+	in := bufio.NewReaderSize(app.In, 4096)
+	head, err := in.Peek(1024)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", fmt.Errorf("cannot read the build context: %w", err)
+	}
+	dir, err := b.TempDir()
+	if err != nil {
+		return "", err
+	}
+	if archiveutil.IsArchive(head) {
+		return dir, b.Unpack(context.Background(), in, dir)
+	}
+	return dir, o.takeDockerfile(b, dir, in)
+}

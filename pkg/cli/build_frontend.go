@@ -1,0 +1,181 @@
+//go:build !moss_front
+
+package cli
+
+import (
+	"bufio"
+	"os"
+	"strings"
+
+	"github.com/distribution/reference"
+
+	"github.com/mosscontainers/moss/pkg/build"
+	"github.com/mosscontainers/moss/pkg/errdefs"
+)
+
+// requests are what the front end is asked by --call, by the names that it has for them.
+var requests = map[string]string{
+	"check": "frontend.lint", "lint": "frontend.lint", "outline": "frontend.outline", "targets": "frontend.targets",
+}
+
+// frontEnd makes options of the front end of the flags: see the reference of frontend/dockerui of BuildKit.
+func (o *buildOptions) frontEnd() error {
+	o.FrontEnd, o.Locals = map[string]string{}, map[string]string{}
+	if err := o.buildArgs(); err != nil {
+		return err
+	}
+	for _, l := range o.labels {
+		key, value, _ := strings.Cut(l, "=")
+		o.FrontEnd["label:"+key] = value
+	}
+	if o.target != "" {
+		o.FrontEnd["target"] = o.target
+	}
+	if len(o.platforms) > 0 {
+		o.FrontEnd["platform"] = strings.Join(o.platforms, ",")
+	}
+	if o.noCache {
+		o.FrontEnd["no-cache"] = ""
+	} else if len(o.noCacheOf) > 0 {
+		o.FrontEnd["no-cache"] = strings.Join(o.noCacheOf, ",")
+	}
+	if o.check {
+		o.call = "check"
+	}
+	if o.call != "build" {
+		name, format, _ := strings.Cut(o.call, ",")
+		o.call = name
+		o.callJSON = format == "format=json"
+		if o.FrontEnd["requestid"] = requests[name]; requests[name] == "" {
+			return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --call %s: it is build, check, outline or targets", o.call)
+		}
+	}
+	return o.namedContexts()
+}
+
+// buildArgs are values of ARGs. Those for proxies are the caller's unless they are given.
+func (o *buildOptions) buildArgs() error {
+	for _, name := range []string{"http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"} {
+		for _, name := range []string{name, strings.ToUpper(name)} {
+			if value := os.Getenv(name); value != "" {
+				o.FrontEnd["build-arg:"+name] = value
+			}
+		}
+	}
+	var all []string
+	for _, file := range o.argFiles {
+		args, err := readArgFile(file)
+		if err != nil {
+			return err
+		}
+		all = append(all, args...)
+	}
+	for _, arg := range append(all, o.args...) {
+		name, value, given := strings.Cut(arg, "=")
+		if name == "" {
+			return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --build-arg %q: write NAME=VALUE", arg)
+		}
+		if !given {
+			if value, given = os.LookupEnv(name); !given {
+				continue
+			}
+		}
+		o.FrontEnd["build-arg:"+name] = value
+	}
+	return nil
+}
+
+// readArgFile reads lines NAME=VALUE; empty ones and those that begin with # are left out.
+func readArgFile(path string) ([]string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot use --build-arg-file: %w", err)
+	}
+	defer f.Close()
+	var args []string
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		if line := strings.TrimSpace(lines.Text()); line != "" && !strings.HasPrefix(line, "#") {
+			args = append(args, line)
+		}
+	}
+	return args, lines.Err()
+}
+
+// namedContexts are those of --build-context.
+func (o *buildOptions) namedContexts() error {
+	for _, c := range o.contexts {
+		name, source, ok := strings.Cut(c, "=")
+		named, err := reference.ParseNormalizedNamed(name)
+		if !ok || source == "" || err != nil {
+			return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --build-context %q: write NAME=DIRECTORY, NAME=docker-image://IMAGE or NAME=URL", c)
+		}
+		name = strings.TrimSuffix(reference.FamiliarString(named), ":latest")
+		o.FrontEnd["context:"+name] = source
+		if strings.Contains(source, "://") || strings.HasPrefix(source, "git@") || strings.HasPrefix(source, "target:") {
+			continue
+		}
+		dir, err := contextDir(source)
+		if err != nil {
+			return err
+		}
+		o.FrontEnd["context:"+name] = "local:" + name
+		o.Locals[name] = dir
+	}
+	return nil
+}
+
+// secretsAndAgents reads --secret and --ssh.
+func (o *buildOptions) secretsAndAgents() error {
+	o.Secrets, o.Agents = map[string]build.Secret{}, map[string]build.Agent{}
+	for _, text := range o.secrets {
+		id, secret, err := parseSecret(text)
+		if err != nil {
+			return err
+		}
+		o.Secrets[id] = secret
+	}
+	for _, text := range o.agents {
+		id, keys, _ := strings.Cut(text, "=")
+		agent, err := build.OpenAgent(strings.FieldsFunc(keys, func(r rune) bool { return r == ',' }))
+		if err != nil {
+			return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --ssh %s: %w", text, err)
+		}
+		o.Agents[id] = agent
+	}
+	return nil
+}
+
+// parseSecret reads id=NAME[,src=FILE|,env=VARIABLE]; without either it is the variable or the file of that name.
+func parseSecret(text string) (id string, s build.Secret, err error) {
+	kind := ""
+	for field := range strings.SplitSeq(text, ",") {
+		key, value, _ := strings.Cut(field, "=")
+		switch strings.ToLower(key) {
+		case "id":
+			id = value
+		case "type":
+			kind = value
+		case "src", "source":
+			s.File = value
+		case "env":
+			s.Env = value
+		default:
+			return "", s, errdefs.Errorf(errdefs.ErrInvalid, "cannot use --secret %q: there is no key %q; there are id, src, env and type", text, key)
+		}
+	}
+	if id == "" || kind != "" && kind != "file" && kind != "env" {
+		return "", s, errdefs.Errorf(errdefs.ErrInvalid, "cannot use --secret %q: write id=NAME,src=FILE or id=NAME,env=VARIABLE", text)
+	}
+	if kind == "env" && s.Env == "" {
+		s.Env, s.File = s.File, ""
+	}
+	if s.File == "" && s.Env == "" {
+		if _, set := os.LookupEnv(id); set && kind != "file" {
+			s.Env = id
+		} else {
+			s.File = id
+		}
+	}
+	return id, s, nil
+}
