@@ -1,0 +1,283 @@
+package source
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/moby/buildkit/util/gitutil"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
+)
+
+// git is the host's program for one repository. It reads no configuration of the host's, runs no hooks and asks nobody.
+type git struct {
+	of         *repository
+	cli        *gitutil.GitCLI
+	knownHosts string // a file of ours, "" for none
+}
+
+// safely keeps what comes with a repository from being run, and file systems out of submodules.
+var safely = []string{
+	"-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "init.templateDir=", "-c", "init.defaultBranch=master",
+	"-c", "protocol.ext.allow=never", "-c", "advice.detachedHead=false", "-c", "gc.auto=0", "-c", "maintenance.auto=false",
+}
+
+func (s *Store) git(r *repository) (*git, error) {
+	program, err := exec.LookPath("git")
+	if err != nil {
+		return nil, errdefs.Errorf(errdefs.ErrUnavailable, "cannot get the repository %s: there is no git on this machine; install it (on Debian: apt install git)", r)
+	}
+	authorization, err := s.gitAuthorization(r)
+	if err != nil {
+		return nil, err
+	}
+	g := &git{of: r}
+	options := []gitutil.Option{
+		gitutil.WithGitBinary(program), gitutil.WithExec(run), gitutil.WithArgs(safely...), gitutil.WithArgs(authorization...),
+	}
+	if r.agent != "" {
+		ssh, err := s.ssh(r, g)
+		if err != nil {
+			return nil, err
+		}
+		options = append(options, ssh...)
+	}
+	g.cli = gitutil.NewGitCLI(options...)
+	return g, nil
+}
+
+// ssh are the options for a repository that is got by SSH: with the agent of the build, from hosts that are known.
+func (s *Store) ssh(r *repository, g *git) ([]gitutil.Option, error) {
+	hosts := os.ExpandEnv("$HOME/.ssh/known_hosts")
+	if r.knownHosts != "" {
+		f, err := os.CreateTemp(s.Dir, "known_hosts-")
+		if err != nil {
+			return nil, err
+		}
+		g.knownHosts, hosts = f.Name(), f.Name()
+		_, err = f.WriteString(r.knownHosts)
+		if err := errors.Join(err, f.Close()); err != nil {
+			return nil, errors.Join(err, g.close())
+		}
+	}
+	options := []gitutil.Option{gitutil.WithSSHKnownHosts(hosts)}
+	if s.Agent == nil {
+		return options, nil
+	}
+	socket, err := s.Agent(r.agent)
+	if errors.Is(err, errdefs.ErrNotFound) { // the host may take the user's key file
+		return options, nil
+	}
+	return append(options, gitutil.WithSSHAuthSock(socket)), err
+}
+
+func (g *git) close() error {
+	if g.knownHosts == "" {
+		return nil
+	}
+	return os.Remove(g.knownHosts)
+}
+
+// run runs git in a process group of its own, so that its helpers end with it.
+func run(ctx context.Context, cmd *exec.Cmd) error {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }) // it may have ended
+	defer stop()
+	return cmd.Wait()
+}
+
+// git runs one command and says what it was for when it fails.
+func (g *git) git(ctx context.Context, cli *gitutil.GitCLI, args ...string) ([]byte, error) {
+	out, err := cli.Run(ctx, args...)
+	if err == nil {
+		return out, nil
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	return nil, errdefs.Errorf(errdefs.ErrUnavailable, "cannot get the repository %s: git %s: %s", g.of, args[0], g.said(err))
+}
+
+// said is what git said, on one line and without passwords.
+func (g *git) said(err error) string {
+	text, _, _ := strings.Cut(strings.TrimPrefix(err.Error(), "git stderr:\n"), "\n: exit status")
+	text = strings.ReplaceAll(strings.TrimSpace(text), g.of.remote, g.of.String())
+	return strings.Join(strings.Split(text, "\n"), "; ")
+}
+
+// resolve asks the server what the ref is, where that does not say it itself.
+func (g *git) resolve(ctx context.Context) (commit, error) {
+	r := g.of
+	if gitutil.IsCommitSHA(r.ref) {
+		return commit{name: r.ref}, r.compare(r.ref)
+	}
+	if r.fetchByCommit {
+		return commit{name: r.checksum}, nil
+	}
+	ref := r.ref
+	if ref == "" {
+		ref = "HEAD"
+	}
+	out, err := g.git(ctx, g.cli, "ls-remote", "--symref", "--", r.remote, ref, ref+"^{}")
+	if err != nil {
+		return commit{}, err
+	}
+	c, err := r.choose(parseRefs(out))
+	if err != nil {
+		return commit{}, err
+	}
+	return c, r.compare(c.name)
+}
+
+// refs are commits by their refs' full names; of a tag that is an object it is the commit.
+func parseRefs(out []byte) map[string]string {
+	refs := map[string]string{}
+	for line := range bytes.Lines(out) {
+		value, name, ok := strings.Cut(strings.TrimSpace(string(line)), "\t")
+		if target, symbolic := strings.CutPrefix(value, "ref: "); symbolic && ok {
+			refs["default"] = target
+		} else if ok && gitutil.IsCommitSHA(value) {
+			refs[name] = value
+		}
+	}
+	return refs
+}
+
+// choose finds the ref among those of the server; branches come before tags, as for git checkout.
+func (r *repository) choose(refs map[string]string) (commit, error) {
+	candidates := []string{refs["default"], "HEAD"}
+	if r.ref != "" {
+		short := strings.TrimPrefix(r.ref, "refs/")
+		candidates = []string{"refs/" + short, "refs/heads/" + strings.TrimPrefix(short, "heads/"), "refs/tags/" + strings.TrimPrefix(short, "tags/")}
+	}
+	for _, name := range candidates {
+		if of, ok := refs[name+"^{}"]; ok { // a tag with a message
+			return commit{name: of, ref: name}, nil
+		}
+		if of, ok := refs[name]; ok {
+			return commit{name: of, ref: name}, nil
+		}
+	}
+	if refs["HEAD"] != "" && r.ref == "" {
+		return commit{name: refs["HEAD"], ref: refs["default"]}, nil
+	}
+	return commit{}, errdefs.Errorf(errdefs.ErrNotFound, "cannot get the repository %s: it has no ref %q", r, r.ref)
+}
+
+func (r *repository) compare(name string) error {
+	if !strings.HasPrefix(name, r.checksum) {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot get the repository %s: the commit is %s, not %s", r, name, r.checksum)
+	}
+	return nil
+}
+
+// fetch sees to it that the bare repository in dir has a commit.
+func (g *git) fetch(ctx context.Context, dir string, c commit) error {
+	bare := g.cli.New(gitutil.WithGitDir(dir), gitutil.WithDir(dir))
+	if _, err := os.Stat(filepath.Join(dir, "HEAD")); err != nil {
+		format := "--object-format=sha1"
+		if len(c.name) == 64 {
+			format = "--object-format=sha256"
+		}
+		if _, err := g.git(ctx, bare, "init", "--bare", format); err != nil {
+			return err
+		}
+		if _, err := g.git(ctx, bare, "config", "uploadpack.allowAnySHA1InWant", "true"); err != nil {
+			return err
+		}
+	}
+	has := func() bool {
+		_, err := bare.Run(ctx, "cat-file", "-e", c.name+"^{commit}")
+		return err == nil
+	}
+	if has() {
+		return nil
+	}
+	want := c.ref
+	if want == "" {
+		want = c.name
+	}
+	_, err := g.git(ctx, bare, "fetch", "--no-tags", "--depth=1", "--force", "--", g.of.remote, want)
+	if err == nil && has() {
+		return nil
+	}
+	// Some servers give only what a ref leads to: then it must be among all of it.
+	if _, all := g.git(ctx, bare, "fetch", "--no-tags", "--force", "--", g.of.remote, "+refs/heads/*:refs/all/heads/*", "+refs/tags/*:refs/all/tags/*"); all != nil {
+		return all
+	}
+	if !has() {
+		return errdefs.Errorf(errdefs.ErrNotFound, "cannot get the repository %s: it has no commit %s", g.of, c.name)
+	}
+	return nil
+}
+
+// checkOut makes a repository in root of what is in the bare one.
+func (g *git) checkOut(ctx context.Context, bare, root string, c commit) error {
+	if err := os.Mkdir(root, 0o755); err != nil {
+		return err
+	}
+	cli := g.cli.New(gitutil.WithDir(root))
+	format := "--object-format=sha1"
+	if len(c.name) == 64 {
+		format = "--object-format=sha256"
+	}
+	steps := [][]string{
+		{"init", format},
+		{"remote", "add", "origin", g.of.withoutPassword()},
+		{"fetch", "--no-tags", "--depth=1", "--", "file://" + bare, c.name},
+		{"checkout", "--force", "--detach", c.name},
+	}
+	if name, ok := strings.CutPrefix(c.ref, "refs/heads/"); ok {
+		steps[3] = []string{"checkout", "--force", "-B", name, c.name}
+	} else if c.ref != "" && strings.HasPrefix(c.ref, "refs/tags/") {
+		steps = append(steps, []string{"update-ref", c.ref, c.name})
+	}
+	if !g.of.noSubmodules {
+		steps = append(steps, []string{"submodule", "update", "--init", "--recursive", "--depth=1"})
+	}
+	for _, args := range steps {
+		if _, err := g.git(ctx, cli, args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *repository) withoutPassword() string {
+	// What is before the @ of an HTTP URL is a credential; of an SSH one it is who is to be asked.
+	for _, scheme := range []string{"http://", "https://"} {
+		if rest, ok := strings.CutPrefix(r.remote, scheme); ok {
+			host, path, _ := strings.Cut(rest, "/")
+			return scheme + host[strings.LastIndexByte(host, '@')+1:] + "/" + path
+		}
+	}
+	return r.remote
+}
+
+// time is the one that all files are to have; zero leaves them as they are.
+func (g *git) time(ctx context.Context, root string) (t time.Time, err error) {
+	if !g.of.commitTime {
+		return t, nil
+	}
+	out, err := g.git(ctx, g.cli.New(gitutil.WithDir(root)), "show", "--no-patch", "--format=%ct", "HEAD")
+	if err != nil {
+		return t, err
+	}
+	seconds, err := strconv.ParseInt(strings.TrimSpace(string(out)), 10, 64)
+	if err != nil {
+		return t, fmt.Errorf("cannot read the time of the commit: %w", err)
+	}
+	return time.Unix(seconds, 0), nil
+}
