@@ -92,7 +92,7 @@ func New(engine *libpod.Engine, o *Options) (*Builder, error) {
 
 // Close lets go of the store.
 func (b *Builder) Close() error {
-	var errs []error
+	errs := []error{b.remotes.close()}
 	for _, k := range b.knowns {
 		errs = append(errs, k.Save())
 	}

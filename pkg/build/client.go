@@ -22,6 +22,7 @@ import (
 	fstypes "github.com/tonistiigi/fsutil/types"
 
 	"github.com/mosscontainers/moss/pkg/build/graph"
+	"github.com/mosscontainers/moss/pkg/build/source"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
@@ -132,6 +133,9 @@ func (f *frontEnd) resolve(ctx context.Context, ref string, p v1.Platform, name 
 
 // ResolveSourceMetadata tells of a source without bringing it in.
 func (f *frontEnd) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, o sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
+	if source.Knows(op.Identifier) {
+		return f.describeRemote(ctx, op)
+	}
 	ref, ok := strings.CutPrefix(op.Identifier, "docker-image://")
 	if !ok {
 		return &sourceresolver.MetaResponse{Op: op}, nil

@@ -22,14 +22,15 @@ import (
 
 // solver carries out the operations of graphs, each once.
 type solver struct {
-	engine *libpod.Engine
-	opts   *Options
-	facts  host.Facts
-	cache  *cache
-	slots  chan struct{} // one for each operation that works
-	events *events
-	images func() (*image.Images, error) // opens the store, the first time
-	bases  bases
+	engine  *libpod.Engine
+	opts    *Options
+	facts   host.Facts
+	cache   *cache
+	slots   chan struct{} // one for each operation that works
+	events  *events
+	images  func() (*image.Images, error) // opens the store, the first time
+	bases   bases
+	remotes remotes
 
 	mu     sync.Mutex
 	tasks  map[digest.Digest]*task

@@ -8,12 +8,21 @@ import (
 
 	"github.com/moby/buildkit/solver/pb"
 
+	"github.com/mosscontainers/moss/pkg/build/source"
 	"github.com/mosscontainers/moss/pkg/build/tree"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 )
 
 // source is an operation that brings something in from outside.
 func (t *step) source(ctx context.Context, op *pb.SourceOp) ([]result, error) {
+	if source.Knows(op.Identifier) {
+		got, err := t.remote(ctx, op)
+		if err != nil {
+			return nil, err
+		}
+		t.cached = got.Cached
+		return []result{{tree: got.Tree}}, nil
+	}
 	scheme, name, _ := strings.Cut(op.Identifier, "://")
 	switch scheme {
 	case "local":

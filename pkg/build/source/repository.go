@@ -130,8 +130,12 @@ func (s *Store) got(ctx context.Context, g *git, r *repository) (*Result, error)
 	if err != nil {
 		return nil, errors.Join(err, lock.Unlock())
 	}
+	object, err := os.ReadFile(filepath.Join(dir, "commit"))
+	if err != nil {
+		return nil, errors.Join(err, lock.Unlock())
+	}
 	t := &tree.Tree{Root: root, RootOwned: true}
-	return &Result{Tree: t, Pin: c.name, Key: keyOf(key, r.subdir), Cached: cached, lock: lock}, nil
+	return &Result{Tree: t, Pin: c.name, Key: keyOf(key, r.subdir), Commit: object, Cached: cached, lock: lock}, nil
 }
 
 // key is all that makes a difference to what is checked out. Of the repository's name none of it does, unless that is kept.
@@ -172,6 +176,13 @@ func (s *Store) checkOut(ctx context.Context, g *git, c commit, key string) (dir
 	}
 	root := filepath.Join(d.dir, "root")
 	if err := g.checkOut(ctx, fetched.File().Name(), root, c); err != nil {
+		return "", nil, d.discard(err)
+	}
+	object, err := g.git(ctx, g.cli.New(gitutil.WithDir(root)), "cat-file", "commit", c.name)
+	if err != nil {
+		return "", nil, d.discard(err)
+	}
+	if err := os.WriteFile(filepath.Join(d.dir, "commit"), object, 0o600); err != nil {
 		return "", nil, d.discard(err)
 	}
 	t, err := g.time(ctx, root)

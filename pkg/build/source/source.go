@@ -33,6 +33,7 @@ type Result struct {
 	Key      string    // what a cache goes by: like Pin, with all options that make a difference
 	Name     string    // of the file in Tree, for a file
 	Modified time.Time // what the server says; zero where it says nothing
+	Commit   []byte    // git's object of it, for a repository
 	Cached   bool      // that it was there already
 	lock     *sys.Lock
 }
