@@ -23,6 +23,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"registry":     startRegistry,
 	"cutting":      startCutting,
 	"freeport":     freePort,
+	"web":          startWeb,
 	"tty":          runOnTerminal,
 	"snapshot":     takeSnapshot,
 	"unchanged":    compareSnapshot,

@@ -8,22 +8,12 @@ import (
 	"sync"
 
 	"github.com/moby/buildkit/client/llb/sourceresolver"
-	"github.com/moby/buildkit/frontend/dockerui"
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/mosscontainers/moss/pkg/build/source"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 )
-
-// IsRemote says whether a build context is a URL of a git repository, an archive or a Dockerfile.
-func IsRemote(name string) bool {
-	if _, git, _ := dockerui.DetectGitContext(name, nil); git {
-		return true
-	}
-	_, _, ok := dockerui.DetectHTTPContext(name)
-	return ok
-}
 
 // remotes are the files and repositories that a build has got from elsewhere. They stay until it ends.
 type remotes struct {
