@@ -102,3 +102,18 @@ func WidenPipe(pipe *os.File, size int) {
 	// What a user's pipes may hold is bounded; a narrow one works too.
 	_ = raw.Control(func(fd uintptr) { _, _ = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, size) })
 }
+
+// Opaque says whether an open directory of an overlay's layer hides what the layers below have there.
+func Opaque(dir *os.File) (bool, error) {
+	for _, name := range []string{"trusted.overlay.opaque", "user.overlay.opaque"} {
+		value := make([]byte, 8)
+		n, err := unix.Fgetxattr(int(dir.Fd()), name, value)
+		switch {
+		case err == nil && string(value[:n]) == "y":
+			return true, nil
+		case err != nil && !errors.Is(err, unix.ENODATA) && !errors.Is(err, unix.ENOTSUP) && !errors.Is(err, unix.ERANGE):
+			return false, &os.PathError{Op: "fgetxattr", Path: dir.Name(), Err: err}
+		}
+	}
+	return false, nil
+}
