@@ -23,7 +23,7 @@ func imageCommands(app *App) []*cobra.Command {
 func imageVerbs(app *App) []*cobra.Command {
 	return []*cobra.Command{
 		newPullCommand(app), newPushCommand(app), newLoadCommand(app), newSaveCommand(app), newImportCommand(app),
-		newTagCommand(app), newUntagCommand(app), newHistoryCommand(app),
+		newTagCommand(app), newUntagCommand(app), newHistoryCommand(app), newSearchCommand(app),
 	}
 }
 

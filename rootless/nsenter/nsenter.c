@@ -28,15 +28,18 @@ struct moss_entry moss_entry = {.lock_fd = -1};
 
 /* Commands that only read: they never enter the namespace. Second words where the first is a group. */
 static const char *const readers[] = {
-	"attach", "completion", "__complete", "__completeNoDesc", "diff", "events", "help", "history", "images", "info",
+	"attach", "completion", "__complete", "__completeNoDesc", "events", "help", "history", "images", "info",
 	"inspect", "login", "logout", "logs", "port", "ps", "search", "version", "wait", NULL,
 };
 static const char *const group_readers[] = {
 	"container attach", "container exists", "container inspect", "container list", "container logs", "container ls",
 	"container port", "container ps", "container wait", "image exists", "image history", "image inspect",
-	"image list", "image ls", "network exists", "network inspect", "network list", "network ls", "system info", "volume exists",
+	"image list", "image ls", "image search", "image tree", "network exists", "network inspect", "network list", "network ls", "system info", "volume exists",
 	"volume inspect", "volume list", "volume ls", NULL,
 };
+/* Commands whose mounts are for whoever called them, in the mount namespace of `moss unshare`. */
+static const char *const no_mounters[] = {NULL};
+static const char *const group_mounters[] = {"image mount", "image umount", "image unmount", NULL};
 static const char *const groups[] = {"container", "image", "network", "system", "volume", NULL};
 
 /* The commands that the front program has itself. */
@@ -76,19 +79,18 @@ int moss_is_quick(const char *command)
 	return listed(quick, command);
 }
 
-/* Whether the command line names a command that needs the user namespace. */
-int moss_wants(int argc, char **argv)
+/*
+ * The command that a command line names: one word, or two where the first is a group. false where it asks for help, or for
+ * nothing.
+ */
+static bool command_words(int argc, char **argv, const char *words[2])
 {
-	const char *words[2] = {NULL, NULL};
-	char pair[64];
 	int n = 0;
 
-	if (argc > 0 && is_runtime(argv[0]))
-		return argc > 1 && argv[1][0] != 0 && !(argv[1][0] == '-' && argc == 2);
 	for (int i = 1; i < argc && n < 2; i++) {
 		if (argv[i][0] == '-') {
 			if (strcmp(argv[i], "--help") == 0 || (n == 0 && strcmp(argv[i], "-h") == 0))
-				return 0;
+				return false;
 			if (n == 0 && listed(valued, argv[i]))
 				i++;
 			continue;
@@ -97,14 +99,34 @@ int moss_wants(int argc, char **argv)
 		if (n == 1 && !listed(groups, words[0]))
 			break;
 	}
-	if (words[0] == NULL)
-		return 0; /* help, --version */
+	return n > 0; /* else help, --version */
+}
+
+/* Whether the command line names a command of the list: of the second word's where the first is a group. */
+static bool names_command(int argc, char **argv, const char *const *singles, const char *const *pairs, bool *named)
+{
+	const char *words[2] = {NULL, NULL};
+	char pair[64];
+
+	*named = command_words(argc, argv, words);
+	if (!*named)
+		return false;
 	if (!listed(groups, words[0]))
-		return !listed(readers, words[0]);
+		return listed(singles, words[0]);
 	if (words[1] == NULL)
-		return 0;
+		return *named = false;
 	snprintf(pair, sizeof pair, "%s %s", words[0], words[1]);
-	return !listed(group_readers, pair);
+	return listed(pairs, pair);
+}
+
+/* Whether the command line names a command that needs the user namespace. */
+int moss_wants(int argc, char **argv)
+{
+	bool named;
+
+	if (argc > 0 && is_runtime(argv[0]))
+		return argc > 1 && argv[1][0] != 0 && !(argv[1][0] == '-' && argc == 2);
+	return !names_command(argc, argv, readers, group_readers, &named) && named;
 }
 
 /* The user's directory for things that live until the next boot: pkg/config has the same rule. */
@@ -447,6 +469,7 @@ __attribute__((constructor)) static void moss_enter(void)
 	char *argv[64];
 	int argc;
 	const char *entry;
+	bool named;
 
 	open_streams();
 	moss_entry.uid = geteuid();
@@ -459,10 +482,12 @@ __attribute__((constructor)) static void moss_enter(void)
 		moss_entry.no_full = moss_become_full();
 #endif
 	entry = getenv("_MOSS_ENTRY");
+	argc = command_line(argv, sizeof argv / sizeof *argv);
 	if (entry && sscanf(entry, "%u %u %d %d", &moss_entry.uid, &moss_entry.gid, &moss_entry.holder, &moss_entry.lock_fd) == 4) {
 		moss_entry.joined = 1;
 		fcntl(moss_entry.lock_fd, F_SETFD, FD_CLOEXEC);
-		own_mounts();
+		if (!names_command(argc, argv, no_mounters, group_mounters, &named))
+			own_mounts();
 		return;
 	}
 	if (moss_entry.uid == 0 || !moss_wants(argc, argv))

@@ -61,6 +61,17 @@ func Number[T any](get func(T) (n int, ok bool)) Match[T] {
 	}
 }
 
+// AtLeast matches objects with a number that is not below the asked one.
+func AtLeast[T any](get func(T) int) Match[T] {
+	return func(value string) (func(T) bool, error) {
+		want, err := strconv.Atoi(value)
+		if err != nil {
+			return nil, errors.New("it is a number")
+		}
+		return func(object T) bool { return get(object) >= want }, nil
+	}
+}
+
 // Bool matches whether something holds of the object: true, false, 1, 0.
 func Bool[T any](get func(T) bool) Match[T] {
 	return func(value string) (func(T) bool, error) {
