@@ -26,7 +26,7 @@ func sharedContainerCommands(app *App) []*cobra.Command {
 
 func newContainerCommand(app *App) *cobra.Command {
 	cmd := group("container", "Work with containers", sharedContainerCommands(app)...)
-	cmd.AddCommand(newContainerInspectCommand(app), newContainerPruneCommand(app), existsCommand(app, "CONTAINER", func(e *libpod.Engine, ref string) error {
+	cmd.AddCommand(newContainerInspectCommand(app), newContainerDiffCommand(app), newContainerPruneCommand(app), existsCommand(app, "CONTAINER", func(e *libpod.Engine, ref string) error {
 		_, err := e.Lookup(ref)
 		return err
 	}))

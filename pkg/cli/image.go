@@ -16,7 +16,7 @@ import (
 // imageCommands are the commands that work with images, at the top and below `image`.
 func imageCommands(app *App) []*cobra.Command {
 	return append(imageVerbs(app), newImagesCommand(app, "images"), newRmiCommand(app, "rmi"),
-		newLoginCommand(app), newLogoutCommand(app), newImageCommand(app), newManifestCommand(app))
+		newLoginCommand(app), newLogoutCommand(app), newImageCommand(app), newManifestCommand(app), newDiffCommand(app))
 }
 
 // imageVerbs have the same name in both places.
@@ -31,7 +31,8 @@ func newImageCommand(app *App) *cobra.Command {
 	cmd := group("image", "Work with images", imageVerbs(app)...)
 	list, remove := newImagesCommand(app, "ls"), newRmiCommand(app, "rm")
 	list.Aliases, remove.Aliases = []string{"list"}, []string{"remove"}
-	cmd.AddCommand(list, remove, newBuildCommand(app), newImagePruneCommand(app), newImageInspectCommand(app),
+	cmd.AddCommand(list, remove, newBuildCommand(app), newImagePruneCommand(app), newImageInspectCommand(app), newImageDiffCommand(app),
+		newImageTreeCommand(app), newImageMountCommand(app), newImageUnmountCommand(app),
 		existsCommand(app, "IMAGE", func(e *libpod.Engine, name string) error {
 			_, err := storage.Resolve(e.Config, name)
 			return err

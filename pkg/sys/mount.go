@@ -1,6 +1,7 @@
 package sys
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -59,6 +60,19 @@ func OpenTree(dir *os.File, path string, recursive bool) (*os.File, error) {
 		return nil, &os.PathError{Op: "open_tree", Path: nameAt(dir, path), Err: err}
 	}
 	return os.NewFile(uintptr(fd), path), nil
+}
+
+// MayMount says whether this process may mount in its mount namespace: capabilities count in the user namespace that made
+// that. It makes a mount that nobody sees.
+func MayMount() (bool, error) {
+	mount, err := OpenTree(nil, "/", true) // without what lies below, the kernel would refuse what a namespace may not uncover
+	switch {
+	case errors.Is(err, unix.EPERM):
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	return true, mount.Close()
 }
 
 // MoveMount attaches a detached mount to the file or directory behind target.
