@@ -91,6 +91,7 @@ func newPullCommand(app *App) *cobra.Command {
 	fs.StringVar(&o.OS, "os", "", "operating system of the image")
 	fs.StringVar(&o.Arch, "arch", "", "architecture of the image")
 	fs.StringVar(&o.Variant, "variant", "", "variant of the architecture")
+	fs.StringArrayVar(&o.DecryptionKeys, "decryption-key", nil, "key for encrypted layers, FILE[:PASSWORD]")
 	fs.StringVar(&o.policy, "policy", "always", "when to pull: always, missing, never, newer")
 	return cmd
 }
@@ -124,7 +125,10 @@ func ids(pulled []image.Pulled) string {
 type pushOptions struct {
 	transferOptions
 	image.PushOptions
-	level int
+	sealFlags
+	platform string
+	level    int
+	allTags  bool
 }
 
 func newPushCommand(app *App) *cobra.Command {
@@ -140,16 +144,22 @@ func newPushCommand(app *App) *cobra.Command {
 			if cmd.Flags().Changed("compression-level") {
 				o.CompressionLevel = &o.level
 			}
-			return app.withImages(cmd.Context(), func(images *image.Images) error {
-				_, err := images.Push(cmd.Context(), args[0], append(args, "")[1], o.PushOptions)
+			if err := o.sealFlags.complete(app, &o.Sealing); err != nil {
 				return err
+			}
+			return app.withImages(cmd.Context(), func(images *image.Images) error {
+				return o.push(cmd.Context(), images, args[0], append(args, "")[1])
 			})
 		},
 	}
 	fs := cmd.Flags()
 	o.addFlags(fs)
 	fs.StringVarP(&o.Format, "format", "f", "", "format of the manifest: oci or v2s2 (default: the image's own)")
-	fs.StringVar(&o.CompressionFormat, "compression-format", "", "compress layers with gzip or zstd (default gzip)")
+	fs.StringVar(&o.CompressionFormat, "compression-format", "", "compress layers with gzip, zstd or zstd:chunked (default gzip)")
+	fs.BoolVar(&o.Compress, "compress", false, "compress the layers in a directory (dir:)")
+	fs.BoolVarP(&o.allTags, "all-tags", "a", false, "every tag that the local store has of the repository")
+	fs.StringVar(&o.platform, "platform", "", "refuse an image of another platform, OS/ARCH[/VARIANT]")
+	o.addSealFlags(fs, &o.Sealing)
 	fs.IntVar(&o.level, "compression-level", 0, "level of the compression")
 	fs.BoolVar(&o.ForceCompression, "force-compression", false, "compress again what is compressed in another way")
 	fs.StringVar(&o.DigestFile, "digestfile", "", "write the digest of what was pushed into a file")

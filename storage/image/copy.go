@@ -22,6 +22,8 @@ type transfer struct {
 	// allPlatforms copies a list with all its images.
 	allPlatforms bool
 	forceFormat  bool
+	seal         Sealing
+	decrypt      []string // keys, FILE[:PASSWORD]
 }
 
 // copy moves one image, trying again after errors that may pass. The id is that of the image in the
@@ -41,6 +43,14 @@ func (im *Images) copy(ctx context.Context, t transfer, o Copying) (id string, m
 		MaxParallelDownloads:    im.cfg.Containers.ImageParallel,
 		ReportResolvedReference: &resolved,
 		ForceCompressionFormat:  t.forceFormat,
+	}
+	closeSigners, err := t.seal.apply(options, t.dst)
+	if err != nil {
+		return "", nil, err
+	}
+	defer func() { err = errors.Join(err, closeSigners()) }()
+	if options.OciDecryptConfig, err = decryption(t.decrypt, t.dst); err != nil {
+		return "", nil, err
 	}
 	if t.allPlatforms {
 		options.ImageListSelection = copy.CopyAllImages

@@ -13,6 +13,7 @@ import (
 	"github.com/docker/distribution/registry/api/errcode"
 	v2 "github.com/docker/distribution/registry/api/v2"
 	"go.podman.io/image/v5/docker"
+	"go.podman.io/image/v5/signature"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/storage/store"
@@ -67,6 +68,14 @@ func diagnose(err error) (kind error, advice string) {
 		return errdefs.ErrUnavailable, "the registry speaks plain HTTP: use --tls-verify=false, or `insecure = true` for it in registries.conf"
 	case badCertificate(err):
 		return errdefs.ErrUnavailable, "give its certificate with --cert-dir, or use --tls-verify=false"
+	case errors.As(err, new(signature.PolicyRequirementError)), errors.As(err, new(signature.InvalidSignatureError)):
+		return errdefs.ErrDenied, "`moss image trust show` lists what the signature policy accepts"
+	case strings.Contains(err.Error(), "Would invalidate signatures"):
+		return errdefs.ErrConflict, "the image has signatures, which would not hold: leave them out with --remove-signatures"
+	case strings.Contains(err.Error(), "missing private key needed for decryption"):
+		return errdefs.ErrDenied, "the image is encrypted: give the key with --decryption-key FILE"
+	case strings.Contains(err.Error(), "no suitable key unwrapper found"):
+		return errdefs.ErrDenied, "the image is encrypted for another key than the one of --decryption-key"
 	case errors.As(err, &dns):
 		return errdefs.ErrUnavailable, "check the name of the registry and the network"
 	case errors.Is(err, syscall.ECONNREFUSED):

@@ -46,6 +46,8 @@ type PullOptions struct {
 	Platform
 	Policy  Policy // "" is PullAlways
 	AllTags bool
+	// DecryptionKeys open encrypted layers: FILE[:PASSWORD].
+	DecryptionKeys []string
 }
 
 // Pulled is an image that now is in the store.
@@ -143,7 +145,7 @@ func (im *Images) pullOne(ctx context.Context, named reference.Named, sys *types
 	if o.Progress != nil {
 		fmt.Fprintf(o.Progress, "Trying to pull %s...\n", named)
 	}
-	id, _, err := im.copy(ctx, transfer{src: src, dst: dst, srcSys: sys, dstSys: sys}, o.Copying)
+	id, _, err := im.copy(ctx, transfer{src: src, dst: dst, srcSys: sys, dstSys: sys, decrypt: o.DecryptionKeys}, o.Copying)
 	return Pulled{ID: id, Name: named.String()}, err
 }
 

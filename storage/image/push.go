@@ -19,10 +19,12 @@ import (
 type PushOptions struct {
 	Copying
 	Format            string // of the manifest: "oci", "v2s2" or "" for the image's own
-	CompressionFormat string // "gzip", "zstd"; "" is gzip
+	CompressionFormat string // "gzip", "zstd", "zstd:chunked"; "" is gzip
 	CompressionLevel  *int
 	ForceCompression  bool   // compress again what is compressed otherwise
+	Compress          bool   // the layers, in a directory
 	DigestFile        string // is written with the digest of the manifest
+	Sealing
 }
 
 // Push copies a local image to destination: a registry's name, or TRANSPORT:…; "" is the registry that
@@ -56,6 +58,12 @@ func (im *Images) Push(ctx context.Context, name, destination string, o PushOpti
 	if err != nil {
 		return "", err
 	}
+	if o.Key != "" {
+		sign := SignOptions{Registry: o.Registry, Key: o.Key, PassphraseFile: o.PassphraseFile}
+		if err := signManifest(ctx, dst, t.dstSys, raw, sign); err != nil {
+			return "", explain(err, "sign", destination)
+		}
+	}
 	return d, writeDigest(o.DigestFile, d)
 }
 
@@ -88,7 +96,8 @@ func (im *Images) pushTransfer(src, dst types.ImageReference, o PushOptions) (tr
 	if err != nil {
 		return transfer{}, err
 	}
-	t := transfer{src: src, dst: dst, srcSys: sys, dstSys: sys, forceFormat: o.ForceCompression}
+	t := transfer{src: src, dst: dst, srcSys: sys, dstSys: sys, forceFormat: o.ForceCompression, seal: o.Sealing}
+	sys.DirForceCompress = o.Compress
 	if t.manifestType, err = manifestType(o.Format); err != nil {
 		return transfer{}, err
 	}

@@ -65,7 +65,7 @@ func (im *Images) saveOne(ctx context.Context, name, path string, o SaveOptions)
 		return err
 	}
 	plain.DirForceCompress = o.Compress
-	t := transfer{src: src, srcSys: plain, dstSys: plain}
+	t := transfer{src: src, srcSys: plain, dstSys: plain, seal: unsigned()}
 	tag := savedName(name, img.Names)
 	switch o.Format {
 	case OCIArchive:
@@ -111,13 +111,16 @@ func (im *Images) saveDocker(ctx context.Context, names []string, path string, o
 			return err
 		}
 		plain.DockerArchiveAdditionalTags = tags[id]
-		t := transfer{src: src, dst: dst, srcSys: plain, dstSys: plain, manifestType: manifest.DockerV2Schema2MediaType}
+		t := transfer{src: src, dst: dst, srcSys: plain, dstSys: plain, manifestType: manifest.DockerV2Schema2MediaType, seal: unsigned()}
 		if _, _, err := im.copy(ctx, t, Copying{Progress: o.Progress}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// unsigned leaves signatures out, as archives have no place for them.
+func unsigned() Sealing { return Sealing{RemoveSignatures: true} }
 
 // group collects the names of each image, so that an image is written once.
 func (im *Images) group(names []string) (order []string, tags map[string][]reference.NamedTagged, err error) {
