@@ -16,7 +16,7 @@ import (
 // imageCommands are the commands that work with images, at the top and below `image`.
 func imageCommands(app *App) []*cobra.Command {
 	return append(imageVerbs(app), newImagesCommand(app, "images"), newRmiCommand(app, "rmi"),
-		newLoginCommand(app), newLogoutCommand(app), newImageCommand(app), newManifestCommand(app), newDiffCommand(app))
+		newLoginCommand(app), newLogoutCommand(app), newImageCommand(app), newManifestCommand(app), newDiffCommand(app), newArtifactCommand(app))
 }
 
 // imageVerbs have the same name in both places.
@@ -69,13 +69,24 @@ func (a *App) inspectImage(name string) (any, error) {
 
 func newImageInspectCommand(app *App) *cobra.Command {
 	var o inspectOptions
+	var platform string
 	cmd := &cobra.Command{
 		Use: "inspect [flags] IMAGE...", Short: "Print all that is known of images",
 		Args: minArgs(1, "an image"), ValidArgsFunction: app.completeImages,
 		RunE: func(_ *cobra.Command, args []string) error {
-			return o.print(app, args, app.inspectImage)
+			return o.print(app, args, func(name string) (any, error) {
+				cfg, err := app.Config()
+				if err != nil {
+					return nil, err
+				}
+				if err := image.CheckPlatform(cfg, name, platform); err != nil {
+					return nil, err
+				}
+				return app.inspectImage(name)
+			})
 		},
 	}
 	cmd.Flags().StringVarP(&o.format, "format", "f", "", "print a Go template, or json")
+	cmd.Flags().StringVar(&platform, "platform", "", "refuse an image of another platform, OS/ARCH[/VARIANT]")
 	return cmd
 }

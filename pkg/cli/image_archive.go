@@ -15,7 +15,7 @@ import (
 )
 
 func newLoadCommand(app *App) *cobra.Command {
-	var input string
+	var input, platform string
 	var quiet bool
 	cmd := &cobra.Command{
 		Use: "load [flags]", Short: "Copy the images of an archive into the local store", Args: cobra.NoArgs,
@@ -26,6 +26,9 @@ func newLoadCommand(app *App) *cobra.Command {
 			return app.withImages(cmd.Context(), func(images *image.Images) error {
 				loaded, err := load(cmd, app, images, input, quiet)
 				for _, l := range loaded {
+					if err := images.CheckPlatform(l.ID, platform); err != nil {
+						return err
+					}
 					if err := app.printLoaded(l); err != nil {
 						return err
 					}
@@ -36,6 +39,7 @@ func newLoadCommand(app *App) *cobra.Command {
 	}
 	cmd.Flags().StringVarP(&input, "input", "i", "", "archive or directory to read (default: standard input)")
 	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "show no progress")
+	cmd.Flags().StringVar(&platform, "platform", "", "complain of an image of another platform, OS/ARCH[/VARIANT]")
 	return cmd
 }
 
@@ -61,8 +65,8 @@ func (a *App) printLoaded(l image.Loaded) error {
 
 type saveOptions struct {
 	image.SaveOptions
-	output       string
-	quiet, multi bool
+	output                     string
+	quiet, multi, uncompressed bool
 }
 
 func newSaveCommand(app *App) *cobra.Command {
@@ -91,13 +95,16 @@ func newSaveCommand(app *App) *cobra.Command {
 	fs.StringVar(&o.Format, "format", image.DockerArchive, "docker-archive, oci-archive, oci-dir or docker-dir")
 	fs.BoolVarP(&o.quiet, "quiet", "q", false, "show no progress")
 	fs.BoolVar(&o.Compress, "compress", false, "compress the layers in a docker-dir")
+	fs.BoolVar(&o.uncompressed, "uncompressed", false, "accepted for podman's sake: layers are written as the store has them, without compression")
+	fs.StringVar(&o.Platform, "platform", "", "refuse an image of another platform, OS/ARCH[/VARIANT]")
 	fs.BoolVarP(&o.multi, "multi-image-archive", "m", false, "accepted for podman's sake: several images always become one archive")
 	return cmd
 }
 
 type importOptions struct {
 	image.ImportOptions
-	quiet bool
+	platform string
+	quiet    bool
 }
 
 func newImportCommand(app *App) *cobra.Command {
@@ -108,6 +115,13 @@ func newImportCommand(app *App) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 2 {
 				o.Name = args[1]
+			}
+			if o.platform != "" {
+				platform, err := image.ParsePlatform(o.platform)
+				if err != nil {
+					return err
+				}
+				o.Platform = platform
 			}
 			return app.withImages(cmd.Context(), func(images *image.Images) error {
 				id, err := images.Import(cmd.Context(), args[0], app.In, o.ImportOptions)
@@ -122,6 +136,7 @@ func newImportCommand(app *App) *cobra.Command {
 	fs := cmd.Flags()
 	fs.StringArrayVarP(&o.Changes, "change", "c", nil, "apply an instruction of a Dockerfile, as in CMD=[\"sh\"]")
 	fs.StringVarP(&o.Message, "message", "m", "", "comment for the history")
+	fs.StringVar(&o.platform, "platform", "", "platform of the image, OS/ARCH[/VARIANT]")
 	fs.StringVar(&o.Platform.OS, "os", "", "operating system of the image")
 	fs.StringVar(&o.Platform.Arch, "arch", "", "architecture of the image")
 	fs.StringVar(&o.Platform.Variant, "variant", "", "variant of the architecture")

@@ -17,12 +17,16 @@ import (
 func newHistoryCommand(app *App) *cobra.Command {
 	var o format.Options
 	var human bool
+	var platform string
 	cmd := &cobra.Command{
 		Use: "history [flags] IMAGE", Short: "Show how an image was made",
 		Args: exactArgs(1, "an image"), ValidArgsFunction: app.completeImage,
 		RunE: func(_ *cobra.Command, args []string) error {
 			cfg, err := app.Config()
 			if err != nil {
+				return err
+			}
+			if err := image.CheckPlatform(cfg, args[0], platform); err != nil {
 				return err
 			}
 			steps, err := image.History(cfg, args[0])
@@ -34,6 +38,7 @@ func newHistoryCommand(app *App) *cobra.Command {
 	}
 	o.AddFlags(cmd.Flags())
 	cmd.Flags().BoolVarP(&human, "human", "H", true, "sizes and times for people")
+	cmd.Flags().StringVar(&platform, "platform", "", "refuse an image of another platform, OS/ARCH[/VARIANT]")
 	return cmd
 }
 

@@ -39,7 +39,10 @@ func newUntagCommand(app *App) *cobra.Command {
 	}
 }
 
-type rmiOptions struct{ all, force, ignore bool }
+type rmiOptions struct {
+	all, force, ignore, keepParents bool
+	platforms                       []string
+}
 
 func newRmiCommand(app *App, use string) *cobra.Command {
 	var o rmiOptions
@@ -56,6 +59,8 @@ func newRmiCommand(app *App, use string) *cobra.Command {
 	fs.BoolVarP(&o.all, "all", "a", false, "all images that no container uses")
 	fs.BoolVarP(&o.force, "force", "f", false, "remove the containers that use them first, and images with several names")
 	fs.BoolVarP(&o.ignore, "ignore", "i", false, "an image that is not there is fine")
+	fs.BoolVar(&o.keepParents, "no-prune", false, "accepted for podman's sake: images that another one was built on are never removed with it")
+	fs.StringSliceVar(&o.platforms, "platform", nil, "only an image of one of these platforms, OS/ARCH[/VARIANT]")
 	return cmd
 }
 
@@ -77,6 +82,9 @@ func (a *App) removeImages(ctx context.Context, names []string, o rmiOptions) er
 	return a.withImages(ctx, func(images *image.Images) error {
 		unpinned := images.UnpinUnused(opts.InUse)
 		return firstErr(a.each(names, func(name string) (string, error) {
+			if err := ofPlatform(images, name, o.platforms); err != nil {
+				return "", err
+			}
 			removed, err := images.Remove(ctx, name, opts)
 			if err != nil {
 				if errors.Is(err, errdefs.ErrNotFound) && (o.ignore || o.force) {
@@ -87,6 +95,16 @@ func (a *App) removeImages(ctx context.Context, names []string, o rmiOptions) er
 			return describe(removed), nil
 		}), unpinned)
 	})
+}
+
+// ofPlatform refuses an image that is of none of the platforms, where there are any.
+func ofPlatform(images *image.Images, name string, platforms []string) (err error) {
+	for _, platform := range platforms {
+		if err = images.CheckPlatform(name, platform); err == nil {
+			return nil
+		}
+	}
+	return err
 }
 
 // usersOf tells what people call the containers that use an image now.
@@ -168,6 +186,7 @@ func newImagePruneCommand(app *App) *cobra.Command {
 	}
 	o.addFlags(cmd)
 	cmd.Flags().BoolVarP(&all, "all", "a", false, "also images with a name")
+	cmd.Flags().Bool("external", false, "accepted for podman's sake: containers of other tools are never removed, nor what they use")
 	return cmd
 }
 

@@ -33,6 +33,7 @@ type SaveOptions struct {
 	Format   string    // "" is DockerArchive
 	Progress io.Writer // nil is quiet
 	Compress bool      // the layers, in a directory
+	Platform string    // refuse an image of another one; "" is any
 }
 
 // Save writes local images into an archive or a directory at path. An archive is there whole or not at
@@ -56,6 +57,9 @@ func (im *Images) Save(ctx context.Context, names []string, path string, o SaveO
 
 // saveOne writes a single image as an oci-archive or a directory.
 func (im *Images) saveOne(ctx context.Context, name, path string, o SaveOptions) error {
+	if err := im.CheckPlatform(name, o.Platform); err != nil {
+		return err
+	}
 	src, img, err := im.localReference(name)
 	if err != nil {
 		return err
@@ -88,6 +92,11 @@ func (im *Images) saveOne(ctx context.Context, name, path string, o SaveOptions)
 // saveDocker writes one archive with all images. A name that stands for an image by its id saves the
 // image without a name, as in docker save.
 func (im *Images) saveDocker(ctx context.Context, names []string, path string, o SaveOptions) (err error) {
+	for _, name := range names {
+		if err := im.CheckPlatform(name, o.Platform); err != nil {
+			return err
+		}
+	}
 	writer, err := archive.NewWriter(nil, path)
 	if err != nil {
 		return err
