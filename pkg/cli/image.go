@@ -33,6 +33,7 @@ func newImageCommand(app *App) *cobra.Command {
 	list.Aliases, remove.Aliases = []string{"list"}, []string{"remove"}
 	cmd.AddCommand(list, remove, newBuildCommand(app), newImagePruneCommand(app), newImageInspectCommand(app), newImageDiffCommand(app),
 		newImageTreeCommand(app), newImageMountCommand(app), newImageUnmountCommand(app), newImageSignCommand(app), newImageTrustCommand(app),
+		newImageScpCommand(app),
 		existsCommand(app, "IMAGE", func(e *libpod.Engine, name string) error {
 			_, err := storage.Resolve(e.Config, name)
 			return err

@@ -14,7 +14,7 @@ import (
 var readers = map[string]bool{
 	"attach": true, "container attach": true, "container exists": true, "container inspect": true, "container logs": true,
 	"container port": true, "container ps": true, "container wait": true, "history": true, "image exists": true,
-	"image history": true, "image inspect": true, "image ls": true, "image search": true, "image tree": true, "search": true, "images": true, "info": true, "inspect": true,
+	"image history": true, "image inspect": true, "image ls": true, "image scp": true, "image search": true, "image tree": true, "search": true, "images": true, "info": true, "inspect": true,
 	"login": true, "logout": true, "logs": true, "network exists": true, "network inspect": true, "network ls": true, "port": true, "ps": true, "system info": true, "version": true,
 	"volume exists": true, "volume inspect": true, "volume ls": true, "wait": true,
 }

@@ -34,7 +34,7 @@ static const char *const readers[] = {
 static const char *const group_readers[] = {
 	"container attach", "container exists", "container inspect", "container list", "container logs", "container ls",
 	"container port", "container ps", "container wait", "image exists", "image history", "image inspect",
-	"image list", "image ls", "image search", "image tree", "network exists", "network inspect", "network list", "network ls", "system info", "volume exists",
+	"image list", "image ls", "image scp", "image search", "image tree", "network exists", "network inspect", "network list", "network ls", "system info", "volume exists",
 	"volume inspect", "volume list", "volume ls", NULL,
 };
 /* Commands whose mounts are for whoever called them, in the mount namespace of `moss unshare`. */

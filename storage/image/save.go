@@ -50,9 +50,45 @@ func (im *Images) Save(ctx context.Context, names []string, path string, o SaveO
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot save %d images as %s: only docker-archive holds more than one", len(names), o.Format)
 	}
 	if o.Format == OCIArchive {
-		return explain(atomically(path, func(tmp string) error { return im.saveOne(ctx, names[0], tmp, o) }), "save to", path)
+		write := func(tmp string) error { return im.saveOne(ctx, names[0], tmp, o) }
+		return explain(atomically(path, func(tmp string) error { return im.streamed(ctx, tmp, write) }), "save to", path)
 	}
 	return explain(im.saveOne(ctx, names[0], path, o), "save to", path)
+}
+
+// streamed lets write make a file, also where path is a pipe: the library wants an oci-archive to be a file.
+func (im *Images) streamed(ctx context.Context, path string, write func(path string) error) (err error) {
+	if info, err := os.Stat(path); err != nil || info.Mode().IsRegular() {
+		return write(path)
+	}
+	temp, err := im.store.TempDir()
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp(temp, "save-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	file := filepath.Join(dir, "archive")
+	if err := write(file); err != nil {
+		return err
+	}
+	return copyFile(ctx, file, path)
+}
+
+func copyFile(ctx context.Context, from, to string) (err error) {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer closing(&err, in)
+	out, err := os.OpenFile(to, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, contextReader{ctx, in})
+	return errors.Join(err, out.Close())
 }
 
 // saveOne writes a single image as an oci-archive or a directory.
