@@ -203,6 +203,9 @@ static int join_user(int pid)
 	return join(path, CLONE_NEWUSER);
 }
 
+/* Whether this command is one of the mounters. */
+static bool mounts_for_caller;
+
 /*
  * Makes a mount namespace for this process alone, in which it may mount what it needs to. The quick commands mount nothing,
  * and taking it apart would make whoever waits for one wait longer.
@@ -210,7 +213,7 @@ static int join_user(int pid)
 static void own_mounts(void)
 {
 #ifndef MOSS_FRONT
-	if (unshare(CLONE_NEWNS) < 0)
+	if (!mounts_for_caller && unshare(CLONE_NEWNS) < 0)
 		moss_entry.error = errno;
 #endif
 }
@@ -481,13 +484,12 @@ __attribute__((constructor)) static void moss_enter(void)
 	if (is_for_full(argc, argv))
 		moss_entry.no_full = moss_become_full();
 #endif
+	mounts_for_caller = names_command(argc, argv, no_mounters, group_mounters, &named);
 	entry = getenv("_MOSS_ENTRY");
-	argc = command_line(argv, sizeof argv / sizeof *argv);
 	if (entry && sscanf(entry, "%u %u %d %d", &moss_entry.uid, &moss_entry.gid, &moss_entry.holder, &moss_entry.lock_fd) == 4) {
 		moss_entry.joined = 1;
 		fcntl(moss_entry.lock_fd, F_SETFD, FD_CLOEXEC);
-		if (!names_command(argc, argv, no_mounters, group_mounters, &named))
-			own_mounts();
+		own_mounts();
 		return;
 	}
 	if (moss_entry.uid == 0 || !moss_wants(argc, argv))
