@@ -17,6 +17,10 @@ func (s *Store) Squash(ctx context.Context, parent, top string) (_ *Layer, err e
 	if err != nil {
 		return nil, errdefs.Errorf(errdefs.ErrDamaged, "cannot read layer %.12s: %w", top, OneLine(err))
 	}
-	defer func() { err = errors.Join(err, diff.Close()) }()
-	return s.PutLayer(ctx, parent, diff)
+	spool, err := s.Spool(ctx, diff) // while it is read, the library lets nobody write layers
+	if err = errors.Join(err, diff.Close()); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, spool.Close()) }()
+	return s.PutLayer(ctx, parent, spool)
 }
