@@ -2,13 +2,13 @@ package build
 
 import (
 	"context"
+	"errors"
 	"io"
 	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/client/llb"
@@ -152,8 +152,6 @@ type deferred struct {
 	*solver
 	edge graph.Edge
 	def  *pb.Definition
-
-	mu sync.Mutex // one reading at a time
 }
 
 var _ gateway.Reference = (*deferred)(nil)
@@ -183,7 +181,7 @@ func (r *deferred) find(ctx context.Context, path string, flags int) (f *os.File
 	if err != nil {
 		return nil, err
 	}
-	defer top.Close()
+	defer func() { err = errors.Join(err, top.Close()) }()
 	dir, err := os.OpenFile(top.Root, sys.OPath|sys.ODirectory, 0)
 	if err != nil {
 		return nil, err

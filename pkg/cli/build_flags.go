@@ -62,7 +62,6 @@ type buildOptions struct {
 type ignoredBuildFlags struct {
 	on   bool
 	text string
-	list []string
 }
 
 // stepFlags are those of run that say something of the containers of steps.
