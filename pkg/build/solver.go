@@ -88,7 +88,7 @@ func (s *solver) vertex(ctx context.Context, v *graph.Vertex) ([]result, error) 
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return nil, err
+		return nil, v.Locate(err) // a source has no lines of its own: those of who wants it are told
 	}
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
