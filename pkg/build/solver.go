@@ -221,7 +221,9 @@ func (t *step) commit(ctx context.Context, d *draft) (snapshot, error) {
 	if t.opts.Epoch != nil {
 		created, upper.Latest = *t.opts.Epoch, *t.opts.Epoch
 	}
-	l, err := images.Store().CommitLayer(ctx, d.below.top(), upper)
+	l, err := images.Store().Cache(func() (*store.Layer, error) {
+		return images.Store().CommitLayer(ctx, d.below.top(), upper)
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -167,6 +167,9 @@ func TestRebasedLayersAreTheSameOnAnotherParent(t *testing.T) {
 	if _, err := im.Remove(t.Context(), "first", image.RemoveOptions{}); err != nil {
 		t.Fatal(err)
 	}
+	if all, _ := kept(t, im); len(all) != 2 {
+		t.Errorf("of the two new layers are kept %v", all)
+	}
 	derived := resolve(t, cfg, other)
 	for _, l := range rebased {
 		derived.Lower = append([]string{filepath.Join(l.ID, "diff")}, derived.Lower...)

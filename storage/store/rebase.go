@@ -21,11 +21,11 @@ import (
 
 // Rebase puts the contents of layers on top of parent, in that order, lowest first: what COPY --link does with a
 // layer that was made without knowing what will be below. Nothing is unpacked or read again: files are linked,
-// since nobody writes to a layer's. It returns the new layers; those that are there already are taken.
+// since nobody writes to a layer's. It returns the new layers, which are kept as Cache keeps them; those that are there already are taken.
 func (s *Store) Rebase(ctx context.Context, layers []string, parent string) ([]Layer, error) {
 	var rebased []Layer
 	for _, id := range layers {
-		l, err := s.rebaseOne(ctx, id, parent)
+		l, err := s.Cache(func() (*Layer, error) { return s.rebaseOne(ctx, id, parent) })
 		if err != nil {
 			return rebased, err
 		}
