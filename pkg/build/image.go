@@ -12,7 +12,6 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/storage/image"
 	"github.com/mosscontainers/moss/storage/store"
 )
@@ -32,10 +31,25 @@ type ImageOptions struct {
 
 // Store makes images of what was built, in the store.
 func (b *Builder) Store(ctx context.Context, res *Result, o ImageOptions) (*image.Assembled, error) {
-	if len(res.Images) != 1 {
-		return nil, errdefs.Errorf(errdefs.ErrUnavailable, "cannot make a manifest list yet: build one platform at a time")
+	if len(res.Images) == 1 {
+		return b.Image(ctx, res.Images[0], o)
 	}
-	return b.Image(ctx, res.Images[0], o)
+	names := o.Names
+	o.Names = nil
+	var ids []string
+	for _, one := range res.Images {
+		made, err := b.Image(ctx, one, o)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, made.ID)
+	}
+	images, err := b.images()
+	if err != nil {
+		return nil, err
+	}
+	id, err := images.NewList(ctx, names, ids)
+	return &image.Assembled{ID: id}, err
 }
 
 // Image makes an image of what was built for one platform, in the store.

@@ -7,6 +7,7 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/storage/store"
 )
 
 // merge puts the layers of its inputs one upon the other: COPY --link.
@@ -43,7 +44,14 @@ func (m *merge) do(ctx context.Context) (snapshot, int, error) {
 	parent := len(layers)
 	for _, in := range m.op.Inputs[1:] {
 		more := m.inputs[in.Input].layers
-		moved, err := images.Store().Rebase(ctx, more.ids(), layers.top())
+		var moved []store.Layer
+		_, err := images.Store().Cache(func() (*store.Layer, error) {
+			moved, err = images.Store().Rebase(ctx, more.ids(), layers.top())
+			if err != nil || len(moved) == 0 {
+				return &store.Layer{ID: layers.top()}, err
+			}
+			return &moved[len(moved)-1], nil
+		})
 		if err != nil {
 			return nil, 0, err
 		}
