@@ -19,6 +19,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/mosscontainers/moss/libpod"
+	"github.com/mosscontainers/moss/pkg/build/export"
 	"github.com/mosscontainers/moss/pkg/spec"
 	"github.com/mosscontainers/moss/storage/image"
 )
@@ -59,7 +60,9 @@ type Built struct {
 	Config   []byte // the image's configuration, as the front end made it
 	Base     []byte // that of the image it begins with; nil for scratch
 	Epoch    *time.Time
-	layers   snapshot
+	// Statements are what is attested of it.
+	Statements []export.Statement
+	layers     snapshot
 }
 
 // Builder builds with one opened store. Close it.

@@ -54,12 +54,7 @@ func (b *Builder) Store(ctx context.Context, res *Result, o ImageOptions) (*imag
 
 // Image makes an image of what was built for one platform, in the store.
 func (b *Builder) Image(ctx context.Context, built Built, o ImageOptions) (*image.Assembled, error) {
-	if o.Squash || o.SquashAll {
-		if err := b.squash(ctx, &built, o.SquashAll); err != nil {
-			return nil, err
-		}
-	}
-	config, created, err := built.document(o)
+	a, err := b.Assembly(ctx, built, o)
 	if err != nil {
 		return nil, err
 	}
@@ -67,9 +62,20 @@ func (b *Builder) Image(ctx context.Context, built Built, o ImageOptions) (*imag
 	if err != nil {
 		return nil, err
 	}
-	return images.Assemble(image.Assembly{
+	return images.Assemble(a)
+}
+
+// Assembly is the image of what was built for one platform, not yet put together anywhere.
+func (b *Builder) Assembly(ctx context.Context, built Built, o ImageOptions) (image.Assembly, error) {
+	if o.Squash || o.SquashAll {
+		if err := b.squash(ctx, &built, o.SquashAll); err != nil {
+			return image.Assembly{}, err
+		}
+	}
+	config, created, err := built.document(o)
+	return image.Assembly{
 		Config: config, Names: o.Names, Annotations: o.Annotations, Docker: o.Docker, Created: created, Layers: built.layers.ids(),
-	})
+	}, err
 }
 
 // fields are a JSON object: what is not known of it stays as it is.

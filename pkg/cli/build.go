@@ -41,6 +41,9 @@ func (o *buildOptions) run(ctx context.Context, app *App, cmd *cobra.Command) (e
 	if err := o.complete(cmd.Flags()); err != nil {
 		return err
 	}
+	if err := o.output.parse(app); err != nil {
+		return err
+	}
 	engine, err := app.Engine()
 	if err != nil {
 		return err
@@ -72,10 +75,10 @@ func (o *buildOptions) run(ctx context.Context, app *App, cmd *cobra.Command) (e
 	return o.finish(ctx, app, b, res)
 }
 
-// finish makes images of what was built, and tells which.
+// finish brings what was built to where it is wanted, and tells which image it is.
 func (o *buildOptions) finish(ctx context.Context, app *App, b *build.Builder, res *build.Result) error {
-	made, err := b.Store(ctx, res, o.image)
-	if err != nil {
+	made, err := o.deliver(ctx, app, b, res)
+	if err != nil || made == nil {
 		return err
 	}
 	if o.iidfile != "" {
@@ -85,6 +88,9 @@ func (o *buildOptions) finish(ctx context.Context, app *App, b *build.Builder, r
 	}
 	if err := o.writeMetadata(made); err != nil {
 		return err
+	}
+	if o.output.toStdout() {
+		return nil
 	}
 	_, err = fmt.Fprintln(app.Out, made.ID)
 	return err

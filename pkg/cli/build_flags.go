@@ -23,7 +23,8 @@ type flagSet = pflag.FlagSet
 type buildOptions struct {
 	build.Options
 	transferOptions
-	image build.ImageOptions
+	output outputOptions
+	image  build.ImageOptions
 
 	context    string
 	file       string
@@ -73,6 +74,7 @@ var stepFlags = []string{
 func (o *buildOptions) addFlags(fs *pflag.FlagSet) {
 	o.addInputFlags(fs)
 	o.addOutcomeFlags(fs)
+	o.output.addFlags(fs)
 	o.addRegistryFlags(fs)
 	fs.StringVar(&o.Creds, "creds", "", "credentials for registries, USER:PASSWORD")
 	fs.UintVar(&o.Retries, "retry", pullRetries, "how often to try again what failed for a passing reason")
@@ -129,7 +131,7 @@ func (o *buildOptions) addOutcomeFlags(fs *pflag.FlagSet) {
 func (o *buildOptions) addIgnoredFlags(fs *pflag.FlagSet) {
 	const same = "accepted for compatibility: it is so anyway"
 	i := &o.ignored
-	for _, name := range []string{"rm", "force-rm", "load", "layers", "compress", "skip-unused-stages", "rewrite-timestamp", "disable-compression"} {
+	for _, name := range []string{"rm", "force-rm", "layers", "compress", "skip-unused-stages", "rewrite-timestamp", "disable-compression"} {
 		fs.BoolVar(&i.on, name, true, same)
 		fs.Lookup(name).Hidden = true
 	}

@@ -52,25 +52,21 @@ func (im *Images) Assemble(a Assembly) (*Assembled, error) {
 	if err := im.library().AddNames(id, a.Names); err != nil {
 		return nil, explain(err, "name", names.Short(id))
 	}
-	mediaType := v1.MediaTypeImageManifest
-	if a.Docker {
-		mediaType = dockerManifestType
-	}
 	return &Assembled{
 		ID: id, Config: config,
-		Manifest: v1.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(raw), Size: int64(len(raw))},
+		Manifest: descriptorOf(a.manifestType(), raw),
 	}, nil
 }
 
 // manifestOf makes the manifest, and says the digest of the configuration.
 func (im *Images) manifestOf(a Assembly) ([]byte, digest.Digest, error) {
 	m := v1.Manifest{
-		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageManifest, Annotations: a.Annotations, Layers: []v1.Descriptor{},
+		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: a.manifestType(), Annotations: a.Annotations, Layers: []v1.Descriptor{},
 		Config: v1.Descriptor{MediaType: v1.MediaTypeImageConfig, Digest: digest.FromBytes(a.Config), Size: int64(len(a.Config))},
 	}
 	layerType := v1.MediaTypeImageLayer
 	if a.Docker {
-		m.MediaType, m.Config.MediaType, layerType = dockerManifestType, dockerConfigType, dockerLayerType
+		m.Config.MediaType, layerType = dockerConfigType, dockerLayerType
 	}
 	for _, id := range a.Layers {
 		l, err := im.library().Layer(id)

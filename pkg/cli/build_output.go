@@ -1,0 +1,133 @@
+//go:build !moss_front
+
+package cli
+
+import (
+	"context"
+	"slices"
+
+	"github.com/spf13/pflag"
+
+	"github.com/mosscontainers/moss/pkg/build"
+	"github.com/mosscontainers/moss/pkg/build/export"
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/term"
+	"github.com/mosscontainers/moss/storage/image"
+)
+
+// outputOptions are the flags of build that say where the result goes.
+type outputOptions struct {
+	outputs    []string
+	push, load bool
+	parsed     []export.Output
+}
+
+func (o *outputOptions) addFlags(fs *pflag.FlagSet) {
+	fs.StringArrayVarP(&o.outputs, "output", "o", nil, "where the result goes: `type=local|tar|oci|docker|image|registry[,KEY=VALUE]`, a directory, or - (default type=image)")
+	fs.BoolVar(&o.push, "push", false, "push the image to where its names say: --output type=registry")
+	fs.BoolVar(&o.load, "load", false, "keep the image in the store, beside other outputs: --output type=docker")
+}
+
+// parse reads the flags. Without any, the image is stored.
+func (o *outputOptions) parse(app *App) error {
+	if o.push {
+		o.parsed = append(o.parsed, export.Output{Type: export.Image, Push: true})
+	}
+	if o.load || len(o.outputs) == 0 && !o.push {
+		o.parsed = append(o.parsed, export.Output{Type: export.Image, Store: true})
+	}
+	streams := 0
+	for _, text := range o.outputs {
+		out, err := export.Parse(text)
+		if err != nil {
+			return err
+		}
+		if out.Dest == export.Stdout {
+			streams++
+		}
+		o.parsed = append(o.parsed, out)
+	}
+	if streams > 1 {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot write %d outputs to the standard output: give others a dest=", streams)
+	}
+	if streams > 0 && term.IsTerminal(app.Out) {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot write an archive to a terminal: say where to, with dest=FILE")
+	}
+	return nil
+}
+
+// stores says whether the image is to be in the store.
+func (o *outputOptions) stores() bool {
+	return slices.ContainsFunc(o.parsed, func(out export.Output) bool { return out.Stores() })
+}
+
+// toStdout says whether the standard output is taken.
+func (o *outputOptions) toStdout() bool {
+	return slices.ContainsFunc(o.parsed, func(out export.Output) bool { return out.Dest == export.Stdout })
+}
+
+// storedNames are those that outputs give the image in the store beside its own.
+func (o *outputOptions) storedNames() []string {
+	var names []string
+	for i := range o.parsed {
+		if o.parsed[i].Stores() {
+			names = append(names, o.parsed[i].Names...)
+		}
+	}
+	return names
+}
+
+// deliver carries out all outputs. The image that it returns need not be in the store; nil where only files were asked for.
+func (o *buildOptions) deliver(ctx context.Context, app *App, b *build.Builder, res *build.Result) (*image.Assembled, error) {
+	sent, err := o.send(ctx, app, b, res)
+	if err != nil || !o.output.stores() {
+		return sent, err
+	}
+	stored := o.image
+	stored.Names = append(slices.Clone(stored.Names), o.output.storedNames()...)
+	return b.Store(ctx, res, stored)
+}
+
+// send carries out all outputs but storing.
+func (o *buildOptions) send(ctx context.Context, app *App, b *build.Builder, res *build.Result) (last *image.Assembled, err error) {
+	if !slices.ContainsFunc(o.output.parsed, func(out export.Output) bool { return out.Sends() }) {
+		return nil, nil
+	}
+	e, err := o.exporter(ctx, app, b, res)
+	if err != nil {
+		return nil, err
+	}
+	for _, out := range o.output.parsed {
+		if !out.Sends() {
+			continue
+		}
+		sent, err := e.Export(ctx, out)
+		if err != nil {
+			return nil, err
+		}
+		if sent != nil {
+			last = sent
+		}
+	}
+	return last, nil
+}
+
+func (o *buildOptions) exporter(ctx context.Context, app *App, b *build.Builder, res *build.Result) (*export.Exporter, error) {
+	images, err := b.Images()
+	if err != nil {
+		return nil, err
+	}
+	e := &export.Exporter{Images: images, Names: o.image.Names, Registry: o.Options.Registry, Stdout: app.Out, Epoch: o.Epoch}
+	e.Registry.Progress = app.progress(o.quiet)
+	for _, built := range res.Images {
+		a, err := b.Assembly(ctx, built, o.image)
+		if err != nil {
+			return nil, err
+		}
+		e.Results = append(e.Results, export.Result{Platform: built.Platform, Image: a, Statements: built.Statements, Open: func() (*export.Files, error) {
+			dir, closer, err := b.Files(built)
+			return &export.Files{Dir: dir, Closer: closer}, err
+		}})
+	}
+	return e, nil
+}
