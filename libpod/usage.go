@@ -17,7 +17,6 @@ type Usage struct {
 	Images     *storage.Usage
 	Containers []ContainerUsage
 	Volumes    []VolumeUsage
-	Cache      []storage.Kept // layers of builds
 }
 
 // ContainerUsage is what a container's own layer and log take.
@@ -49,9 +48,6 @@ func (e *Engine) Usage() (*Usage, error) {
 	}
 	used := imagesOf(containers)
 	if u.Images, err = storage.DiskUsage(e.Config.Storage, func(id string) bool { return len(used[id]) > 0 }); err != nil {
-		return nil, err
-	}
-	if u.Cache, err = storage.KeptLayers(e.Config.Storage); err != nil {
 		return nil, err
 	}
 	users, err := e.VolumeUsers()

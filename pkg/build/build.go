@@ -68,7 +68,8 @@ type Built struct {
 // Builder builds with one opened store. Close it.
 type Builder struct {
 	*solver
-	opened func() *image.Images
+	running *running
+	opened  func() *image.Images
 }
 
 // New is a builder with the engine's store.
@@ -82,7 +83,11 @@ func New(engine *libpod.Engine, o *Options) (*Builder, error) {
 		events: &events{tell: o.Progress}, tasks: map[digest.Digest]*task{}, knowns: knowns{},
 	}
 	s.cache = &cache{dir: cacheDir(engine), has: s.hasLayer}
-	b := &Builder{solver: s}
+	running, err := s.cache.run()
+	if err != nil {
+		return nil, err
+	}
+	b := &Builder{solver: s, running: running}
 	var images *image.Images
 	s.images = sync.OnceValues(func() (*image.Images, error) {
 		var err error
@@ -102,6 +107,7 @@ func (b *Builder) Close() error {
 	if images := b.opened(); images != nil {
 		errs = append(errs, images.Close())
 	}
+	errs = append(errs, b.running.Close())
 	return errors.Join(errs...)
 }
 

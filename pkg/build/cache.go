@@ -42,6 +42,11 @@ func (c *cache) path(key string) string { return filepath.Join(c.dir, "steps", k
 
 // find is the record of a key whose layers are there still; nil where there is none.
 func (c *cache) find(key string) *Record {
+	hold, err := c.hold()
+	if err != nil {
+		return nil
+	}
+	defer hold.Unlock()
 	data, err := os.ReadFile(c.path(key))
 	if err != nil {
 		return nil

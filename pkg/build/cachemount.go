@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"syscall"
+	"time"
 
 	"github.com/moby/buildkit/solver/pb"
 
@@ -46,6 +47,8 @@ func (m *mounts) openCache(ctx context.Context, pm *pb.Mount) (*cacheMount, erro
 	if err != nil {
 		return nil, err
 	}
+	now := time.Now()
+	_ = os.Chtimes(c.lock.File().Name(), now, now) // when it was used last matters to prune only
 	if err := m.fillCache(ctx, c, pm); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}

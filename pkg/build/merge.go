@@ -40,15 +40,20 @@ func (m *merge) do(ctx context.Context) (snapshot, int, error) {
 	if err != nil {
 		return nil, 0, err
 	}
+	if m.held, err = m.cache.hold(); err != nil {
+		return nil, 0, err
+	}
 	layers := m.inputs[m.op.Inputs[0].Input].layers
 	parent := len(layers)
 	for _, in := range m.op.Inputs[1:] {
 		more := m.inputs[in.Input].layers
+		if len(more) == 0 {
+			continue
+		}
 		var moved []store.Layer
 		_, err := images.Store().Cache(func() (*store.Layer, error) {
-			moved, err = images.Store().Rebase(ctx, more.ids(), layers.top())
-			if err != nil || len(moved) == 0 {
-				return &store.Layer{ID: layers.top()}, err
+			if moved, err = images.Store().Rebase(ctx, more.ids(), layers.top()); err != nil {
+				return nil, err
 			}
 			return &moved[len(moved)-1], nil
 		})

@@ -16,6 +16,7 @@ import (
 	"github.com/mosscontainers/moss/pkg/build/graph"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/host"
+	"github.com/mosscontainers/moss/pkg/sys"
 	"github.com/mosscontainers/moss/storage/image"
 	"github.com/mosscontainers/moss/storage/store"
 )
@@ -109,6 +110,7 @@ type step struct {
 	inputs []result
 	log    *vertexLog
 	cached bool
+	held   *sys.Lock // keeps prune from what was made and is not remembered yet; nil where nothing was
 }
 
 func (t *step) run(ctx context.Context) ([]result, error) {
@@ -174,6 +176,7 @@ func (t *step) make(ctx context.Context, w work, keys ...string) ([]result, erro
 	}
 	layers, parent, err := w.do(ctx)
 	<-t.slots
+	defer t.release()
 	if err != nil {
 		return nil, err
 	}
@@ -182,6 +185,13 @@ func (t *step) make(ctx context.Context, w work, keys ...string) ([]result, erro
 	}
 	r := &Record{Name: t.v.Name(), Layers: layers, Parent: parent, Created: time.Now()}
 	return []result{{layers: layers}}, t.cache.add(r, keys...)
+}
+
+// release lets prune go on.
+func (t *step) release() {
+	if t.held != nil {
+		_ = t.held.Unlock() // closing a file that was not written to
+	}
 }
 
 // acquire waits until there is one operation less at work than may be.
@@ -221,9 +231,10 @@ func (t *step) commit(ctx context.Context, d *draft) (snapshot, error) {
 	if t.opts.Epoch != nil {
 		created, upper.Latest = *t.opts.Epoch, *t.opts.Epoch
 	}
-	l, err := images.Store().Cache(func() (*store.Layer, error) {
-		return images.Store().CommitLayer(ctx, d.below.top(), upper)
-	})
+	if t.held, err = t.cache.hold(); err != nil { // until it is remembered
+		return nil, err
+	}
+	l, err := images.Store().Cache(func() (*store.Layer, error) { return images.Store().CommitLayer(ctx, d.below.top(), upper) })
 	if err != nil {
 		return nil, err
 	}

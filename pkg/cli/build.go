@@ -30,11 +30,11 @@ func newBuildCommand(app *App) *cobra.Command {
 
 // newBuilderCommand and newBuildxCommand are where docker has it too.
 func newBuilderCommand(app *App) *cobra.Command {
-	return group("builder", "Work with builds", newBuildCommand(app))
+	return group("builder", "Work with builds", newBuildCommand(app), newBuilderPruneCommand(app), newBuilderUsageCommand(app))
 }
 
 func newBuildxCommand(app *App) *cobra.Command {
-	return group("buildx", "Work with builds, under docker's other name", newBuildCommand(app))
+	return group("buildx", "Work with builds, under docker's other name", newBuildCommand(app), newBuilderPruneCommand(app), newBuilderUsageCommand(app))
 }
 
 func (o *buildOptions) run(ctx context.Context, app *App, cmd *cobra.Command) (err error) {

@@ -170,7 +170,7 @@ func describe(r *image.Removed) string {
 
 func newImagePruneCommand(app *App) *cobra.Command {
 	var o pruneOptions
-	var all bool
+	var all, withCache bool
 	cmd := &cobra.Command{
 		Use: "prune [flags]", Short: "Remove images that nothing uses", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -181,10 +181,14 @@ func newImagePruneCommand(app *App) *cobra.Command {
 			if ok, err := app.confirm(o.force, what); !ok {
 				return err
 			}
-			return app.pruneImages(cmd.Context(), o.filters, all)
+			if err := app.pruneImages(cmd.Context(), o.filters, all); err != nil || !withCache {
+				return err
+			}
+			return app.pruneCacheToo(cmd.Context(), o.filters, all)
 		},
 	}
 	o.addFlags(cmd)
+	cmd.Flags().BoolVar(&withCache, "build-cache", false, "also what builds remember")
 	cmd.Flags().BoolVarP(&all, "all", "a", false, "also images with a name")
 	cmd.Flags().Bool("external", false, "accepted for podman's sake: containers of other tools are never removed, nor what they use")
 	return cmd

@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mosscontainers/moss/libpod"
+	"github.com/mosscontainers/moss/pkg/build"
 	"github.com/mosscontainers/moss/pkg/cli/format"
-	"github.com/mosscontainers/moss/storage"
 )
 
 // systemCommands are the commands about Moss and this machine.
@@ -43,7 +43,11 @@ func newDiskUsageCommand(app *App) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return usageTable().Print(app.Out, usageRows(usage), o)
+			cache, err := build.Usage(engine)
+			if err != nil {
+				return err
+			}
+			return usageTable().Print(app.Out, usageRows(usage, cache), o)
 		},
 	}
 	cmd.Flags().StringVar(&o.Format, "format", "", `print "json", "table", or rows of a Go template`)
@@ -71,7 +75,7 @@ func usageTable() *format.Table[usageRow] {
 	}
 }
 
-func usageRows(u *libpod.Usage) []usageRow {
+func usageRows(u *libpod.Usage, cache []build.Entry) []usageRow {
 	images := usageRow{Type: "Images", Total: u.Images.Images, Size: u.Images.Size, Reclaimable: u.Images.Reclaimable}
 	for _, img := range u.Images.PerImage {
 		if img.Used {
@@ -96,18 +100,18 @@ func usageRows(u *libpod.Usage) []usageRow {
 			volumes.Reclaimable += v.Size
 		}
 	}
-	return []usageRow{images, containers, volumes, cacheRow(u.Cache)}
+	return []usageRow{images, containers, volumes, cacheRow(cache)}
 }
 
-// cacheRow counts a layer that an image has as active: it does not go before the image, which counts its size too.
-func cacheRow(layers []storage.Kept) usageRow {
-	row := usageRow{Type: "Build Cache", Total: len(layers)}
-	for _, l := range layers {
-		row.Size += l.Size
-		if l.Used {
+// cacheRow counts what is in use or an image has as active: a layer does not go before its image, which counts its size too.
+func cacheRow(entries []build.Entry) usageRow {
+	row := usageRow{Type: "Build Cache", Total: len(entries)}
+	for _, e := range entries {
+		row.Size += e.Size
+		if e.Shared || e.InUse {
 			row.Active++
 		} else {
-			row.Reclaimable += l.Size
+			row.Reclaimable += e.Size
 		}
 	}
 	return row
@@ -115,19 +119,25 @@ func cacheRow(layers []storage.Kept) usageRow {
 
 func newSystemPruneCommand(app *App) *cobra.Command {
 	var o pruneOptions
-	var all, volumes bool
+	var all, volumes, withBuild, external bool
 	cmd := &cobra.Command{
 		Use: "prune [flags]", Short: "Remove what nothing uses", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if ok, err := app.confirm(o.force, "This removes all containers that do not run and all images without a name that no container uses."); !ok {
+			if ok, err := app.confirm(o.force, "This removes all containers that do not run and all images without a name that no container uses, and what builds remember."); !ok {
 				return err
 			}
-			return app.prune(cmd.Context(), o.filters, all, volumes)
+			if err := app.prune(cmd.Context(), o.filters, all, volumes); err != nil {
+				return err
+			}
+			return app.pruneCacheToo(cmd.Context(), o.filters, all)
 		},
 	}
 	o.addFlags(cmd)
 	cmd.Flags().BoolVarP(&all, "all", "a", false, "also images with a name that no container uses")
 	cmd.Flags().BoolVar(&volumes, "volumes", false, "also volumes that no container uses")
+	cmd.Flags().BoolVar(&withBuild, "build", true, "accepted for podman's sake: what builds remember is removed anyway, as docker does")
+	cmd.Flags().BoolVar(&external, "external", false, "accepted for podman's sake: what others left in the store goes with the images")
+	cmd.Flags().Lookup("build").Hidden, cmd.Flags().Lookup("external").Hidden = true, true
 	return cmd
 }
 

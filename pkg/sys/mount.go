@@ -234,6 +234,15 @@ func nameAt(dir *os.File, path string) string {
 	return dir.Name() + "/" + path
 }
 
+// FreeSpace is how many bytes an ordinary user may still write to the file system of a path.
+func FreeSpace(path string) (int64, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(path, &st); err != nil {
+		return 0, &os.PathError{Op: "statfs", Path: path, Err: err}
+	}
+	return int64(st.Bavail) * st.Bsize, nil
+}
+
 // FsSize is the size of the file system that an open file lies on, in bytes.
 func FsSize(f *os.File) (int64, error) {
 	var st unix.Statfs_t
