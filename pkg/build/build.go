@@ -45,6 +45,9 @@ type Options struct {
 
 	// Progress is told how the build goes on. It is called by one goroutine at a time.
 	Progress func(*client.SolveStatus)
+
+	CacheFrom []export.CacheSpec // where to look for what is not remembered here
+	Inline    bool               // images carry what is remembered of their steps
 }
 
 // Result is what a build gave.
@@ -83,6 +86,9 @@ func New(engine *libpod.Engine, o *Options) (*Builder, error) {
 		events: &events{tell: o.Progress}, tasks: map[digest.Digest]*task{}, knowns: knowns{},
 	}
 	s.cache = &cache{dir: cacheDir(engine), has: s.hasLayer}
+	for _, spec := range o.CacheFrom {
+		s.foreign = append(s.foreign, &foreign{spec: spec})
+	}
 	running, err := s.cache.run()
 	if err != nil {
 		return nil, err
@@ -101,6 +107,9 @@ func New(engine *libpod.Engine, o *Options) (*Builder, error) {
 // Close lets go of the store.
 func (b *Builder) Close() error {
 	errs := []error{b.remotes.close()}
+	for _, f := range b.foreign {
+		errs = append(errs, f.Close())
+	}
 	for _, k := range b.knowns {
 		errs = append(errs, k.Save())
 	}

@@ -73,6 +73,9 @@ func (b *Builder) Assembly(ctx context.Context, built Built, o ImageOptions) (im
 		}
 	}
 	config, created, err := built.document(o)
+	if err == nil && b.opts.Inline {
+		config, err = b.withInline(config, built.layers)
+	}
 	return image.Assembly{
 		Config: config, Names: o.Names, Annotations: o.Annotations, Docker: o.Docker, Created: created, Layers: built.layers.ids(),
 	}, err

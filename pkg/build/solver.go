@@ -33,7 +33,10 @@ type solver struct {
 	bases   bases
 	remotes remotes
 
+	foreign []*foreign
+
 	mu     sync.Mutex
+	used   used
 	tasks  map[digest.Digest]*task
 	knowns knowns
 }
@@ -158,6 +161,9 @@ func (t *step) remembered(ctx context.Context, w work) ([]result, error) {
 		}
 		return r, t.cache.add(&Record{Name: t.v.Name(), Layers: r[0].layers, Created: time.Now()}, quick)
 	}
+	if r := t.recallElsewhere(ctx, quick, content); r != nil {
+		return r, nil
+	}
 	lock, err := t.cache.lock(content)
 	if err != nil {
 		return nil, err
@@ -184,6 +190,7 @@ func (t *step) make(ctx context.Context, w work, keys ...string) ([]result, erro
 		keys = keys[1:]
 	}
 	r := &Record{Name: t.v.Name(), Layers: layers, Parent: parent, Created: time.Now()}
+	t.note(r, keys...)
 	return []result{{layers: layers}}, t.cache.add(r, keys...)
 }
 
@@ -214,6 +221,7 @@ func (t *step) recall(key string) []result {
 		return nil
 	}
 	t.cached = true
+	t.note(r, key)
 	return []result{{layers: r.Layers}}
 }
 

@@ -44,6 +44,9 @@ func (o *buildOptions) run(ctx context.Context, app *App, cmd *cobra.Command) (e
 	if err := o.output.parse(app); err != nil {
 		return err
 	}
+	if err := o.cache.parse(&o.Options); err != nil {
+		return err
+	}
 	engine, err := app.Engine()
 	if err != nil {
 		return err
@@ -78,6 +81,11 @@ func (o *buildOptions) run(ctx context.Context, app *App, cmd *cobra.Command) (e
 // finish brings what was built to where it is wanted, and tells which image it is.
 func (o *buildOptions) finish(ctx context.Context, app *App, b *build.Builder, res *build.Result) error {
 	made, err := o.deliver(ctx, app, b, res)
+	if err != nil {
+		return err
+	}
+	warnings, err := b.ExportCache(ctx, res, o.cache.to)
+	app.Warn(warnings...)
 	if err != nil || made == nil {
 		return err
 	}

@@ -24,6 +24,7 @@ type buildOptions struct {
 	build.Options
 	transferOptions
 	output outputOptions
+	cache  cacheOptions
 	image  build.ImageOptions
 
 	context    string
@@ -75,6 +76,7 @@ func (o *buildOptions) addFlags(fs *pflag.FlagSet) {
 	o.addInputFlags(fs)
 	o.addOutcomeFlags(fs)
 	o.output.addFlags(fs)
+	o.cache.addFlags(fs)
 	o.addRegistryFlags(fs)
 	fs.StringVar(&o.Creds, "creds", "", "credentials for registries, USER:PASSWORD")
 	fs.UintVar(&o.Retries, "retry", pullRetries, "how often to try again what failed for a passing reason")

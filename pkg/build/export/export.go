@@ -70,10 +70,6 @@ func (e *Exporter) push(ctx context.Context, o Output) (v1.Descriptor, error) {
 	if len(send.Names) == 0 {
 		return v1.Descriptor{}, errdefs.Errorf(errdefs.ErrInvalid, "cannot push the image: it has no name; give one with --tag or name=")
 	}
-	if o.Insecure {
-		verify := false
-		send.TLSVerify = &verify
-	}
 	return e.send(ctx, o, send)
 }
 
@@ -102,11 +98,20 @@ func (e *Exporter) options(o Output, to string) image.SendOptions {
 	if len(o.Names) > 0 {
 		send.Names = o.Names
 	}
+	o.Apply(&send)
+	return send
+}
+
+// Apply says how layers are compressed, and how the registry is talked to.
+func (o *Output) Apply(send *image.SendOptions) {
 	if o.Compression != "uncompressed" {
 		send.CompressionFormat = o.Compression
 	}
 	send.CompressionLevel, send.ForceCompression = o.CompressionLevel, o.ForceCompression && o.Compression != ""
-	return send
+	if o.Insecure {
+		verify := false
+		send.TLSVerify = &verify
+	}
 }
 
 // send sends the results' images: one, or an index of several, with what is attested of them.
