@@ -46,8 +46,9 @@ type Options struct {
 	// Progress is told how the build goes on. It is called by one goroutine at a time.
 	Progress func(*client.SolveStatus)
 
-	CacheFrom []export.CacheSpec // where to look for what is not remembered here
-	Inline    bool               // images carry what is remembered of their steps
+	CacheFrom  []export.CacheSpec // where to look for what is not remembered here
+	Provenance Provenance
+	Inline     bool // images carry what is remembered of their steps
 }
 
 // Result is what a build gave.
@@ -72,6 +73,7 @@ type Built struct {
 type Builder struct {
 	*solver
 	running *running
+	started time.Time
 	opened  func() *image.Images
 }
 
@@ -93,7 +95,7 @@ func New(engine *libpod.Engine, o *Options) (*Builder, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Builder{solver: s, running: running}
+	b := &Builder{solver: s, running: running, started: time.Now()}
 	var images *image.Images
 	s.images = sync.OnceValues(func() (*image.Images, error) {
 		var err error
@@ -136,6 +138,9 @@ func (b *Builder) Build(ctx context.Context) (*Result, error) {
 	out := &Result{Images: make([]Built, len(list.Platforms))}
 	for i, p := range list.Platforms {
 		if out.Images[i], err = b.built(ctx, res, p); err != nil {
+			return nil, err
+		}
+		if err := b.attest(ctx, res, p.ID, &out.Images[i]); err != nil {
 			return nil, err
 		}
 	}

@@ -44,7 +44,7 @@ func (o *buildOptions) run(ctx context.Context, app *App, cmd *cobra.Command) (e
 	if err := o.output.parse(app); err != nil {
 		return err
 	}
-	if err := o.cache.parse(&o.Options); err != nil {
+	if err := errors.Join(o.cache.parse(&o.Options), o.attest.parse(&o.Options)); err != nil {
 		return err
 	}
 	engine, err := app.Engine()

@@ -25,6 +25,7 @@ type buildOptions struct {
 	transferOptions
 	output outputOptions
 	cache  cacheOptions
+	attest attestOptions
 	image  build.ImageOptions
 
 	context    string
@@ -77,6 +78,7 @@ func (o *buildOptions) addFlags(fs *pflag.FlagSet) {
 	o.addOutcomeFlags(fs)
 	o.output.addFlags(fs)
 	o.cache.addFlags(fs)
+	o.attest.addFlags(fs)
 	o.addRegistryFlags(fs)
 	fs.StringVar(&o.Creds, "creds", "", "credentials for registries, USER:PASSWORD")
 	fs.UintVar(&o.Retries, "retry", pullRetries, "how often to try again what failed for a passing reason")

@@ -79,6 +79,9 @@ func (o *outputOptions) storedNames() []string {
 
 // deliver carries out all outputs. The image that it returns need not be in the store; nil where only files were asked for.
 func (o *buildOptions) deliver(ctx context.Context, app *App, b *build.Builder, res *build.Result) (*image.Assembled, error) {
+	if o.output.stores() && len(res.Images[0].Statements) > 0 {
+		app.Warn("what is attested of the image is not in the store: it is in what is pushed, and in archives of type=oci")
+	}
 	sent, err := o.send(ctx, app, b, res)
 	if err != nil || !o.output.stores() {
 		return sent, err
