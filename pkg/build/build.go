@@ -140,7 +140,7 @@ func (b *Builder) Build(ctx context.Context) (*Result, error) {
 		if out.Images[i], err = b.built(ctx, res, p); err != nil {
 			return nil, err
 		}
-		if err := b.attest(ctx, res, p.ID, &out.Images[i]); err != nil {
+		if err := b.attest(&out.Images[i]); err != nil {
 			return nil, err
 		}
 	}

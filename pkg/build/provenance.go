@@ -1,22 +1,17 @@
 package build
 
 import (
-	"cmp"
-	"context"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/containerd/platforms"
-	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/mosscontainers/moss/pkg/build/export"
-	"github.com/mosscontainers/moss/pkg/errdefs"
 )
 
 // Provenance says what is attested of how an image was made.
@@ -109,49 +104,12 @@ func (b *Builder) runMetadata() object {
 	return m
 }
 
-// attest collects what is attested of the result for a platform.
-func (b *Builder) attest(ctx context.Context, res *gateway.Result, id string, built *Built) error {
-	for _, a := range res.Attestations[id] {
-		more, err := unbundle(ctx, a.Ref, a.Path)
-		if err != nil {
-			return fmt.Errorf("cannot read what the scanner said of the image: %w", err)
-		}
-		built.Statements = append(built.Statements, more...)
-	}
+// attest says what is attested of a result.
+func (b *Builder) attest(built *Built) error {
 	if !b.opts.Provenance.Wanted {
 		return nil
 	}
 	p, err := b.provenance(built.Platform)
 	built.Statements = append(built.Statements, p)
 	return err
-}
-
-// maxStatement bounds what is read of a statement, in bytes.
-const maxStatement = 64 << 20
-
-// unbundle reads the statements in a directory that a scanner wrote.
-func unbundle(ctx context.Context, ref gateway.Reference, dir string) ([]export.Statement, error) {
-	entries, err := ref.ReadDir(ctx, gateway.ReadDirRequest{Path: cmp.Or(dir, "/")})
-	if err != nil {
-		return nil, err
-	}
-	var all []export.Statement
-	for _, entry := range entries {
-		if entry.Size > maxStatement {
-			return nil, errdefs.Errorf(errdefs.ErrInvalid, "%s has %d bytes", entry.Path, entry.Size)
-		}
-		raw, err := ref.ReadFile(ctx, gateway.ReadRequest{Filename: strings.TrimSuffix(dir, "/") + "/" + entry.Path})
-		if err != nil {
-			return nil, err
-		}
-		var s struct {
-			PredicateType string          `json:"predicateType"`
-			Predicate     json.RawMessage `json:"predicate"`
-		}
-		if err := json.Unmarshal(raw, &s); err != nil || s.PredicateType == "" {
-			return nil, errdefs.Errorf(errdefs.ErrInvalid, "%s is no in-toto statement", entry.Path)
-		}
-		all = append(all, export.Statement{Type: s.PredicateType, Predicate: s.Predicate})
-	}
-	return all, nil
 }

@@ -22,7 +22,7 @@ type attestOptions struct {
 
 func (o *attestOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.provenance, "provenance", "", "attest how the image was made: true, false or mode=min|max")
-	fs.StringVar(&o.sbom, "sbom", "", "attest what is in the image, as the scanner generator=IMAGE finds it")
+	fs.StringVar(&o.sbom, "sbom", "", "attest what is in the image: not there yet but for false")
 	fs.StringArrayVar(&o.attests, "attest", nil, "attest something: `type=provenance|sbom[,KEY=VALUE]`")
 }
 
@@ -42,7 +42,7 @@ func (o *attestOptions) parse(to *build.Options) error {
 	if err := o.parseProvenance(&to.Provenance); err != nil {
 		return err
 	}
-	return o.parseScanner(to)
+	return o.refuseScanner()
 }
 
 func (o *attestOptions) parseProvenance(to *build.Provenance) error {
@@ -74,17 +74,10 @@ func (o *attestOptions) parseProvenance(to *build.Provenance) error {
 	return nil
 }
 
-// parseScanner has the front end run the scanner.
-func (o *attestOptions) parseScanner(to *build.Options) error {
-	if o.sbom == "" {
+// refuseScanner says what to do instead of --sbom.
+func (o *attestOptions) refuseScanner() error {
+	if wanted, err := strconv.ParseBool(o.sbom); o.sbom == "" || err == nil && !wanted {
 		return nil
 	}
-	if wanted, err := strconv.ParseBool(o.sbom); err == nil && !wanted {
-		return nil
-	}
-	if !strings.Contains(o.sbom, "generator=") {
-		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --sbom %s: say which image is the scanner, as in --sbom generator=docker.io/docker/buildkit-syft-scanner", o.sbom)
-	}
-	to.FrontEnd["attest:sbom"] = o.sbom
-	return nil
+	return errdefs.Errorf(errdefs.ErrUnavailable, "cannot use --sbom %s: scanners of docker's kind are not run yet; write the result to a directory with --output type=local,dest=DIRECTORY and run a scanner on that", o.sbom)
 }
