@@ -11,21 +11,13 @@ import (
 	"github.com/mosscontainers/moss/pkg/errdefs"
 )
 
-// containerCommands are the commands about containers that need no "container" before them.
-func containerCommands(app *App) []*cobra.Command {
-	return append(sharedContainerCommands(app), newInspectCommand(app))
-}
-
-func sharedContainerCommands(app *App) []*cobra.Command {
-	return []*cobra.Command{
+func newContainerCommand(app *App) *cobra.Command {
+	cmd := group(
+		"container", "Work with containers",
 		newAttachCommand(app), newCommitCommand(app), newCreateCommand(app), newExecCommand(app), newKillCommand(app),
 		newLogsCommand(app), newPortCommand(app), newPsCommand(app), newRenameCommand(app), newRestartCommand(app),
 		newRmCommand(app), newRunCommand(app), newStartCommand(app), newStopCommand(app), newWaitCommand(app),
-	}
-}
-
-func newContainerCommand(app *App) *cobra.Command {
-	cmd := group("container", "Work with containers", sharedContainerCommands(app)...)
+	)
 	cmd.AddCommand(newContainerInspectCommand(app), newContainerDiffCommand(app), newContainerPruneCommand(app), existsCommand(app, "CONTAINER", func(e *libpod.Engine, ref string) error {
 		_, err := e.Lookup(ref)
 		return err

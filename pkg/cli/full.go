@@ -4,18 +4,76 @@ package cli
 
 import (
 	"os"
-	"slices"
 
 	"github.com/spf13/cobra"
 
+	"github.com/mosscontainers/moss/libpod"
 	"github.com/mosscontainers/moss/rootless"
 	"github.com/mosscontainers/moss/storage/store"
 )
 
-// commands are all commands below moss.
-func commands(app *App, _ []string) []*cobra.Command {
-	all := slices.Concat(containerCommands(app), imageCommands(app), systemCommands(app))
-	return append(all, newBuildCommand(app), newBuilderCommand(app), newBuildxCommand(app), newHealCommand(app), newContainerCommand(app), newNetworkCommand(app), newVolumeCommand(app), newRuntimeCommand(app))
+// commands are the commands below moss: the one that args begin with, or all. To make all of them takes longer than many take to run.
+func commands(app *App, args []string) []*cobra.Command {
+	all := []struct {
+		name string
+		make func(*App) *cobra.Command
+	}{
+		{libpod.HealCommand, newHealCommand},
+		{"artifact", newArtifactCommand},
+		{"attach", newAttachCommand},
+		{"build", newBuildCommand},
+		{"builder", newBuilderCommand},
+		{"buildx", newBuildxCommand},
+		{"commit", newCommitCommand},
+		{"container", newContainerCommand},
+		{"create", newCreateCommand},
+		{"diff", newDiffCommand},
+		{"exec", newExecCommand},
+		{"history", newHistoryCommand},
+		{"image", newImageCommand},
+		{"images", func(app *App) *cobra.Command { return newImagesCommand(app, "images") }},
+		{"import", newImportCommand},
+		{"info", newInfoCommand},
+		{"inspect", newInspectCommand},
+		{"kill", newKillCommand},
+		{"load", newLoadCommand},
+		{"login", newLoginCommand},
+		{"logout", newLogoutCommand},
+		{"logs", newLogsCommand},
+		{"manifest", newManifestCommand},
+		{"network", newNetworkCommand},
+		{"port", newPortCommand},
+		{"ps", newPsCommand},
+		{"pull", newPullCommand},
+		{"push", newPushCommand},
+		{"rename", newRenameCommand},
+		{"restart", newRestartCommand},
+		{"rm", newRmCommand},
+		{"rmi", func(app *App) *cobra.Command { return newRmiCommand(app, "rmi") }},
+		{"run", newRunCommand},
+		{"runtime", newRuntimeCommand},
+		{"save", newSaveCommand},
+		{"search", newSearchCommand},
+		{"start", newStartCommand},
+		{"stop", newStopCommand},
+		{"system", newSystemCommand},
+		{"tag", newTagCommand},
+		{"unshare", newUnshareCommand},
+		{"untag", newUntagCommand},
+		{"version", newVersionCommand},
+		{"volume", newVolumeCommand},
+		{"wait", newWaitCommand},
+	}
+	var made []*cobra.Command
+	for _, c := range all {
+		if len(args) > 0 && args[0] == c.name {
+			return []*cobra.Command{c.make(app)}
+		}
+	}
+	for _, c := range all {
+		made = append(made, c.make(app))
+	}
+	return made
 }
 
 // begin says that this process was a child in which containers/storage unpacks a layer, and is done.

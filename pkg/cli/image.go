@@ -13,22 +13,12 @@ import (
 	"github.com/mosscontainers/moss/storage/image"
 )
 
-// imageCommands are the commands that work with images, at the top and below `image`.
-func imageCommands(app *App) []*cobra.Command {
-	return append(imageVerbs(app), newImagesCommand(app, "images"), newRmiCommand(app, "rmi"),
-		newLoginCommand(app), newLogoutCommand(app), newImageCommand(app), newManifestCommand(app), newDiffCommand(app), newArtifactCommand(app))
-}
-
-// imageVerbs have the same name in both places.
-func imageVerbs(app *App) []*cobra.Command {
-	return []*cobra.Command{
+func newImageCommand(app *App) *cobra.Command {
+	cmd := group(
+		"image", "Work with images",
 		newPullCommand(app), newPushCommand(app), newLoadCommand(app), newSaveCommand(app), newImportCommand(app),
 		newTagCommand(app), newUntagCommand(app), newHistoryCommand(app), newSearchCommand(app),
-	}
-}
-
-func newImageCommand(app *App) *cobra.Command {
-	cmd := group("image", "Work with images", imageVerbs(app)...)
+	)
 	list, remove := newImagesCommand(app, "ls"), newRmiCommand(app, "rm")
 	list.Aliases, remove.Aliases = []string{"list"}, []string{"remove"}
 	cmd.AddCommand(list, remove, newBuildCommand(app), newImagePruneCommand(app), newImageInspectCommand(app), newImageDiffCommand(app),

@@ -14,12 +14,8 @@ import (
 	"github.com/mosscontainers/moss/pkg/cli/format"
 )
 
-// systemCommands are the commands about Moss and this machine.
-func systemCommands(app *App) []*cobra.Command {
-	return []*cobra.Command{
-		newInfoCommand(app), newVersionCommand(app), newUnshareCommand(app),
-		group("system", "Look after Moss itself", newInfoCommand(app), newDiskUsageCommand(app), newSystemPruneCommand(app), newResetCommand(app)),
-	}
+func newSystemCommand(app *App) *cobra.Command {
+	return group("system", "Look after Moss itself", newInfoCommand(app), newDiskUsageCommand(app), newSystemPruneCommand(app), newResetCommand(app))
 }
 
 // usageRow is a line of system df.
