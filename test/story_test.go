@@ -60,8 +60,8 @@ func storyDirs(t *testing.T) []string {
 	if ids == nil {
 		return append([]string{"single"}, systemdDirs()...)
 	}
-	// Those of a directory run side by side. An application's is long, and looks at all processes of the user at its end.
-	return append([]string{"everyone", "rootless", "applications"}, systemdDirs()...)
+	// Those of a directory run side by side. The last two are alone: at its end each looks at all processes of the user.
+	return append([]string{"everyone", "rootless", "debian", "applications"}, systemdDirs()...)
 }
 
 // systemdDirs are the stories of users for whom systemd runs units, with control groups of version 2: see test/vm.

@@ -3,7 +3,10 @@
 package main
 
 import (
+	"math"
 	"os"
+	"runtime"
+	"runtime/debug"
 
 	"github.com/mosscontainers/moss/libpod/seccomp"
 	"github.com/mosscontainers/moss/pkg/cli"
@@ -12,5 +15,18 @@ import (
 
 func main() {
 	seccomp.Compiler()
+	collectLater()
 	os.Exit(cli.Main(os.Args))
+}
+
+// collectLater puts off the first collection of garbage, which would take a quarter of the time of a short command, until there is
+// some to collect. From then on it is done as ever.
+func collectLater() {
+	const first = 32 << 20 // bytes
+	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(first)
+	runtime.AddCleanup(new([16]byte), func(struct{}) {
+		debug.SetGCPercent(100)
+		debug.SetMemoryLimit(math.MaxInt64)
+	}, struct{}{})
 }
