@@ -41,7 +41,7 @@ type SaveOptions struct {
 func (im *Images) Save(ctx context.Context, names []string, path string, o SaveOptions) error {
 	switch o.Format {
 	case DockerArchive, "":
-		return explain(atomically(path, func(tmp string) error { return im.saveDocker(ctx, names, tmp, o) }), "save to", path)
+		return explain(replace(path, func(tmp string) error { return im.saveDocker(ctx, names, tmp, o) }), "save to", path)
 	case OCIArchive, OCIDir, DockerDir:
 	default:
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot save as %q: the formats are docker-archive, oci-archive, oci-dir, docker-dir", o.Format)
@@ -51,7 +51,7 @@ func (im *Images) Save(ctx context.Context, names []string, path string, o SaveO
 	}
 	if o.Format == OCIArchive {
 		write := func(tmp string) error { return im.saveOne(ctx, names[0], tmp, o) }
-		return explain(atomically(path, func(tmp string) error { return im.streamed(ctx, tmp, write) }), "save to", path)
+		return explain(replace(path, func(tmp string) error { return im.streamed(ctx, tmp, write) }), "save to", path)
 	}
 	return explain(im.saveOne(ctx, names[0], path, o), "save to", path)
 }
@@ -200,42 +200,10 @@ func savedName(name string, names []string) string {
 	return ""
 }
 
-// standardOutput may lead to a regular file, which is the shell's to make and not ours to replace.
-const standardOutput = "/dev/stdout"
-
-// savePrefix begins the names of the directories in which archives are written. One is locked while it is; what a killed
-// save left is swept by the next one to the same place. (A file without a name, O_TMPFILE, would leave nothing, but
-// cannot replace another, and the library finds archives by their paths.)
-const savePrefix = ".moss-save-"
-
-// atomically lets write make a file beside path and then puts it there. A path that is no regular
-// file, and the standard output, is written directly.
-func atomically(path string, write func(tmp string) error) (err error) {
-	if path == standardOutput {
-		return write(path)
-	}
-	info, statErr := os.Stat(path)
-	if statErr == nil && info.IsDir() {
+// replace is sys.ReplaceFile, and says what is wrong where a directory is.
+func replace(path string, write func(tmp string) error) error {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot save to %s: it is a directory", path)
 	}
-	if statErr == nil && !info.Mode().IsRegular() {
-		return write(path)
-	}
-	parent := filepath.Dir(path)
-	_ = sys.Sweep(parent, savePrefix, sys.TryLockDir) // what others left there does not keep us from anything
-	dir, err := os.MkdirTemp(parent, savePrefix)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	lock, err := sys.LockDir(dir, false)
-	if err != nil {
-		return err
-	}
-	defer lock.Unlock()
-	tmp := filepath.Join(dir, "archive")
-	if err := write(tmp); err != nil {
-		return err
-	}
-	return os.Rename(tmp, path)
+	return sys.ReplaceFile(path, write)
 }

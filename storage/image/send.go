@@ -37,12 +37,12 @@ const ToRegistry = "registry"
 func (im *Images) Send(ctx context.Context, from types.ImageReference, o SendOptions) (d v1.Descriptor, err error) {
 	switch o.To {
 	case DockerArchive:
-		err = atomically(o.Path, func(tmp string) error {
+		err = replace(o.Path, func(tmp string) error {
 			d, err = im.sendDocker(ctx, from, tmp, o)
 			return err
 		})
 	case OCIArchive:
-		err = atomically(o.Path, func(tmp string) error {
+		err = replace(o.Path, func(tmp string) error {
 			d, err = im.sendArchive(ctx, from, tmp, o)
 			return err
 		})

@@ -172,7 +172,7 @@ func writePolicy(path string, raw []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return errdefs.Errorf(errdefs.ErrDenied, "cannot write the signature policy: %w", err)
 	}
-	err := atomically(path, func(tmp string) error { return os.WriteFile(tmp, raw, 0o644) })
+	err := replace(path, func(tmp string) error { return os.WriteFile(tmp, raw, 0o644) })
 	if err != nil {
 		return errdefs.Errorf(errdefs.ErrDenied, "cannot write the signature policy: %w", err)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/mosscontainers/moss/pkg/build/fileop"
 	"github.com/mosscontainers/moss/pkg/build/tree"
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/sys"
 )
 
 // local copies the files of the results into a directory, as the user's own.
@@ -86,7 +87,7 @@ func (e *Exporter) tar(ctx context.Context, o Output) error {
 	if o.Dest == Stdout {
 		return write(e.Stdout)
 	}
-	if err := writeFile(o.Dest, write); err != nil {
+	if err := sys.ReplaceFile(o.Dest, func(path string) error { return writeTo(path, write) }); err != nil {
 		return errdefs.NoSpace(fmt.Errorf("cannot write the files to %s: %w", o.Dest, err))
 	}
 	return nil
@@ -111,27 +112,9 @@ func (e *Exporter) stamp() int64 {
 	return e.Epoch.UnixNano()
 }
 
-// writeFile makes a file whole or not at all.
-func writeFile(path string, write func(io.Writer) error) (err error) {
-	if info, statErr := os.Stat(path); statErr == nil && !info.Mode().IsRegular() { // a pipe, a device
-		return writeTo(path, write)
-	}
-	temp, err := os.CreateTemp(filepath.Dir(path), ".moss-export-")
-	if err != nil {
-		return err
-	}
-	err = errors.Join(write(temp), temp.Chmod(0o644), temp.Close())
-	if err == nil {
-		err = os.Rename(temp.Name(), path)
-	}
-	if err != nil {
-		err = errors.Join(err, os.Remove(temp.Name()))
-	}
-	return err
-}
-
+// writeTo writes a file that may be there already: a pipe, a device.
 func writeTo(path string, write func(io.Writer) error) error {
-	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o644)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,62 @@
+package sys
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// replacePrefix begins the names of the directories in which files are written. One is locked while it is; what a killed command left is
+// swept by the next one to the same place. (A file without a name, O_TMPFILE, would leave nothing, but cannot replace another, and
+// libraries find files by their paths.)
+const replacePrefix = ".moss-save-"
+
+// ReplaceFile lets write make a file beside path and then puts it there: it is there whole or not at all. A link stays, and what it leads to
+// is replaced. What is no regular file is written directly, and so is what a process has open, as /dev/stdout: a file there
+// is the shell's to make, and the link to it everybody's.
+func ReplaceFile(path string, write func(path string) error) (err error) {
+	path, direct := replaceable(path)
+	if direct {
+		return write(path)
+	}
+	parent := filepath.Dir(path)
+	_ = Sweep(parent, replacePrefix, TryLockDir) // what others left there does not keep us from anything
+	dir, err := os.MkdirTemp(parent, replacePrefix)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	lock, err := LockDir(dir, false)
+	if err != nil {
+		return err
+	}
+	defer lock.Unlock()
+	temp := filepath.Join(dir, "file")
+	if err := write(temp); err != nil {
+		return err
+	}
+	return os.Rename(temp, path)
+}
+
+// replaceable follows the links at path to the file that may be replaced, or says that what is there must be written directly.
+func replaceable(path string) (target string, direct bool) {
+	for range maxLinks {
+		info, err := os.Lstat(path)
+		if err != nil || info.Mode().IsRegular() {
+			return path, false
+		}
+		to, err := os.Readlink(path)
+		if err != nil || strings.HasPrefix(to, "/proc/") || strings.HasPrefix(path, "/proc/") {
+			return path, true
+		}
+		if !filepath.IsAbs(to) {
+			to = filepath.Join(filepath.Dir(path), to)
+		}
+		path = to
+	}
+	return path, true
+}
+
+// maxLinks is how many links the kernel follows.
+const maxLinks = 40
