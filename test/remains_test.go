@@ -164,11 +164,20 @@ type snapshotKey struct{}
 
 type snapshot struct{ tree []string }
 
-// takeSnapshot: remembers which containers, names, volumes and images there are, for unchanged.
+// takeSnapshot: remembers which containers, names, volumes and images there are, for unchanged. A monitor may be writing
+// down just then that its container runs.
 func takeSnapshot(ts *testscript.TestScript, neg bool, _ []string) {
-	tree, err := tree(ts)
-	ts.Check(err)
-	*ts.Value(snapshotKey{}).(*snapshot) = snapshot{tree}
+	ts.Check(eventually(func() error {
+		tree, err := tree(ts)
+		if err != nil {
+			return err
+		}
+		if i := slices.IndexFunc(tree, func(path string) bool { return strings.HasSuffix(path, ".new") }); i >= 0 {
+			return fmt.Errorf("%s is never put into its place", tree[i])
+		}
+		*ts.Value(snapshotKey{}).(*snapshot) = snapshot{tree}
+		return nil
+	}))
 }
 
 // unchanged: the same objects are there as when snapshot was called.
