@@ -209,7 +209,7 @@ func tree(ts *testscript.TestScript) ([]string, error) {
 				return err
 			}
 			switch name := entry.Name(); {
-			case entry.IsDir() && slices.Contains([]string{"cache", "ns", "seccomp", "tmp", "net", "pins"}, name):
+			case entry.IsDir() && slices.Contains([]string{"cache", "ns", "seccomp", "tmp", "net", "pins", "locks", "contexts"}, name):
 				return fs.SkipDir
 			case entry.IsDir() && filepath.Dir(path) == dir+"/store/overlay" && name != "l":
 				paths = append(paths, path)

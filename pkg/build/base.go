@@ -47,7 +47,11 @@ func (s *solver) base(ctx context.Context, name string, p v1.Platform) (*base, e
 		s.bases.list[tagged+" "+platforms.Format(p)] = b
 	}
 	s.bases.mu.Unlock()
-	b.once.Do(func() { b.err = s.findBase(ctx, b, name, p) })
+	b.once.Do(func() {
+		if err := s.findBase(ctx, b, name, p); err != nil {
+			b.err = &baseError{name: tagged, error: err}
+		}
+	})
 	return b, b.err
 }
 

@@ -126,7 +126,7 @@ func (b *Builder) Close() error {
 func (b *Builder) Build(ctx context.Context) (*Result, error) {
 	res, err := builder.Build(ctx, &frontEnd{solver: b.solver, options: b.opts.FrontEnd})
 	if err != nil {
-		return nil, err
+		return nil, explain(err)
 	}
 	if _, asked := b.opts.FrontEnd["requestid"]; asked {
 		return &Result{Answer: res.Metadata}, nil

@@ -22,6 +22,7 @@ type buildProgress struct {
 	states   chan *client.SolveStatus
 	done     chan error
 	warnings []client.VertexWarning
+	last     *lastLines // nil where steps are shown as they go on
 }
 
 func newBuildProgress(app *App, mode string) (*buildProgress, error) {
@@ -29,6 +30,9 @@ func newBuildProgress(app *App, mode string) (*buildProgress, error) {
 	display, err := progressui.NewDisplay(app.Err, progressui.DisplayMode(mode))
 	if err != nil {
 		return nil, mosserrors.Errorf(mosserrors.ErrInvalid, "cannot use --progress %s: it is one of auto, plain, tty, rawjson, quiet", mode)
+	}
+	if progressui.DisplayMode(mode) == progressui.QuietMode {
+		p.last = &lastLines{}
 	}
 	go func() {
 		var err error
@@ -38,12 +42,21 @@ func newBuildProgress(app *App, mode string) (*buildProgress, error) {
 	return p, nil
 }
 
-func (p *buildProgress) tell(s *client.SolveStatus) { p.states <- s }
+// tell is called by one goroutine at a time.
+func (p *buildProgress) tell(s *client.SolveStatus) {
+	if p.last != nil {
+		p.last.note(s)
+	}
+	p.states <- s
+}
 
 // end waits until all has been shown, and tells what the Dockerfile was warned of.
 func (p *buildProgress) end() error {
 	close(p.states)
 	err := <-p.done
+	if p.last != nil {
+		p.last.print(p.app.Err)
+	}
 	if n := len(p.warnings); n > 0 {
 		p.app.eprintln(fmt.Sprintf("\n%d %s found by checks:", n, plural(n, "warning")))
 	}
@@ -62,10 +75,12 @@ func plural(n int, word string) string {
 
 // buildError shows the lines of the Dockerfile that an error is about, and gives the command that failed its say in the exit code.
 func (a *App) buildError(err error) error {
+	shown := map[string]bool{} // the front end may name a line twice
 	for _, source := range errdefs.Sources(err) {
 		var text strings.Builder
-		if printErr := source.Print(&text); printErr == nil {
+		if printErr := source.Print(&text); printErr == nil && !shown[text.String()] {
 			fmt.Fprint(a.Err, text.String())
+			shown[text.String()] = true
 		}
 	}
 	var exit *build.ExitError
