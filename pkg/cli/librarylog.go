@@ -3,6 +3,8 @@
 package cli
 
 import (
+	"io"
+	"log"
 	"slices"
 	"strings"
 
@@ -20,8 +22,10 @@ func (libraryLog) Format(e *logrus.Entry) ([]byte, error) {
 	return []byte("moss: warning: " + e.Message + "\n"), nil
 }
 
-// quietLibraries keeps the libraries' running commentary from the standard error, but for warnings.
+// quietLibraries keeps the libraries' running commentary from the standard error, but for warnings. Package log has none: what is
+// logged there, as by the one for SSH agents, is said to whoever asked for it too.
 func quietLibraries() {
+	log.SetOutput(io.Discard)
 	logrus.SetLevel(logrus.WarnLevel)
 	logrus.SetFormatter(libraryLog{})
 }
