@@ -42,6 +42,8 @@ type Options struct {
 	Agents  map[string]Agent
 	Allow   []string   // what Dockerfiles may ask for: security.insecure
 	Epoch   *time.Time // what is newer gets this time
+	// EpochForAll has what is older get it too, of what the build adds.
+	EpochForAll bool
 
 	// Progress is told how the build goes on. It is called by one goroutine at a time.
 	Progress func(*client.SolveStatus)

@@ -237,7 +237,7 @@ func (t *step) commit(ctx context.Context, d *draft) (snapshot, error) {
 	upper := store.Upper{Dir: d.upper(), Take: true}
 	created := time.Now().UTC()
 	if t.opts.Epoch != nil {
-		created, upper.Latest = *t.opts.Epoch, *t.opts.Epoch
+		created, upper.Latest, upper.EarlierToo = *t.opts.Epoch, *t.opts.Epoch, t.opts.EpochForAll
 	}
 	if t.held, err = t.cache.hold(); err != nil { // until it is remembered
 		return nil, err
@@ -259,6 +259,9 @@ func (t *step) opKey(op *pb.Op) (string, error) {
 	data, err := plain.MarshalVT()
 	if t.opts.Epoch != nil {
 		data = append(data, t.opts.Epoch.String()...)
+	}
+	if t.opts.EpochForAll {
+		data = append(data, " for all"...)
 	}
 	return string(data), err
 }

@@ -123,7 +123,7 @@ func (o *buildOptions) addOutcomeFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.image.SquashAll, "squash-all", false, "make one layer of all")
 	fs.BoolVar(&o.image.OmitHistory, "omit-history", false, "leave the history out of the image")
 	fs.StringVar(&o.sourceEpoch, "source-date-epoch", "", "seconds since 1970: nothing in the image is newer (default SOURCE_DATE_EPOCH)")
-	fs.StringVar(&o.timestamp, "timestamp", "", "alias of --source-date-epoch")
+	fs.StringVar(&o.timestamp, "timestamp", "", "seconds since 1970: the time of everything that the build adds")
 	fs.StringVar(&o.progress, "progress", "auto", "how to show progress: auto, plain, tty, rawjson, quiet")
 	fs.BoolVarP(&o.quiet, "quiet", "q", false, "print only the image's id")
 	fs.StringVar(&o.iidfile, "iidfile", "", "write the image's id to this file")
@@ -192,12 +192,16 @@ func (o *buildOptions) validate() error {
 	return nil
 }
 
-// epoch is the time that nothing may be newer than.
+// epoch is the time that nothing may be newer than, or that all has.
 func (o *buildOptions) epoch() error {
+	if o.sourceEpoch != "" && o.timestamp != "" {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use both --source-date-epoch, which older files do not get, and --timestamp, which all get")
+	}
 	text, name := o.sourceEpoch, "--source-date-epoch"
 	if text == "" {
 		text, name = o.timestamp, "--timestamp"
 	}
+	o.EpochForAll = o.timestamp != ""
 	if given := o.FrontEnd["build-arg:SOURCE_DATE_EPOCH"]; text == "" && given != "" {
 		text, name = given, "--build-arg SOURCE_DATE_EPOCH"
 	}

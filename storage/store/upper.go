@@ -28,6 +28,8 @@ type Upper struct {
 	Take bool
 	// Latest is what later times of modification become, in a layer that was taken; zero leaves them.
 	Latest time.Time
+	// EarlierToo has earlier times become Latest as well: all of them are the same.
+	EarlierToo bool
 }
 
 // CommitLayer makes a layer of a container's changes on top of parent: whiteouts (character devices
@@ -148,15 +150,16 @@ func tidy(upper Upper) (err error) {
 		if err := sys.ForgetUpper(path); err != nil || upper.Latest.IsZero() {
 			return err
 		}
-		return notLater(path, entry, upper.Latest)
+		return upper.setTime(path, entry)
 	})
 }
 
-func notLater(path string, entry fs.DirEntry, latest time.Time) error {
+// setTime makes a file's time what it may be.
+func (u *Upper) setTime(path string, entry fs.DirEntry) error {
 	info, err := entry.Info()
-	if err != nil || !info.ModTime().After(latest) {
+	if err != nil || !u.EarlierToo && !info.ModTime().After(u.Latest) {
 		return err
 	}
-	stamp := syscall.NsecToTimespec(latest.UnixNano())
+	stamp := syscall.NsecToTimespec(u.Latest.UnixNano())
 	return sys.SetLinkTimes(path, stamp, stamp)
 }

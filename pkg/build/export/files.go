@@ -76,11 +76,14 @@ func (e *Exporter) tar(ctx context.Context, o Output) error {
 				return openErr
 			}
 			defer func() { err = errors.Join(err, files.Close()) }()
-			all, openErr := fsutil.NewFS(files.Dir)
+			// A descriptor and not a path: what a link in /proc says of a mount that is nowhere is "/".
+			root, openErr := os.OpenRoot(files.Dir)
 			if openErr != nil {
 				return openErr
 			}
-			dirs = append(dirs, fsutil.Dir{FS: all, Stat: &fstypes.Stat{Path: e.Results[i].dirName(), Mode: uint32(os.ModeDir | 0o755), ModTime: e.stamp()}})
+			all := fsutil.NewRoot(root)
+			defer func() { err = errors.Join(err, all.Close()) }()
+			dirs = append(dirs, fsutil.Dir{FS: fsutil.NewRootFS(all), Stat: &fstypes.Stat{Path: e.Results[i].dirName(), Mode: uint32(os.ModeDir | 0o755), ModTime: e.stamp()}})
 		}
 		return e.writeTar(ctx, dirs, to)
 	}
