@@ -9,7 +9,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// startWeb DIR: a web server of a directory on loopback, for the rest of the script, which serves git repositories as well. WEB is its
+// startWeb DIR: a web server of a directory on loopback, for the rest of the script, which serves git repositories as well and sends to where ?to=URL says. WEB is its
 // address.
 func startWeb(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
@@ -24,6 +24,10 @@ func startWeb(ts *testscript.TestScript, neg bool, args []string) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.Contains(r.URL.Path, ".git/") {
 			git.ServeHTTP(w, r)
+			return
+		}
+		if to := r.URL.Query().Get("to"); to != "" {
+			http.Redirect(w, r, to, http.StatusFound)
 			return
 		}
 		files.ServeHTTP(w, r)

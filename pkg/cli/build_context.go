@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/moby/buildkit/frontend/dockerfile/dfgitutil"
 	"github.com/moby/buildkit/util/archiveutil"
 
 	"github.com/mosscontainers/moss/pkg/build"
@@ -27,6 +28,9 @@ func (o *buildOptions) completeContext(app *App, b *build.Builder) error {
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot read both the context and the Dockerfile from the standard input: name a directory or a file")
 	}
 	if isRemote(o.context) {
+		if err := checkRemote(o.context); err != nil {
+			return err
+		}
 		o.FrontEnd["context"] = o.context
 	}
 	var err error
@@ -56,6 +60,21 @@ func isRemote(context string) bool {
 	return false
 }
 
+// checkRemote fails for what is neither of the two kinds of URLs that the front end knows.
+func checkRemote(context string) error {
+	if _, ok := strings.CutPrefix(context, "http"); ok {
+		return nil
+	}
+	_, ok, err := dfgitutil.ParseGitRef(context)
+	if ok && err == nil {
+		return nil
+	}
+	if err == nil {
+		err = errors.New("it is not an address of a git repository")
+	}
+	return errdefs.Errorf(errdefs.ErrInvalid, "cannot use the build context %s: %w", context, err)
+}
+
 func contextDir(path string) (string, error) {
 	dir, err := filepath.Abs(path)
 	if err != nil {
@@ -68,7 +87,7 @@ func contextDir(path string) (string, error) {
 	if !info.IsDir() {
 		return "", errdefs.Errorf(errdefs.ErrInvalid, "cannot use the build context %s: it is not a directory", path)
 	}
-	return dir, nil
+	return dir, checkPatterns(dir, ".dockerignore")
 }
 
 // dockerfile finds the Dockerfile, in the context unless it is named.
@@ -89,6 +108,9 @@ func (o *buildOptions) dockerfile(app *App, b *build.Builder, dir string) error 
 	if err != nil {
 		return err
 	}
+	if err := checkPatterns(filepath.Dir(file), filepath.Base(file)+".dockerignore"); err != nil {
+		return err
+	}
 	if o.ignores(dir, file) != "" {
 		f, err := os.Open(file)
 		if err != nil {
@@ -98,27 +120,6 @@ func (o *buildOptions) dockerfile(app *App, b *build.Builder, dir string) error 
 	}
 	o.Locals["dockerfile"], o.FrontEnd["filename"] = filepath.Dir(file), filepath.Base(file)
 	return nil
-}
-
-// findDockerfile is the file that was named, here or in the context, or one of those that need no naming.
-func (o *buildOptions) findDockerfile(dir string) (string, error) {
-	candidates := []string{filepath.Join(dir, "Containerfile"), filepath.Join(dir, "Dockerfile"), filepath.Join(dir, "dockerfile")}
-	if o.file != "" {
-		here, err := filepath.Abs(o.file)
-		if err != nil {
-			return "", err
-		}
-		candidates = []string{here, filepath.Join(dir, o.file)}
-	}
-	for _, file := range candidates {
-		if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() {
-			return file, nil
-		}
-	}
-	if o.file != "" {
-		return "", errdefs.Errorf(errdefs.ErrNotFound, "cannot find the Dockerfile %s: it is neither here nor in the build context", o.file)
-	}
-	return "", errdefs.Errorf(errdefs.ErrNotFound, "cannot find a Containerfile or a Dockerfile in %s: name one with --file", dir)
 }
 
 // ignores is a file with patterns of what is not in the context, unless it is one that the front end finds itself.

@@ -7,12 +7,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
 	"go.podman.io/storage/pkg/archive"
 	"go.podman.io/storage/pkg/idtools"
 
+	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
@@ -144,6 +146,9 @@ func tidy(upper Upper) (err error) {
 		if err != nil {
 			return err
 		}
+		if strings.HasPrefix(entry.Name(), archive.WhiteoutPrefix) {
+			return whiteoutError(upper.Dir, path)
+		}
 		if entry.Type() == fs.ModeSocket {
 			return os.Remove(path)
 		}
@@ -152,6 +157,13 @@ func tidy(upper Upper) (err error) {
 		}
 		return upper.setTime(path, entry)
 	})
+}
+
+// whiteoutError is about a file with a name that would delete another one wherever the layer is unpacked, and so would not be
+// the same image there.
+func whiteoutError(dir, path string) error {
+	return errdefs.Errorf(errdefs.ErrInvalid, "cannot have %s in a layer: in layers, names that begin with %s tell what is deleted; give it another name or leave it out",
+		strings.TrimPrefix(path, dir), archive.WhiteoutPrefix)
 }
 
 // setTime makes a file's time what it may be.
