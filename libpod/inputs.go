@@ -28,6 +28,9 @@ func (s *launch) inputs(ctx Context, monitor int) (spec.Inputs, error) {
 		}
 	}
 	var err error
+	if in.Scratch, err = s.scratch(); err != nil {
+		return in, err
+	}
 	if err = s.join(&in); err != nil {
 		return in, err
 	}

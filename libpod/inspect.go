@@ -52,15 +52,11 @@ func (e *Engine) InspectContainer(ref string, size bool) (*inspect.ContainerData
 		facts.Layers["LowerDir"] = lowerDirs(img)
 	}
 	if size {
-		own, err := treeSize(filepath.Join(c.Dir, upperDir))
+		own, all, err := e.Size(c)
 		if err != nil {
 			return nil, err
 		}
-		root := own
-		if imgErr == nil {
-			root += img.Size
-		}
-		facts.SizeRw, facts.SizeRootFs = &own, &root
+		facts.SizeRw, facts.SizeRootFs = &own, &all
 	}
 	return inspect.Container(c, facts), nil
 }

@@ -120,6 +120,7 @@ func (s *launch) bundle(ctx Context, pid int) (*runtime.Bundle, error) {
 	s.warnings = append(s.warnings, warnings...)
 	b := &runtime.Bundle{
 		ID: s.c.ID, Spec: config, User: s.c.User, Groups: s.c.Groups, Init: s.c.Init, RunDir: s.runDir, CopyUp: s.copyUps(),
+		Chown: s.chowns(),
 	}
 	return b, s.confine(ctx, config, b)
 }
@@ -170,6 +171,9 @@ func (s *launch) run(ctx Context, handle *monitor.Handle, attach *os.File) error
 	if err := s.l.Commit(); err != nil {
 		return err
 	}
+	if err := s.makeScratch(); err != nil {
+		return err
+	}
 	if !s.c.Remove && s.c.Image.ID != "" {
 		if err := s.repin(ctx, s.c.Image.ID); err != nil {
 			return err
@@ -214,11 +218,22 @@ func (s *launch) overlay() (*runtime.Overlay, error) {
 func (s *launch) copyUps() []runtime.CopyUp {
 	var out []runtime.CopyUp
 	for _, m := range s.c.Mounts.Mounts {
-		if m.Type == spec.MountVolume && !m.NoCopy {
+		if m.Type == spec.MountVolume && !m.NoCopy && !m.Overlay {
 			out = append(out, runtime.CopyUp{Volume: filepath.Join(s.volumeDir(m.Source), volumeData), Target: m.Target})
 		}
 	}
 	return out
+}
+
+// chowns are the targets of the mounts whose files are to be the container's user's.
+func (s *launch) chowns() []string {
+	var targets []string
+	for _, m := range s.c.Mounts.Mounts {
+		if m.Chown {
+			targets = append(targets, m.Target)
+		}
+	}
+	return targets
 }
 
 // confine gives our own launcher the compiled seccomp filter, or an OCI runtime the profile.

@@ -68,6 +68,16 @@ func (e *Engine) Usage() (*Usage, error) {
 	return u, nil
 }
 
+// Size is what a container's own layer takes, and that with its image, in bytes.
+func (e *Engine) Size(c *state.Container) (own, all int64, err error) {
+	own, err = treeSize(filepath.Join(c.Dir, upperDir))
+	all = own
+	if img, imgErr := storage.Resolve(e.Config, c.Spec.Image.ID); imgErr == nil { // one that was removed by force counts nothing
+		all += img.Size
+	}
+	return own, all, err
+}
+
 // ImageUsers are the containers made from an image, by its id: what keeps it from being removed.
 func (e *Engine) ImageUsers() (map[string][]string, error) {
 	containers, err := e.List()
@@ -85,8 +95,8 @@ func imagesOf(containers []*state.Container) map[string][]string {
 	return users
 }
 
-// treeSize is what the files below a directory take, hard links counted once. Files that vanish meanwhile count
-// nothing.
+// treeSize is what the files below a directory take, hard links counted once. Directories count nothing, nor do files that vanish
+// meanwhile.
 func treeSize(dir string) (int64, error) {
 	var size int64
 	seen := map[[2]uint64]bool{}
@@ -94,7 +104,7 @@ func treeSize(dir string) (int64, error) {
 		if errors.Is(err, os.ErrNotExist) {
 			return nil
 		}
-		if err != nil {
+		if err != nil || d.IsDir() {
 			return err
 		}
 		info, err := d.Info()
@@ -106,7 +116,7 @@ func treeSize(dir string) (int64, error) {
 		}
 		st := info.Sys().(*syscall.Stat_t)
 		key := [2]uint64{st.Dev, st.Ino}
-		if st.Nlink > 1 && !d.IsDir() && seen[key] {
+		if st.Nlink > 1 && seen[key] {
 			return nil
 		}
 		seen[key] = true

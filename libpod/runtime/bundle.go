@@ -22,6 +22,8 @@ type Bundle struct {
 	Overlay *Overlay `json:"overlay,omitempty"`
 	// CopyUp are volumes to fill from the image before they are mounted, where they are still empty.
 	CopyUp []CopyUp `json:"copyUp,omitempty"`
+	// Chown are the targets of mounts whose files are given to the process's user. OCI runtimes do not do that.
+	Chown []string `json:"chown,omitempty"`
 	// Seccomp is the path of the compiled filter: an array of struct sock_filter. "" is no filter.
 	Seccomp string `json:"seccomp,omitempty"`
 	// User, when not "", is resolved against the rootfs's /etc/passwd and /etc/group (bounded reads inside

@@ -31,6 +31,9 @@ func (r *rootfs) mount(m *specs.Mount) error {
 			return err
 		}
 	}
+	if err := r.chown(source, m.Destination); err != nil {
+		return err
+	}
 	target, err := r.target(m, source)
 	if err != nil {
 		return err
@@ -73,6 +76,8 @@ func (r *rootfs) source(m *specs.Mount, o *mountOptions) (*os.File, error) {
 		return mount, err
 	case "cgroup", "cgroup2":
 		return cgroupSource(o.attr.Set)
+	case "overlay":
+		return overlaySource(o.data, attr)
 	}
 	return sys.NewMount(m.Type, o.data, attr)
 }
@@ -87,6 +92,25 @@ func bindSource(source string, o *mountOptions) (*os.File, error) {
 		return nil, errdefs.Errorf(errdefs.ErrNotFound, "no such file or directory on the host")
 	}
 	return mount, err
+}
+
+// overlaySource mounts an overlay. Its directories are handed over as descriptors: the kernel takes no string of more than 255 bytes,
+// and gives some characters in it a meaning.
+func overlaySource(options []string, attr uint64) (*os.File, error) {
+	data := slices.Clone(options)
+	for i, option := range data {
+		key, dir, ok := strings.Cut(option, "=")
+		if !ok || !slices.Contains([]string{"lowerdir", "upperdir", "workdir"}, key) {
+			continue
+		}
+		f, err := os.OpenFile(dir, sys.OPath|sys.ODirectory, 0)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		data[i] = fmt.Sprintf("%s=/proc/self/fd/%d", key, f.Fd())
+	}
+	return sys.NewMount("overlay", data, attr)
 }
 
 func readOnlyCopy(source string) (*os.File, error) {

@@ -50,6 +50,9 @@ func (l *oci) Create(ctx context.Context, e Encoded, io Stdio, netns *os.File) (
 	}
 	spec := *b.Spec
 	p := &ociProcess{runtime: l, bundle: b, ownPIDs: hasFresh(&spec, specs.PIDNamespace)}
+	if len(b.Chown) > 0 {
+		return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot use the option U of a mount with the runtime %s: only our own launcher changes owners", l.binary)
+	}
 	if err := p.forget(); err != nil { // what a monitor left that was killed
 		return nil, err
 	}

@@ -23,7 +23,8 @@ type rootfs struct {
 	bundle *Bundle
 	spec   *specs.Spec
 	root   *os.File
-	dev    bool // /dev is ours to fill
+	dev    bool      // /dev is ours to fill
+	user   *identity // of the container's process, once it is known
 }
 
 // newRootfs mounts the root directory of the container.
@@ -76,7 +77,7 @@ func (r *rootfs) populate(s *stage) error {
 			return err
 		}
 	}
-	r.dev = true
+	r.dev, r.user = true, s.user
 	for i := range r.spec.Mounts {
 		m := &r.spec.Mounts[i]
 		if path.Clean(m.Destination) == "/dev" && m.Type == "bind" {

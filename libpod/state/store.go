@@ -37,6 +37,14 @@ type Store struct {
 	// Brief says that of descriptions only ID, Name and Remove are needed: for a monitor, which has neither the time nor the memory
 	// to read more.
 	Brief bool
+	// Tell, when not nil, is told what is mended: nobody needs to know.
+	Tell func(string)
+}
+
+func (s *Store) tell(format string, args ...any) {
+	if s.Tell != nil {
+		s.Tell(fmt.Sprintf(format, args...))
+	}
 }
 
 // Container is one container as it was read from disk.

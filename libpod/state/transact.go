@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -157,7 +158,11 @@ func (l *Locked) mend() error {
 			l.State.FinishedAt = now()
 		}
 	}
-	if before.Status == l.State.Status && before.Intent == None || l.Spec.Remove {
+	if before.Status == l.State.Status && before.Intent == None {
+		return nil
+	}
+	l.store.tell("container %s was left %s: it is %s", l.Spec.Name, cmp.Or(string(before.Intent), string(before.Status)), l.State.Status)
+	if l.Spec.Remove {
 		return nil // what is seen of one that vanishes can be seen again
 	}
 	return l.write(true)
@@ -252,6 +257,7 @@ func (s *Store) Sweep(runDir func(id string) string) error {
 		if err != nil || !free {
 			return nil, false, err
 		}
+		s.tell("removing what is left of container %s", strings.TrimPrefix(filepath.Base(dir), hidden))
 		// Before the directory that tells of it.
 		if err := os.RemoveAll(runDir(strings.TrimPrefix(filepath.Base(dir), hidden))); err != nil {
 			return nil, false, errors.Join(err, lock.Unlock())

@@ -15,7 +15,7 @@ type App struct {
 	Out, Err *os.File
 
 	over     config.Overrides
-	logLevel string
+	logLevel logLevel
 	runtime  string
 
 	interrupts *interrupts
@@ -26,14 +26,16 @@ type App struct {
 
 // newApp is an App on these streams.
 func newApp(in, out, err *os.File) *App {
-	app := &App{In: in, Out: out, Err: err}
+	app := &App{In: in, Out: out, Err: err, logLevel: levelWarn}
 	app.config = sync.OnceValues(func() (*config.Config, error) { return config.Load(app.over) })
 	app.engine = sync.OnceValues(func() (*libpod.Engine, error) {
 		cfg, err := app.config()
 		if err != nil {
 			return nil, err
 		}
-		return libpod.New(cfg), nil
+		engine := libpod.New(cfg)
+		engine.Store.Tell = app.debug
+		return engine, nil
 	})
 	return app
 }
@@ -43,13 +45,6 @@ func (a *App) Config() (*config.Config, error) { return a.config() }
 
 // Engine is the engine under the global flags.
 func (a *App) Engine() (*libpod.Engine, error) { return a.engine() }
-
-// Warn prints what a result warns of. It goes to the standard error, so that scripts read clean output.
-func (a *App) Warn(warnings ...string) {
-	for _, w := range warnings {
-		a.eprintln("moss: warning: " + w)
-	}
-}
 
 func (a *App) eprintln(line string) {
 	// There is nobody left to tell when the standard error is closed.

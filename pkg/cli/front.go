@@ -65,6 +65,8 @@ func commands(app *App, args []string) []*cobra.Command {
 
 func begin() bool { return false }
 
+func (a *App) tellLibraries() {} // none that says anything is linked
+
 var versionFlag = []string{"--version"}
 
 // knows says whether the front has the command that args name.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 
 	"github.com/spf13/cobra"
@@ -19,6 +20,15 @@ type inspectOptions struct {
 func (o *inspectOptions) addFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&o.format, "format", "f", "", "print a Go template, or json")
 	cmd.Flags().BoolVarP(&o.size, "size", "s", false, "also how much a container's own layer holds")
+}
+
+// engine is the engine; for --size in the namespace, as whose root alone all files of a container can be seen.
+func (o *inspectOptions) engine(ctx context.Context, app *App) (*libpod.Engine, error) {
+	engine, err := app.Engine()
+	if err == nil && o.size {
+		err = app.enterAnyway(ctx, engine)
+	}
+	return engine, err
 }
 
 // print finds every object and prints those that were found, then says which were not.
@@ -42,8 +52,8 @@ func newInspectCommand(app *App) *cobra.Command {
 		Use: "inspect [flags] NAME...", Short: "Print all that is known of containers, images, volumes or networks",
 		Args:              minArgs(1, "a container, an image, a volume or a network"),
 		ValidArgsFunction: app.completeContainers(every),
-		RunE: func(_ *cobra.Command, args []string) error {
-			engine, err := app.Engine()
+		RunE: func(cmd *cobra.Command, args []string) error {
+			engine, err := o.engine(cmd.Context(), app)
 			if err != nil {
 				return err
 			}
@@ -89,8 +99,8 @@ func newContainerInspectCommand(app *App) *cobra.Command {
 		Use: "inspect [flags] CONTAINER...", Short: "Print all that is known of containers",
 		Args:              minArgs(1, "a container"),
 		ValidArgsFunction: app.completeContainers(every),
-		RunE: func(_ *cobra.Command, args []string) error {
-			engine, err := app.Engine()
+		RunE: func(cmd *cobra.Command, args []string) error {
+			engine, err := o.engine(cmd.Context(), app)
 			if err != nil {
 				return err
 			}

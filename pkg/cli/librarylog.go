@@ -19,7 +19,10 @@ func (libraryLog) Format(e *logrus.Entry) ([]byte, error) {
 	if mendsItself(e.Message) {
 		return nil, nil
 	}
-	return []byte("moss: warning: " + e.Message + "\n"), nil
+	if e.Level <= logrus.WarnLevel {
+		return []byte("moss: warning: " + e.Message + "\n"), nil
+	}
+	return []byte("moss: " + e.Level.String() + ": " + e.Message + "\n"), nil
 }
 
 // quietLibraries keeps the libraries' running commentary from the standard error, but for warnings. Package log has none: what is
@@ -28,6 +31,13 @@ func quietLibraries() {
 	log.SetOutput(io.Discard)
 	logrus.SetLevel(logrus.WarnLevel)
 	logrus.SetFormatter(libraryLog{})
+}
+
+// tellLibraries has them say as much as --log-level wants.
+func (a *App) tellLibraries() {
+	if level, err := logrus.ParseLevel(a.logLevel.String()); err == nil {
+		logrus.SetLevel(level)
+	}
 }
 
 // mendsItself knows what containers/storage says of a layer that it could not finish, besides the error that it returns, and

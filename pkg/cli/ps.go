@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strconv"
@@ -25,13 +26,15 @@ type psOptions struct {
 	last        int
 	filters     []string
 	sort        string
+	size        bool
+	namespaces  bool
 }
 
 func newPsCommand(app *App) *cobra.Command {
 	var o psOptions
 	cmd := &cobra.Command{
 		Use: "ps [flags]", Aliases: []string{"list", "ls"}, Short: "List containers", Args: noArgs,
-		RunE: func(*cobra.Command, []string) error { return o.run(app) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), app) },
 	}
 	fs := cmd.Flags()
 	fs.BoolVarP(&o.all, "all", "a", false, "also those that do not run")
@@ -39,14 +42,23 @@ func newPsCommand(app *App) *cobra.Command {
 	fs.IntVarP(&o.last, "last", "n", -1, "the N that were created last")
 	fs.StringArrayVarP(&o.filters, "filter", "f", nil, "only those that match, KEY=VALUE")
 	o.AddFlags(fs)
-	fs.StringVar(&o.sort, "sort", "created", "sort by command, created, id, image, names, runningfor or status")
+	fs.StringVar(&o.sort, "sort", "created", "sort by command, created, id, image, names, runningfor, size or status")
+	fs.BoolVarP(&o.size, "size", "s", false, "also how much a container's own layer holds")
+	fs.BoolVar(&o.namespaces, "ns", false, "the namespaces of running containers instead")
+	fs.BoolVar(&o.namespaces, "namespace", false, "same as --ns")
+	_ = fs.MarkHidden("namespace") // declared on the line above
 	return cmd
 }
 
-func (o *psOptions) run(app *App) error {
+func (o *psOptions) run(ctx context.Context, app *App) error {
 	engine, err := app.Engine()
 	if err != nil {
 		return err
+	}
+	if o.measures() { // in directories that only root in the namespace can read
+		if err := app.enterAnyway(ctx, engine); err != nil {
+			return err
+		}
 	}
 	containers, err := engine.List()
 	if err != nil {
@@ -57,10 +69,10 @@ func (o *psOptions) run(app *App) error {
 	if err != nil {
 		return err
 	}
-	if err := o.order(shown); err != nil {
+	if err := o.order(engine, shown); err != nil {
 		return err
 	}
-	if err := psTable(engine).Print(app.Out, shown, o.Options); err != nil {
+	if err := o.table(engine).Print(app.Out, shown, o.Options); err != nil {
 		return err
 	}
 	for _, c := range shown {
@@ -94,7 +106,7 @@ func (o *psOptions) choose(engine *libpod.Engine, containers []*state.Container)
 }
 
 // order sorts by --sort.
-func (o *psOptions) order(shown []*state.Container) error {
+func (o *psOptions) order(engine *libpod.Engine, shown []*state.Container) error {
 	keys := map[string]func(c *state.Container) string{
 		"command": func(c *state.Container) string { return strings.Join(c.Spec.Command, " ") },
 		"id":      func(c *state.Container) string { return c.Spec.ID },
@@ -102,15 +114,33 @@ func (o *psOptions) order(shown []*state.Container) error {
 		"names":   func(c *state.Container) string { return c.Spec.Name },
 		"status":  func(c *state.Container) string { return string(c.State.Status) },
 	}
-	if o.sort == "created" || o.sort == "runningfor" {
+	switch o.sort {
+	case "created", "runningfor":
 		return nil // as they are
+	case "size":
+		return sortBySize(engine, shown)
 	}
 	key, ok := keys[o.sort]
 	if !ok {
-		return errdefs.Errorf(errdefs.ErrInvalid, "cannot sort by %q: choose command, created, id, image, names, runningfor or status", o.sort)
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot sort by %q: choose command, created, id, image, names, runningfor, size or status", o.sort)
 	}
 	slices.SortStableFunc(shown, func(a, b *state.Container) int { return strings.Compare(key(a), key(b)) })
 	return nil
+}
+
+// table is what is printed of each container: its namespaces with --ns.
+func (o *psOptions) table(engine *libpod.Engine) *format.Table[*state.Container] {
+	t := psTable(engine)
+	t.Columns = append(t.Columns, namespaceColumns()...)
+	t.Columns = append(t.Columns, format.Column[*state.Container]{Name: "Size", Value: func(c *state.Container) any { return layerSize(engine, c) }})
+	if o.namespaces {
+		t.Default = namespaceTable
+	}
+	if o.size {
+		t.Default = append(slices.Clone(t.Default), "Size")
+		t.JSON = func(c *state.Container) any { return psSizedJSON(c, engine) }
+	}
+	return t
 }
 
 func psTable(engine *libpod.Engine) *format.Table[*state.Container] {
@@ -168,6 +198,7 @@ type psEntry struct {
 	PodName    string
 	Ports      []psPort
 	Restarts   int
+	Size       *psSize `json:",omitempty"`
 	StartedAt  int64
 	State      string
 	Status     string
@@ -181,7 +212,7 @@ type psPort struct {
 	Protocol      string `json:"protocol"`
 }
 
-func psJSON(c *state.Container, networks []string) any {
+func psJSON(c *state.Container, networks []string) psEntry {
 	e := psEntry{
 		AutoRemove: c.Spec.Remove, Command: append(slices.Clone(c.Spec.Entrypoint), c.Spec.Command...),
 		Created: c.Spec.Created.Unix(), CreatedAt: ago(c.Spec.Created),

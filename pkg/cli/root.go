@@ -99,6 +99,7 @@ func NewRoot(app *App, args []string) *cobra.Command {
 		SilenceUsage:  true,
 		Args:          cobra.ArbitraryArgs,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			app.tellLibraries()
 			return app.enter(cmd.Context())
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -120,7 +121,7 @@ func NewRoot(app *App, args []string) *cobra.Command {
 	fs.StringVar(&app.over.Driver, "storage-driver", "", "storage driver (overlay)")
 	fs.StringArrayVar(&app.over.StorageOpts, "storage-opt", nil, "option of the storage driver, KEY=VALUE")
 	fs.StringVar(&app.over.NetworkDir, "network-config-dir", "", "directory with networks that Podman made")
-	fs.StringVar(&app.logLevel, "log-level", "warn", "how much to say: debug, info, warn, error")
+	fs.Var(&app.logLevel, "log-level", "how much to say: debug, info, warn, error")
 	fs.StringVar(&app.runtime, "runtime", "", "OCI runtime to use instead of our own launcher: a name or a path")
 	root.AddCommand(commands(app, args)...)
 	return root
@@ -135,6 +136,14 @@ func (a *App) enter(ctx context.Context) error {
 	engine, err := a.Engine()
 	if err != nil {
 		return err
+	}
+	return a.enterAnyway(ctx, engine)
+}
+
+// enterAnyway is for commands that only read, and are asked for what only root in the namespace can.
+func (a *App) enterAnyway(ctx context.Context, engine *libpod.Engine) error {
+	if rootless.Inside() {
+		return nil
 	}
 	if err := a.tellSingleID(ctx, engine); err != nil {
 		return err

@@ -133,7 +133,7 @@ func (m *Mount) setField(key, value string, given bool) error {
 }
 
 // switches are those keys of --mount that are on or off.
-var switches = []string{"readonly", "ro", "rw", "volume-nocopy", "bind-nonrecursive", "exec", "suid", "dev"}
+var switches = []string{"readonly", "ro", "rw", "u", "chown", "volume-nocopy", "bind-nonrecursive", "exec", "suid", "dev"}
 
 func (m *Mount) setSwitch(key, value string, given bool) error {
 	if !slices.Contains(switches, key) {
@@ -151,6 +151,8 @@ func (m *Mount) setSwitch(key, value string, given bool) error {
 		m.ReadOnly = on
 	case "rw":
 		m.ReadOnly = !on
+	case "u", "chown":
+		m.Chown = on
 	case "volume-nocopy":
 		m.NoCopy = on
 	case "bind-nonrecursive":
@@ -174,6 +176,10 @@ func (m *Mount) setOption(word string) error {
 		m.NoCopy = true
 	case "copy":
 		m.NoCopy = false
+	case "U":
+		m.Chown = true
+	case "O":
+		m.Overlay = true
 	case "z", "Z", "cached", "delegated", "consistent", "notmpcopyup", "rbind":
 		// Labels for a system that Moss has none for, hints of Docker's for other systems, and what is so anyway.
 	default:

@@ -35,16 +35,26 @@ const (
 	MountTmpfs  MountType = "tmpfs"
 )
 
+// The two directories of an upper layer, in one that Inputs.Scratch names.
+const (
+	ScratchUpper = "diff"
+	ScratchWork  = "work"
+)
+
 // Mount is one -v, --mount or --tmpfs. For a volume Source is the volume's name (made at create when it
 // was empty, and then Anonymous); for a bind it is an absolute path of the host.
 type Mount struct {
-	Type      MountType `json:"type"`
-	Source    string    `json:"source,omitempty"`
-	Target    string    `json:"target"` // absolute, clean
-	ReadOnly  bool      `json:"readOnly,omitempty"`
-	Options   []string  `json:"options,omitempty"` // propagation, exec, size=…, mode=…, as mount(8) writes them
-	NoCopy    bool      `json:"noCopy,omitempty"`  // a volume is not filled from the image
-	Anonymous bool      `json:"anonymous,omitempty"`
+	Type     MountType `json:"type"`
+	Source   string    `json:"source,omitempty"`
+	Target   string    `json:"target"` // absolute, clean
+	ReadOnly bool      `json:"readOnly,omitempty"`
+	Options  []string  `json:"options,omitempty"` // propagation, exec, size=…, mode=…, as mount(8) writes them
+	NoCopy   bool      `json:"noCopy,omitempty"`  // a volume is not filled from the image
+	// Chown gives everything in the mount to the user of the container's process, each time that it starts.
+	Chown bool `json:"chown,omitempty"`
+	// Overlay lets the container write to a layer over the source, which is thrown away with each start.
+	Overlay   bool `json:"overlay,omitempty"`
+	Anonymous bool `json:"anonymous,omitempty"`
 	// Optional mounts come from the image (VOLUME): a user's mount on the same target replaces one.
 	Optional bool `json:"optional,omitempty"`
 }
@@ -113,15 +123,37 @@ func (m Mount) validate() error {
 		if !path.IsAbs(m.Source) {
 			return errdefs.Errorf(errdefs.ErrInvalid, "cannot mount %q on %s: want an absolute path of the host", m.Source, m.Target)
 		}
+		if m.Chown && precious(m.Source) {
+			return errdefs.Errorf(errdefs.ErrInvalid, "cannot use the option U on %s: it would give all of %s to the container's user; name a directory in it", m.Target, m.Source)
+		}
 	case MountVolume:
 		if m.Source != "" && !volumeName(m.Source) {
 			return errdefs.Errorf(errdefs.ErrInvalid, "cannot mount volume %q on %s: a name has letters, digits, dots, hyphens and underscores only; a directory starts with / or ./", m.Source, m.Target)
 		}
 	case MountTmpfs:
+		if m.Overlay {
+			return errdefs.Errorf(errdefs.ErrInvalid, "cannot use the option O for the tmpfs on %s: it is empty at each start anyway", m.Target)
+		}
 	default:
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot mount %q on %s: the types are bind, volume and tmpfs", m.Type, m.Target)
 	}
+	if m.Overlay && m.ReadOnly {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use the options O and ro together on %s: O is for writing, to a layer that is thrown away", m.Target)
+	}
 	return m.checkOptions()
+}
+
+// systemDirs are those whose owners a system cannot do without, besides the root directory: hier(7).
+var systemDirs = []string{
+	"/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib32", "/lib64", "/media", "/mnt", "/opt", "/proc", "/root", "/run", "/sbin", "/srv",
+	"/sys", "/tmp", "/usr", "/var", "/var/lib", "/var/log", "/var/tmp",
+}
+
+// precious says whether others than containers need the owners of what is in a directory of the host: it is one of the system's, or
+// the caller's home, or has that below it.
+func precious(dir string) bool {
+	home, err := os.UserHomeDir()
+	return dir == "/" || slices.Contains(systemDirs, dir) || err == nil && strings.HasPrefix(path.Clean(home)+"/", dir+"/")
 }
 
 // volumeName follows Podman and Docker: [a-zA-Z0-9][a-zA-Z0-9_.-]*.
@@ -142,7 +174,7 @@ func (m *Mounts) Apply(s *specs.Spec, f host.Facts, in Inputs) ([]string, error)
 	all := m.defaults(s, f, in)
 	all = place(all, m.files(in)...)
 	for _, one := range m.Mounts {
-		oci, err := one.oci(in)
+		oci, err := one.oci(f, in)
 		if err != nil {
 			return nil, err
 		}
@@ -183,7 +215,7 @@ func (m *Mounts) files(in Inputs) []specs.Mount {
 	return files
 }
 
-func (m Mount) oci(in Inputs) (specs.Mount, error) {
+func (m Mount) oci(f host.Facts, in Inputs) (specs.Mount, error) {
 	out := specs.Mount{Destination: m.Target, Type: "bind", Source: m.Source, Options: slices.Clone(m.Options)}
 	switch m.Type {
 	case MountTmpfs:
@@ -194,6 +226,9 @@ func (m Mount) oci(in Inputs) (specs.Mount, error) {
 		if out.Source == "" {
 			return out, errdefs.Errorf(errdefs.ErrNotFound, "cannot mount volume %s on %s: there is no such volume", m.Source, m.Target)
 		}
+	}
+	if m.Overlay {
+		out = m.overlay(out.Source, f, in)
 	}
 	if out.Type == "bind" {
 		if !slices.Contains(out.Options, "bind") {
@@ -207,6 +242,18 @@ func (m Mount) oci(in Inputs) (specs.Mount, error) {
 		out.Options = append(out.Options, "ro")
 	}
 	return out, nil
+}
+
+// overlay is a mount over source, whose upper layer is in the directory that the inputs have for the target.
+func (m Mount) overlay(source string, f host.Facts, in Inputs) specs.Mount {
+	dir := in.Scratch[m.Target]
+	out := specs.Mount{Destination: m.Target, Type: "overlay", Source: "overlay", Options: append([]string{
+		"lowerdir=" + source, "upperdir=" + path.Join(dir, ScratchUpper), "workdir=" + path.Join(dir, ScratchWork),
+	}, m.Options...)}
+	if f.OverlayUserXattr() {
+		out.Options = append(out.Options, "userxattr")
+	}
+	return out
 }
 
 // propagate lets mounts through the container's root where one of its mounts asks for it:

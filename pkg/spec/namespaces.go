@@ -33,6 +33,22 @@ func (n *Namespaces) AddFlags(fs *pflag.FlagSet) {
 			return checkNamespace(f.name, s)
 		})
 	}
+	addFlag(fs, "userns", "", "string", "host", "user `namespace`: host, which is that of all the user's containers", func(s string) error {
+		n.Userns = s
+		return checkUserns(s)
+	})
+}
+
+// checkUserns knows the user namespace that all containers of a user share, and tells what others' names stand for.
+func checkUserns(mode string) error {
+	kind, _, _ := strings.Cut(mode, ":")
+	switch kind {
+	case "", "host":
+		return nil
+	case "auto", "keep-id", "nomap", "private", "container", "ns":
+		return invalid("userns", mode, "containers have no user namespace of their own: all of a user's share one, in which root is that user, so what root writes to a volume belongs to the user; leave it out, or say host")
+	}
+	return invalid("userns", mode, "want host")
 }
 
 func checkNamespace(flag, mode string) error {
@@ -55,10 +71,7 @@ func (n *Namespaces) Validate() error {
 			return err
 		}
 	}
-	if n.Userns != "" && n.Userns != "host" {
-		return invalid("userns", n.Userns, "only host is known: a container has the user namespace of its user")
-	}
-	return nil
+	return checkUserns(n.Userns)
 }
 
 // namespaceMode is where a container's namespace of a kind is from.

@@ -22,6 +22,8 @@ type Inputs struct {
 	HostEnv []string
 	// Volumes are the directories of the volumes by name.
 	Volumes map[string]string
+	// Scratch are directories, by path in the container, with the two of an upper layer for a mount with Overlay.
+	Scratch map[string]string
 	// Files are mounted one by one, by path in the container: /etc/resolv.conf, /etc/hosts, /etc/hostname,
 	// /run/.containerenv. A mount of the user's on the same path wins.
 	Files map[string]string

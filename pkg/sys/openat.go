@@ -95,9 +95,10 @@ func MknodAt(dir *os.File, name string, mode uint32, major, minor int64) error {
 	return nil
 }
 
-// ChownAt and ChmodAt change one entry of dir; a link itself, not what it leads to.
+// ChownAt changes the owner of one entry of dir, of a link itself and not of what it leads to; with the name "" that of dir, which may
+// be any file.
 func ChownAt(dir *os.File, name string, uid, gid int) error {
-	if err := unix.Fchownat(dirfd(dir), name, uid, gid, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+	if err := unix.Fchownat(dirfd(dir), name, uid, gid, unix.AT_SYMLINK_NOFOLLOW|unix.AT_EMPTY_PATH); err != nil {
 		return &os.PathError{Op: "fchownat", Path: nameAt(dir, name), Err: err}
 	}
 	return nil

@@ -492,7 +492,8 @@ __attribute__((constructor)) static void moss_enter(void)
 		own_mounts();
 		return;
 	}
-	if (moss_entry.uid == 0 || !moss_wants(argc, argv))
+	/* a command that found out itself what it needs has been executed again: Namespace.Enter */
+	if (moss_entry.uid == 0 || !(getenv("_MOSS_ENTERED") || moss_wants(argc, argv)))
 		return;
 	enter_holder();
 	if (moss_entry.joined && argc > 1 && strcmp(argv[1], "run") == 0)

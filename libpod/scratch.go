@@ -1,0 +1,71 @@
+package libpod
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/spec"
+)
+
+// scratchDir has, in a container's directory, the upper layers of mounts with the option O.
+const scratchDir = "scratch"
+
+// scratch is where the upper layers are, by the targets of their mounts. They are made when the container is there.
+func (s *launch) scratch() (map[string]string, error) {
+	dirs := map[string]string{}
+	for i, m := range s.c.Mounts.Mounts {
+		if m.Overlay && s.l == nil {
+			return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot use the option O on %s in a step of a build", m.Target)
+		}
+		if m.Overlay {
+			dirs[m.Target] = filepath.Join(s.l.Dir, scratchDir, strconv.Itoa(i))
+		}
+	}
+	return dirs, nil
+}
+
+// makeScratch makes the upper layers anew, so that nothing is left in them of an earlier start.
+func (s *launch) makeScratch() error {
+	dirs, err := s.scratch()
+	if err != nil {
+		return err
+	}
+	for _, m := range s.c.Mounts.Mounts {
+		if !m.Overlay {
+			continue
+		}
+		source := m.Source
+		if m.Type == spec.MountVolume {
+			source = filepath.Join(s.volumeDir(m.Source), volumeData)
+		}
+		if err := emptyLayer(dirs[m.Target], source); err != nil {
+			return errdefs.NoSpace(fmt.Errorf("cannot make a layer over %s for %s: %w", source, m.Target, err))
+		}
+	}
+	return nil
+}
+
+// emptyLayer makes an empty layer. Its root is what the container sees instead of the source's.
+func emptyLayer(dir, source string) error {
+	info, err := os.Stat(source)
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		return errdefs.Errorf(errdefs.ErrInvalid, "it is not a directory")
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	upper := filepath.Join(dir, spec.ScratchUpper)
+	if err := errors.Join(os.MkdirAll(upper, 0o700), os.Mkdir(filepath.Join(dir, spec.ScratchWork), 0o700)); err != nil {
+		return err
+	}
+	st := info.Sys().(*syscall.Stat_t)
+	return errors.Join(os.Chown(upper, int(st.Uid), int(st.Gid)), os.Chmod(upper, info.Mode()))
+}
