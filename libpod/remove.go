@@ -13,6 +13,7 @@ import (
 	"github.com/mosscontainers/moss/libpod/state"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
+	"github.com/mosscontainers/moss/pkg/sys"
 )
 
 // RemoveOptions say what may go with a container.
@@ -65,28 +66,35 @@ func (e *Engine) remove(ctx Context, l *state.Locked, volumes bool) error {
 	if err := runtime.RemoveCgroup(l.State.Cgroup); err != nil {
 		return err
 	}
-	if err := l.Remove(); err != nil {
-		return err
-	}
-	err := os.RemoveAll(e.runDir(c.ID))
+	return l.Remove(func() error {
+		if err := e.removeRunDir(ctx, c.ID, keeper); err != nil {
+			return err
+		}
+		if !volumes && !c.Remove {
+			return nil
+		}
+		var errs []error
+		for _, dir := range e.anonymousVolumes(c) {
+			errs = append(errs, os.RemoveAll(dir))
+		}
+		return errors.Join(errs...)
+	})
+}
+
+// removeRunDir removes the run directory of a container that had this monitor.
+func (e *Engine) removeRunDir(ctx Context, id string, keeper sys.Process) error {
+	err := os.RemoveAll(e.runDir(id))
 	if errors.Is(err, syscall.ENOTEMPTY) {
 		// The monitor has told the exit code, and is just having an OCI runtime tidy up in there.
 		if _, err := waitProcess(ctx, keeper, time.Minute); err != nil {
 			return err
 		}
-		err = os.RemoveAll(e.runDir(c.ID))
+		err = os.RemoveAll(e.runDir(id))
 	}
 	if err != nil {
-		return fmt.Errorf("cannot remove the run directory of container %s: %w", names.Short(c.ID), err)
+		return fmt.Errorf("cannot remove the run directory of container %s: %w", names.Short(id), err)
 	}
-	if !volumes && !c.Remove {
-		return nil
-	}
-	var errs []error
-	for _, dir := range e.anonymousVolumes(c) {
-		errs = append(errs, os.RemoveAll(dir))
-	}
-	return errors.Join(errs...)
+	return nil
 }
 
 // anonymousVolumes are the directories of the volumes that nobody but this container knows.
@@ -104,6 +112,9 @@ func (e *Engine) anonymousVolumes(c *spec.Container) []string {
 // left. It returns the ids of the removed ones.
 func (e *Engine) Prune(ctx Context, match func(*state.Container) bool) ([]string, error) {
 	if err := errors.Join(e.Store.Sweep(e.runDir), e.sweepVolumes()); err != nil {
+		return nil, err
+	}
+	if err := e.removeAllGone(ctx); err != nil {
 		return nil, err
 	}
 	containers, err := e.List()
@@ -125,4 +136,26 @@ func (e *Engine) Prune(ctx Context, match func(*state.Container) bool) ([]string
 		}
 	}
 	return removed, errors.Join(errs...)
+}
+
+// removeAllGone removes those that should have removed themselves, and whose monitors cannot any more.
+func (e *Engine) removeAllGone(ctx Context) error {
+	containers, err := e.Store.All()
+	if err != nil {
+		return err
+	}
+	gone := func(c *state.Container) bool {
+		seen := c.State.Observed()
+		return c.Gone() && !seen.Active()
+	}
+	var errs []error
+	for _, c := range containers {
+		if !gone(c) {
+			continue
+		}
+		if err := e.Remove(ctx, c.Spec.ID, RemoveOptions{If: gone}); !errors.Is(err, errdefs.ErrNotFound) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
 }

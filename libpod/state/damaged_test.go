@@ -42,7 +42,7 @@ func TestADamagedContainerIsNamedAndRemoved(t *testing.T) {
 			if c, err := store.Find("whole"); err != nil || c.Damaged != nil {
 				t.Fatalf("%+v, %v", c, err)
 			}
-			remove := func(_ context.Context, l *state.Locked) error { return l.Remove() }
+			remove := func(_ context.Context, l *state.Locked) error { return l.Remove(func() error { return nil }) }
 			if err := store.Transact(t.Context(), id, state.OpRemove, remove); err != nil {
 				t.Fatal(err)
 			}

@@ -38,6 +38,8 @@ type Intent string
 const (
 	None     Intent = ""
 	Starting Intent = "starting"
+	// Bearing is Starting for a container that vanishes at its end and is just being made: if it does not come to start, it never was.
+	Bearing  Intent = "bearing"
 	Removing Intent = "removing"
 )
 
@@ -46,7 +48,7 @@ type Record struct {
 	Status Status `json:"status"`
 	Intent Intent `json:"intent,omitempty"`
 
-	// Boot is the boot in which Starting was written.
+	// Boot is the boot in which Starting or Bearing was written.
 	Boot    string      `json:"boot,omitempty"`
 	RunDir  string      `json:"runDir,omitempty"` // the container's directory on the file system that a reboot wipes
 	Init    sys.Process `json:"init,omitzero"`    // the container's first process
@@ -94,7 +96,7 @@ func (r *Record) Active() bool {
 // Observed is the record as a reader should show it, whether or not those who should have written down what
 // happened lived to do so.
 func (r Record) Observed() Record {
-	if r.Intent == Starting {
+	if r.Intent == Starting || r.Intent == Bearing {
 		r.begun()
 	}
 	if r.Active() && !r.Monitor.Alive() {
@@ -104,6 +106,9 @@ func (r Record) Observed() Record {
 	}
 	return r
 }
+
+// unborn says of an observed record that whoever was making the container has not started it, and nobody will who is dead.
+func (r *Record) unborn() bool { return r.Intent == Bearing && r.Status == Created }
 
 // begun looks whether a start that nobody confirmed has succeeded: the monitor has told so in the run directory then, in a
 // file that the next life replaces.

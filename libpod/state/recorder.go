@@ -82,20 +82,18 @@ func (r *Recorder) StopRequested() (bool, error) {
 
 // Remove is described at monitor.Recorder.
 func (r *Recorder) Remove() error {
-	removed := false
 	err := r.Store.Transact(context.Background(), r.ID, OpExit, func(_ context.Context, l *Locked) error {
 		l.Unlink()
-		err := l.Remove()
-		removed = l.removed
-		return err
+		return l.Remove(r.removeTrees)
 	})
-	if errors.Is(err, errdefs.ErrNotFound) {
-		removed, err = true, nil // somebody was faster
+	if errors.Is(err, errdefs.ErrNotFound) { // somebody was faster
+		return r.removeTrees()
 	}
-	if !removed {
-		return err // the run directory tells that it has ended
-	}
-	errs := []error{err}
+	return err // the run directory tells that it has ended, unless the container is gone
+}
+
+func (r *Recorder) removeTrees() error {
+	var errs []error
 	for _, tree := range r.Trees {
 		errs = append(errs, os.RemoveAll(tree))
 	}

@@ -58,18 +58,28 @@ type Container struct {
 }
 
 // Gone says that the container was to vanish with its end (--rm), and has ended: only its files are left, because
-// its monitor was killed, or is just removing them.
+// its monitor was killed, or is just removing them, or because the command was that made it.
 func (c *Container) Gone() bool {
 	if c.Damaged != nil || !c.Spec.Remove {
 		return false
 	}
 	seen := c.State.Observed()
-	if seen.Status == Exited {
+	if seen.Status == Exited || seen.unborn() && c.abandoned() {
 		return true
 	}
 	// Its monitor tells the exit code first, and removes it then.
 	_, err := monitor.ReadExit(seen.RunDir)
 	return err == nil && seen.Active()
+}
+
+// abandoned says that nobody is about to start the container: who does so holds its lock until its monitor has told that it runs.
+func (c *Container) abandoned() bool {
+	held, err := sys.LockHeld(filepath.Join(c.Dir, lockFile))
+	if held || err != nil {
+		return false
+	}
+	seen := c.State.Observed() // the monitor may have told before it let go
+	return seen.unborn()
 }
 
 func (s *Store) containers() string          { return filepath.Join(s.Dir, "containers") }
@@ -89,9 +99,16 @@ func (s *Store) ContainerDir(id string) string { return s.dir(id) }
 func (s *Store) Create(ctx context.Context, c *spec.Container, rec Record, prepare func(dir string) error, start func(context.Context, *Locked) error) error {
 	before := rec
 	if start != nil {
-		if err := rec.intend(Starting); err != nil {
+		intent := Starting
+		if c.Remove {
+			intent = Bearing
+		}
+		if err := rec.intend(intent); err != nil {
 			return err
 		}
+	}
+	if c.Remove { // also when it fails: who is told removes it, unless he is killed
+		before = rec
 	}
 	staging := s.stagingDir(c.ID)
 	err := os.Mkdir(staging, 0o700)

@@ -151,6 +151,9 @@ func (l *Locked) mend() error {
 	}
 	before := l.State
 	l.State = l.State.Observed()
+	if l.State.unborn() {
+		l.State.Status = Exited
+	}
 	l.State.Intent = None // of somebody who is dead
 	if before.Active() && !l.State.Active() {
 		l.Unlink()
@@ -161,7 +164,9 @@ func (l *Locked) mend() error {
 	if before.Status == l.State.Status && before.Intent == None {
 		return nil
 	}
-	l.store.tell("container %s was left %s: it is %s", l.Spec.Name, cmp.Or(string(before.Intent), string(before.Status)), l.State.Status)
+	if !l.State.Active() {
+		l.store.tell("container %s was left %s: it is %s", l.Spec.Name, cmp.Or(string(before.Intent), string(before.Status)), l.State.Status)
+	}
 	if l.Spec.Remove {
 		return nil // what is seen of one that vanishes can be seen again
 	}
@@ -213,8 +218,9 @@ func (l *Locked) Rename(name string) error {
 	return l.store.release(old, l.Spec.ID)
 }
 
-// Remove makes the container not be: its directory is renamed out of sight, its name let go, and then its files go.
-func (l *Locked) Remove() error {
+// Remove makes the container not be: its directory is renamed out of sight, its name let go, and then its files go: first those that rest
+// removes, of which nothing else tells whoever sweeps up after this command.
+func (l *Locked) Remove(rest func() error) error {
 	id := l.Spec.ID
 	trash := l.store.stagingDir(id)
 	if err := os.Rename(l.Dir, trash); err != nil {
@@ -229,6 +235,9 @@ func (l *Locked) Remove() error {
 		if err := l.store.release(name, id); err != nil {
 			return err
 		}
+	}
+	if err := rest(); err != nil {
+		return err
 	}
 	if err := os.RemoveAll(trash); err != nil {
 		return fmt.Errorf("cannot remove the files of container %s: %w", names.Short(id), err)

@@ -25,6 +25,18 @@ func LockDir(path string, shared bool) (*Lock, error) { return wait(path, ODirec
 // TryLockDir is TryLockFile for a directory itself.
 func TryLockDir(path string) (lock *Lock, ok bool, err error) { return try(path, ODirectory) }
 
+// LockHeld says whether somebody has the exclusive lock of a file just now. It neither waits nor needs to be able to write.
+func LockHeld(path string) (bool, error) {
+	lock, err := flock(path, os.O_RDONLY, unix.LOCK_SH|unix.LOCK_NB)
+	if err == unix.EWOULDBLOCK {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return false, lock.Unlock()
+}
+
 // lockFile is how a file is opened to be locked.
 const lockFile = os.O_RDWR | os.O_CREATE
 
