@@ -10,6 +10,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/mosscontainers/moss/libpod/names"
+	"github.com/mosscontainers/moss/libpod/state"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
 	"github.com/mosscontainers/moss/pkg/sys"
@@ -100,6 +101,9 @@ func (s *launch) connect(ctx Context, monitor int, hostname string) (map[string]
 		if err := s.tell(ctx, names, process, s.record); err != nil {
 			return nil, err
 		}
+	}
+	if err := s.linkAndBase(&names, (*state.Record).Active); err != nil {
+		return nil, err
 	}
 	hosts, err := names.hosts()
 	if err != nil {

@@ -25,6 +25,8 @@ type known struct {
 
 	resolvers []netip.Addr // network.Attachment's
 	host      netip.Addr
+	links     []string // of Engine.links
+	base      []byte   // of Engine.baseHosts
 }
 
 // served says whether one of the networks serves names.
@@ -49,7 +51,7 @@ func (k *known) servers() []netip.Addr {
 func (k *known) names() network.Names {
 	n := network.Names{
 		Name: k.c.Name, Hostname: k.hostname,
-		Servers: k.c.DNS, Search: k.c.DNSSearch, Options: k.c.DNSOptions, AddHosts: k.c.AddHosts,
+		Servers: k.c.DNS, Search: k.c.DNSSearch, Options: k.c.DNSOptions, AddHosts: slices.Concat(k.c.AddHosts, k.links), Base: k.base,
 		Internal: k.mode == network.ModeBridge,
 	}
 	for i, net := range k.networks {

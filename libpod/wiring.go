@@ -128,6 +128,9 @@ func (w *wiring) known() (known, error) {
 		}
 		k.networks = append(k.networks, n)
 	}
+	if err == nil {
+		err = w.linkAndBase(&k, func(*state.Record) bool { return true }) // who has ended comes back with the same addresses
+	}
 	return k, err
 }
 

@@ -23,6 +23,8 @@ type Names struct {
 	// Servers, Search and Options replace the host's where they are not empty; Search "." is none.
 	Servers, Search, Options []string
 	AddHosts                 []string // NAME[;NAME…]:ADDRESS, or :host-gateway
+	// Base is what the hosts file begins with, unless it is nil: then that is localhost, or with ModeHost the host's file.
+	Base []byte
 	// Internal says that the container reaches nobody outside of its networks, not this host either.
 	Internal bool
 	// Host is Attachment's.
@@ -122,13 +124,9 @@ func Hosts(mode string, n Names, addrs []netip.Addr) (string, error) {
 	if err := addedHosts(b, n.AddHosts, outside); err != nil {
 		return "", err
 	}
-	base := []byte(localhost)
-	if mode == ModeHost {
-		if data, err := os.ReadFile("/etc/hosts"); err == nil {
-			base = data
-		}
+	if base := bytes.TrimRight(n.base(mode), "\n"); len(base) > 0 {
+		fmt.Fprintf(b, "%s\n", base)
 	}
-	fmt.Fprintf(b, "%s\n", bytes.TrimRight(base, "\n"))
 	if own := ownNames(n); len(own) > 0 {
 		if len(addrs) == 0 {
 			addrs = []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}
@@ -141,6 +139,18 @@ func Hosts(mode string, n Names, addrs []netip.Addr) (string, error) {
 		fmt.Fprintf(b, "%s\t%s\n", outside, strings.Join(HostNames(), " "))
 	}
 	return b.String(), nil
+}
+
+// base is what a hosts file begins with. Every one knows localhost (RFC 6761, 6.3).
+func (n *Names) base(mode string) []byte {
+	base := n.Base
+	if base == nil && mode == ModeHost {
+		base, _ = os.ReadFile("/etc/hosts") // a host may have none
+	}
+	if bytes.Contains(base, []byte("localhost")) {
+		return base
+	}
+	return append([]byte(localhost), base...)
 }
 
 func ownNames(n Names) []string {

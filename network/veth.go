@@ -54,6 +54,11 @@ func (c *cable) configure(inner *netlink.Handle) error {
 			return err
 		}
 	}
+	for _, a := range c.want.LinkLocal {
+		if err := inner.AddrAdd(eth, address(linkLocal(a))); err != nil {
+			return err
+		}
+	}
 	if err := inner.LinkSetUp(eth); err != nil {
 		return err
 	}
@@ -63,6 +68,14 @@ func (c *cable) configure(inner *netlink.Handle) error {
 		}
 	}
 	return nil
+}
+
+// linkLocal is an address with the length of its network: RFC 3927, 2.1; RFC 4291, 2.5.6.
+func linkLocal(a netip.Addr) netip.Prefix {
+	if a.Is4() {
+		return netip.PrefixFrom(a, 16)
+	}
+	return netip.PrefixFrom(a, 64)
 }
 
 // routes are the default routes and those that the network asks for. Several default routes may be there: the interface that came first

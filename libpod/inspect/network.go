@@ -64,11 +64,9 @@ func networkSettings(c *spec.Container, r *state.Record) NetworkSettings {
 	s := NetworkSettings{Ports: portBindings(c.Ports, ""), Networks: map[string]NetworkEndpoint{}}
 	for i := range c.Networks {
 		want := &c.Networks[i]
-		at := NetworkEndpoint{NetworkID: netconf.ID(want.Name), DriverOpts: map[string]string{}, Aliases: aliases(c, want), Links: []string{}}
+		at := NetworkEndpoint{NetworkID: netconf.ID(want.Name), DriverOpts: map[string]string{}, Aliases: aliases(c, want), Links: append([]string{}, want.Links...)}
 		at.DNSNames = append([]string{c.Name}, at.Aliases...)
-		if want.IP.IsValid() || want.IP6.IsValid() {
-			at.IPAMConfig = &IPAMConfig{IPv4Address: text(want.IP), IPv6Address: text(want.IP6)}
-		}
+		at.IPAMConfig = ipamConfig(want)
 		if got := r.Network.Endpoint(want.Name); got != nil && r.Active() {
 			at.Endpoint = endpoint(c, got)
 		}
@@ -86,6 +84,17 @@ func networkSettings(c *spec.Container, r *state.Record) NetworkSettings {
 		s.SandboxKey = "/proc/" + strconv.Itoa(r.Init.Pid) + "/ns/net"
 	}
 	return s
+}
+
+func ipamConfig(want *spec.Connection) *IPAMConfig {
+	if !want.IP.IsValid() && !want.IP6.IsValid() && len(want.LinkLocal) == 0 {
+		return nil
+	}
+	config := &IPAMConfig{IPv4Address: text(want.IP), IPv6Address: text(want.IP6)}
+	for _, a := range want.LinkLocal {
+		config.LinkLocalIPs = append(config.LinkLocalIPs, a.String())
+	}
+	return config
 }
 
 // aliases are the container's names on a network beside its own.

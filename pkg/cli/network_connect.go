@@ -40,9 +40,9 @@ func newNetworkConnectCommand(app *App) *cobra.Command {
 	fs.StringVar(&o.ip, "ip", "", "`address` of IPv4 that the container has there")
 	fs.StringVar(&o.ip6, "ip6", "", "`address` of IPv6 that the container has there")
 	fs.StringVar(&o.mac, "mac-address", "", "hardware `address` of the container's interface")
-	fs.StringArrayVar(&o.links, "link", nil, "not supported: containers on one network know each other's names; see --alias")
+	fs.StringArrayVar(&o.links, "link", nil, "`CONTAINER[:ALIAS]` on the network that /etc/hosts is to have, also where names are not served")
 	fs.StringSliceVar(&o.driverOpts, "driver-opt", nil, "not supported: the driver has no options for one container")
-	fs.StringSliceVar(&o.linkLocal, "link-local-ip", nil, "not supported: the kernel gives link-local addresses")
+	fs.StringSliceVar(&o.linkLocal, "link-local-ip", nil, "another `address` of the interface, of 169.254.0.0/16 or fe80::/10")
 	fs.IntVar(&o.priority, "gw-priority", 0, "not supported: the network that a container was on first has the default route; see --opt metric of network create")
 	return cmd
 }
@@ -50,7 +50,7 @@ func newNetworkConnectCommand(app *App) *cobra.Command {
 // connection is what the flags ask for.
 func (o *networkConnectOptions) connection(network string) (spec.Connection, error) {
 	for flag, given := range map[string]bool{
-		"link": len(o.links) > 0, "driver-opt": len(o.driverOpts) > 0, "link-local-ip": len(o.linkLocal) > 0, "gw-priority": o.priority != 0,
+		"driver-opt": len(o.driverOpts) > 0, "gw-priority": o.priority != 0,
 	} {
 		if given {
 			return spec.Connection{}, errdefs.Errorf(errdefs.ErrInvalid, "cannot use --%s: it is not supported; moss network connect --help says what to do instead", flag)
@@ -65,9 +65,14 @@ func (o *networkConnectOptions) connection(network string) (spec.Connection, err
 			return c, err
 		}
 	}
-	for _, alias := range o.aliases {
-		if err := c.Set("alias", alias); err != nil {
-			return c, err
+	for _, option := range []struct {
+		key    string
+		values []string
+	}{{"alias", o.aliases}, {"link", o.links}, {"link-local-ip", o.linkLocal}} {
+		for _, value := range option.values {
+			if err := c.Set(option.key, value); err != nil {
+				return c, err
+			}
 		}
 	}
 	return c, nil

@@ -15,6 +15,9 @@ type Connection struct {
 	MAC       string     `json:"mac,omitempty"`
 	Aliases   []string   `json:"aliases,omitempty"`   // names beside the container's
 	Interface string     `json:"interface,omitempty"` // "" is the next free of eth0, eth1, …
+	// LinkLocal are more addresses of the interface, of 169.254.0.0/16 or fe80::/10.
+	LinkLocal []netip.Addr `json:"linkLocal,omitempty"`
+	Links     []string     `json:"links,omitempty"` // ParseLink: containers whose addresses there /etc/hosts has
 }
 
 // parseConnection reads NAME[:KEY=VALUE,…], as Podman has it, or name=NAME,KEY=VALUE,…, as Docker does.
@@ -39,7 +42,7 @@ func parseConnection(s string) (Connection, error) {
 	return c, nil
 }
 
-// Set takes one option: ip, ip6, mac, alias or interface_name.
+// Set takes one option: ip, ip6, mac, alias or interface_name; and link-local-ip and link, which are flags only.
 func (c *Connection) Set(key, value string) (err error) {
 	switch key {
 	case "ip":
@@ -53,10 +56,49 @@ func (c *Connection) Set(key, value string) (err error) {
 	case "interface_name":
 		c.Interface = value
 		err = checkInterfaceName(value)
+	case "link-local-ip":
+		err = c.addLinkLocal(value)
+	case "link":
+		err = c.addLink(value)
 	default:
 		err = plain("there is no option %q; there are ip, ip6, mac, alias and interface_name", key)
 	}
 	return err
+}
+
+// addLinkLocal takes an address that is good for the own wire only: RFC 3927, RFC 4291.
+func (c *Connection) addLinkLocal(s string) error {
+	a, err := netip.ParseAddr(s)
+	if err != nil || a.Zone() != "" || !a.IsLinkLocalUnicast() {
+		return plain("%q is no address of 169.254.0.0/16 or fe80::/10", s)
+	}
+	if !slices.Contains(c.LinkLocal, a) {
+		c.LinkLocal = append(c.LinkLocal, a)
+	}
+	return nil
+}
+
+func (c *Connection) addLink(s string) error {
+	if _, _, err := ParseLink(s); err != nil {
+		return err
+	}
+	if !slices.Contains(c.Links, s) {
+		c.Links = append(c.Links, s)
+	}
+	return nil
+}
+
+// ParseLink reads CONTAINER[:ALIAS]: who is known as what beside its name.
+func ParseLink(s string) (container, alias string, err error) {
+	container, alias, has := strings.Cut(s, ":")
+	container = strings.TrimPrefix(container, "/") // Docker's names begin so
+	if !has {
+		alias = container
+	}
+	if _, err := appendAlias(nil, alias); err != nil || !volumeName(container) || strings.ContainsAny(alias, ":;") {
+		return "", "", plain("want CONTAINER[:ALIAS]")
+	}
+	return container, alias, nil
 }
 
 func parseIP(s string, version int) (netip.Addr, error) {
@@ -121,8 +163,26 @@ func (c *Connection) validate() error {
 			return invalid("network-alias", alias, "%w", err)
 		}
 	}
+	if err := c.validateLinks(); err != nil {
+		return err
+	}
 	if c.Interface != "" {
 		return checkInterfaceName(c.Interface)
+	}
+	return nil
+}
+
+func (c *Connection) validateLinks() error {
+	var seen Connection
+	for _, a := range c.LinkLocal {
+		if err := seen.addLinkLocal(a.String()); err != nil {
+			return invalid("link-local-ip", a.String(), "%w", err)
+		}
+	}
+	for _, l := range c.Links {
+		if err := seen.addLink(l); err != nil {
+			return invalid("link", l, "%w", err)
+		}
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package spec
 
 import (
 	"fmt"
-	"net/netip"
 	"path"
 	"slices"
 	"strings"
@@ -26,11 +25,7 @@ type Network struct {
 	Expose     []string      `json:"expose,omitempty"` // PORT/PROTOCOL: --expose and the image's
 	PublishAll bool          `json:"publishAll,omitempty"`
 	Egress     []string      `json:"egress,omitempty"` // whom it may reach: ParseEgress; none is everybody
-	DNS        []string      `json:"dns,omitempty"`    // addresses; or none: resolv.conf is the image's
-	DNSSearch  []string      `json:"dnsSearch,omitempty"`
-	DNSOptions []string      `json:"dnsOptions,omitempty"`
-	AddHosts   []string      `json:"addHosts,omitempty"` // NAME:IP
-	NoHosts    bool          `json:"noHosts,omitempty"`  // /etc/hosts is the image's
+	Naming
 }
 
 // The networks that are not made by a user.
@@ -53,13 +48,7 @@ func (n *Network) AddFlags(fs *pflag.FlagSet) {
 	fs.BoolVarP(&n.PublishAll, "publish-all", "P", false, "publish all ports that the image exposes, on any free ports")
 	addFlag(fs, "expose", "", "list", "", "a `port` that the container listens on: PORT[-END][/PROTOCOL]", n.expose)
 	addFlag(fs, "egress", "", "list", "", "`whom` the container may reach, nobody else: none, CIDR[:PORT], IP[:PORT], NAME[:PORT]; give it again for another", n.allow)
-	addList(fs, &n.DNS, "dns", "", "`address` of a name server, or none to leave resolv.conf as the image has it", parseDNS)
-	addList(fs, &n.DNSSearch, "dns-search", "", "`domain` to search names in", verbatim)
-	addList(fs, &n.DNSOptions, "dns-option", "", "`option` for resolv.conf", verbatim)
-	addList(fs, &n.DNSOptions, "dns-opt", "", "alias of --dns-option", verbatim)
-	fs.Lookup("dns-opt").Hidden = true
-	addList(fs, &n.AddHosts, "add-host", "", "a line for /etc/hosts: `NAME:IP`", parseAddHost)
-	fs.BoolVar(&n.NoHosts, "no-hosts", false, "leave /etc/hosts as the image has it")
+	n.Naming.addFlags(fs)
 }
 
 // addAddressFlags declares the flags about the only network of a container.
@@ -76,6 +65,8 @@ func (n *Network) addAddressFlags(fs *pflag.FlagSet) {
 	own("ip6", "ip", "ip6", "`address` of IPv6 that the container has")
 	own("mac-address", "string", "mac", "hardware `address` of the container's interface")
 	own("network-alias", "list", "alias", "another `name` of the container on its networks")
+	own("link", "list", "link", "`CONTAINER[:ALIAS]` on the same network that /etc/hosts is to have, also where names are not served")
+	own("link-local-ip", "list", "link-local-ip", "another `address` of the interface, of 169.254.0.0/16 or fe80::/10")
 	own("net-alias", "list", "alias", "alias of --network-alias")
 	fs.Lookup("net-alias").Hidden = true
 }
@@ -203,19 +194,23 @@ func (c *Connection) add(own Connection) {
 	for _, alias := range own.Aliases {
 		c.Aliases, _ = appendAlias(c.Aliases, alias) // checked
 	}
+	c.LinkLocal, c.Links = append(c.LinkLocal, own.LinkLocal...), append(c.Links, own.Links...)
 }
 
 // checkOwn says whether --ip and its like have a network to be about.
 func (n *Network) checkOwn() error {
 	own := &n.Own
-	if !own.IP.IsValid() && !own.IP6.IsValid() && own.MAC == "" {
-		return nil // aliases are for all networks
+	if n.Network != "" && n.Network != NetworkBridge && len(own.Links) > 0 {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot link containers with --network %s: they meet on bridge networks", n.Network)
+	}
+	if !own.IP.IsValid() && !own.IP6.IsValid() && own.MAC == "" && len(own.LinkLocal) == 0 {
+		return nil // aliases and links are for all networks
 	}
 	if n.Network != "" && n.Network != NetworkBridge {
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot choose an address with --network %s: use a network of your own", n.Network)
 	}
 	if len(n.Networks) > 1 {
-		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --ip, --ip6 or --mac-address with several networks: write --network NAME:ip=ADDRESS")
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --ip, --ip6, --link-local-ip or --mac-address with several networks: write --network NAME:ip=ADDRESS")
 	}
 	return nil
 }
@@ -236,31 +231,6 @@ func (n *Network) expose(s string) error {
 	return err
 }
 
-func parseDNS(s string) (string, error) {
-	if s == NetworkNone {
-		return s, nil
-	}
-	if _, err := netip.ParseAddr(s); err != nil {
-		return s, invalid("dns", s, "want an IP address")
-	}
-	return s, nil
-}
-
-func parseAddHost(s string) (string, error) {
-	name, ip, ok := strings.Cut(strings.Replace(s, "=", ":", 1), ":")
-	if !ok || name == "" || strings.ContainsAny(name, " \t\n") {
-		return s, invalid("add-host", s, "want NAME:IP")
-	}
-	ip = strings.TrimSuffix(strings.TrimPrefix(ip, "["), "]")
-	if ip == "host-gateway" {
-		return name + ":" + ip, nil
-	}
-	if _, err := netip.ParseAddr(ip); err != nil {
-		return s, invalid("add-host", s, "%q is not an IP address", ip)
-	}
-	return name + ":" + ip, nil
-}
-
 // Validate checks the network.
 func (n *Network) Validate() error {
 	if err := n.validateNetworks(); err != nil {
@@ -278,7 +248,7 @@ func (n *Network) Validate() error {
 	if err := n.validateEgress(); err != nil {
 		return err
 	}
-	return n.validateNames()
+	return n.Naming.validate()
 }
 
 func (n *Network) validatePorts() error {
@@ -313,28 +283,6 @@ func (n *Network) validateNetworks() error {
 	}
 	return n.checkOwn()
 }
-
-func (n *Network) validateNames() error {
-	for _, s := range n.DNS {
-		if _, err := parseDNS(s); err != nil {
-			return err
-		}
-	}
-	for _, s := range append(n.DNSSearch, n.DNSOptions...) {
-		if s == "" || strings.ContainsAny(s, " \t\n\r") {
-			return invalid("dns-search", s, "a word of resolv.conf cannot be empty or contain a space")
-		}
-	}
-	for _, s := range n.AddHosts {
-		if _, err := parseAddHost(s); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// NoResolver says that the container's resolv.conf is the image's.
-func (n *Network) NoResolver() bool { return len(n.DNS) == 1 && n.DNS[0] == NetworkNone }
 
 // publishExposed publishes what is exposed and not yet published, for --publish-all.
 func (n *Network) publishExposed() {

@@ -3,6 +3,7 @@ package sys
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -115,4 +116,31 @@ func PathIn(top, f *os.File) (string, error) {
 		return "", err
 	}
 	return strings.TrimPrefix(strings.TrimPrefix(path, strings.TrimSuffix(base, "/")), "/"), nil
+}
+
+// ReadRegular reads a file below the directory root, of at most limit bytes. One that is no regular file is refused before it is
+// opened, so that a FIFO cannot hold us and a device is not touched. It needs this process's /proc.
+func ReadRegular(root *os.File, path string, limit int64) ([]byte, error) {
+	handle, err := OpenIn(root, path, OPath, FollowInRoot)
+	if err != nil {
+		return nil, err
+	}
+	defer handle.Close()
+	st, err := handle.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !st.Mode().IsRegular() {
+		return nil, errors.New("it is not a regular file")
+	}
+	f, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", handle.Fd()))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if int64(len(b)) > limit {
+		return nil, fmt.Errorf("it is larger than %d bytes", limit)
+	}
+	return b, err
 }

@@ -4,8 +4,6 @@ package users
 import (
 	"bytes"
 	"errors"
-	"fmt"
-	"io"
 	"math"
 	"os"
 	"strconv"
@@ -21,7 +19,7 @@ const maxSize = 4 << 20
 // plain numbers. A file that is missing is empty; one that is no regular file is refused before it is opened, so that
 // a FIFO cannot hold us and a device is not touched.
 func ReadFile(root *os.File, name string, fields int) ([]byte, error) {
-	b, err := readRegular(root, name, maxSize)
+	b, err := sys.ReadRegular(root, name, maxSize)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
@@ -48,30 +46,4 @@ func goodLine(line []byte, fields int) bool {
 		}
 	}
 	return true
-}
-
-func readRegular(root *os.File, name string, limit int64) ([]byte, error) {
-	handle, err := sys.OpenIn(root, name, sys.OPath, sys.FollowInRoot)
-	if err != nil {
-		return nil, err
-	}
-	defer handle.Close()
-	st, err := handle.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !st.Mode().IsRegular() {
-		return nil, errors.New("it is not a regular file")
-	}
-	// The stage still has the host's /proc here.
-	f, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", handle.Fd()))
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if int64(len(b)) > limit {
-		return nil, fmt.Errorf("it is larger than %d bytes", limit)
-	}
-	return b, err
 }
