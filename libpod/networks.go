@@ -17,9 +17,14 @@ import (
 
 // networks are the records of this store.
 func (e *Engine) networks() *netconf.Store {
-	return &netconf.Store{
+	store := &netconf.Store{
 		Dir: filepath.Join(e.Store.Dir, "networks"), Podman: []string{e.Config.NetworkDir}, Meet: filepath.Join(e.networkDir(), "stores"),
+		Subnet: e.Config.Containers.Subnet,
 	}
+	for _, p := range e.Config.Containers.SubnetPools {
+		store.Pools = append(store.Pools, netconf.Pool(p))
+	}
+	return store
 }
 
 // IsNetwork says whether somebody who asks for the network ref means the one of this name.

@@ -72,7 +72,7 @@ func (e *Engine) prepareStep(ctx Context, s Step) (*launch, *runtime.Bundle, err
 	if s.Spec.ID == "" {
 		s.Spec.ID = randomHex()
 	}
-	if err := s.Spec.Settle(e.Config.Containers.Network); err != nil {
+	if err := s.Spec.Settle(e.networkDefaults()); err != nil {
 		return l, nil, err
 	}
 	if err := s.Spec.Validate(); err != nil {

@@ -72,10 +72,14 @@ func findBridge(h *netlink.Handle, n *netconf.Network) (index int) {
 	return link.Attrs().Index
 }
 
-// ensureBase sets up what all networks share, of which the default network's bridge comes last.
+// baseMark is the alias of the loopback interface of a namespace that has what all networks share.
+const baseMark = "moss"
+
+// ensureBase sets up what all networks share. The mark comes last.
 func ensureBase(h *netlink.Handle) error {
-	if findBridge(h, netconf.Default()) != 0 {
-		return nil
+	lo, err := h.LinkByIndex(loopback)
+	if err != nil || lo.Attrs().Alias == baseMark {
+		return err
 	}
 	if err := forward(); err != nil {
 		return err
@@ -86,7 +90,7 @@ func ensureBase(h *netlink.Handle) error {
 	if err := raiseLoopback(h); err != nil {
 		return err
 	}
-	return makeBridge(h, netconf.Default())
+	return h.LinkSetAlias(lo, baseMark)
 }
 
 // forward lets the calling thread's namespace route between networks, and keeps what stays on one bridge from the rules about
@@ -177,7 +181,7 @@ func makeRoom(h *netlink.Handle, n *netconf.Network) error {
 	}
 	for _, s := range n.Subnets {
 		if clash, ok := netconf.Overlap(s.Subnet, taken); ok {
-			return errdefs.Errorf(errdefs.ErrConflict, "its subnet %s overlaps %s, which is in use by a network of another store of this user; remove one of them and make it again", s.Subnet, clash)
+			return errdefs.Errorf(errdefs.ErrConflict, "its subnet %s overlaps %s, which is in use by another network of this user, perhaps of another store; remove that one, or choose another subnet", s.Subnet, clash)
 		}
 	}
 	return nil

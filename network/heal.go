@@ -6,10 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/vishvananda/netlink"
-
 	"github.com/mosscontainers/moss/network/dns"
-	"github.com/mosscontainers/moss/network/netconf"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
@@ -39,9 +36,6 @@ func Heal(ctx context.Context, r Request, names func() ([]byte, error)) (did []s
 	if now, ok := up.read(); ok && now.Process != old.Process {
 		did = append(did, replaced("uplink", old.Process.Pid, now.Process.Pid))
 	}
-	if err := healBridge(user, r.lockPath()); err != nil {
-		return did, err
-	}
 	server, err := sys.RecordedProcess(filepath.Join(r.RunDir, dns.RecordName))
 	if err != nil || server.Alive() {
 		return did, nil
@@ -55,12 +49,4 @@ func Heal(ctx context.Context, r Request, names func() ([]byte, error)) (did []s
 
 func replaced(what string, old, now int) string {
 	return fmt.Sprintf("the %s, process %d, had ended: process %d is in its place", what, old, now)
-}
-
-// healBridge makes the bridge where the namespace is a new one.
-func healBridge(user *os.File, lock string) error {
-	return inside(user, func(h *netlink.Handle) error {
-		_, err := ensureBridges(h, lock, []*netconf.Network{netconf.Default()})
-		return err
-	})
 }

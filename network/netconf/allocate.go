@@ -15,22 +15,40 @@ import (
 	"github.com/mosscontainers/moss/pkg/errdefs"
 )
 
-// Subnets are taken from here: those of 10.89.0.0/16 first, from one on that the store's place says, so that two stores that do
-// not know of each other hardly choose the same; then the rest of 10.0.0.0/8. They are Podman's pool.
-const (
-	poolFirst = 89 << 8 // 10.89.0.0/24
-	poolNear  = 1 << 8
-	poolEnd   = 1 << 16
-)
+// Pool is a range of IPv4 addresses that is divided into subnets.
+type Pool struct {
+	Base netip.Prefix
+	Bits int // how long the prefix of a subnet is
+}
+
+// size is how many subnets there are.
+func (p Pool) size() uint32 { return 1 << (p.Bits - p.Base.Bits()) }
+
+// subnet is one of them.
+func (p Pool) subnet(i uint32) netip.Prefix {
+	b := p.Base.Masked().Addr().As4()
+	first := binary.BigEndian.Uint32(b[:]) + i<<(p.Base.Addr().BitLen()-p.Bits)
+	binary.BigEndian.PutUint32(b[:], first)
+	return netip.PrefixFrom(netip.AddrFrom4(b), p.Bits)
+}
+
+// podmanPools are Podman's: those of 10.89.0.0/16 first, then the rest of 10.0.0.0/8 above it.
+func podmanPools() []Pool {
+	pool := func(second byte, bits int) Pool {
+		const subnetBits = 24
+		return Pool{netip.PrefixFrom(netip.AddrFrom4([4]byte{10, second}), bits), subnetBits}
+	}
+	return []Pool{pool(89, 16), pool(90, 15), pool(92, 14), pool(96, 11), pool(128, 9)}
+}
 
 // allocate gives the network the subnets that its description leaves open, free of those taken.
-func (n *Network) allocate(store string, ipv4 bool, taken []netip.Prefix) error {
+func (s *Store) allocate(n *Network, ipv4 bool, taken []netip.Prefix) error {
 	if n.IPAMOptions["driver"] == IPAMNone {
 		return nil
 	}
 	if _, has := n.Subnet4(); ipv4 && !has {
 		if _, only6 := n.Subnet6(); !only6 || n.IPv6Enabled {
-			p, ok := free4(store, taken)
+			p, ok := s.free4(taken)
 			if !ok {
 				return errdefs.Errorf(errdefs.ErrConflict, "cannot find a free subnet for network %q: all are in use; give one with --subnet", n.Name)
 			}
@@ -44,19 +62,24 @@ func (n *Network) allocate(store string, ipv4 bool, taken []netip.Prefix) error 
 	return nil
 }
 
-func free4(store string, taken []netip.Prefix) (netip.Prefix, bool) {
+// free4 is the first subnet of the pools that nobody has. In the first pool it is looked for from one on that the store's place says, so
+// that two stores that do not know of each other hardly choose the same.
+func (s *Store) free4(taken []netip.Prefix) (netip.Prefix, bool) {
+	pools := s.Pools
+	if len(pools) == 0 {
+		pools = podmanPools()
+	}
 	hash := fnv.New32a()
-	hash.Write([]byte(store))
-	start := hash.Sum32() % poolNear
-	for i := range uint32(poolEnd - poolFirst) {
-		third := poolFirst + i
-		if i < poolNear {
-			third = poolFirst + (start+i)%poolNear
+	hash.Write([]byte(s.Dir))
+	start := hash.Sum32()
+	for _, pool := range pools {
+		for i := range pool.size() {
+			p := pool.subnet((start + i) % pool.size())
+			if _, clash := Overlap(p, taken); !clash {
+				return p, true
+			}
 		}
-		p := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(third >> 8), byte(third), 0}), 24)
-		if _, clash := Overlap(p, taken); !clash {
-			return p, true
-		}
+		start = 0
 	}
 	return netip.Prefix{}, false
 }

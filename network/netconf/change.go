@@ -72,7 +72,7 @@ func (s *Store) settle(n *Network, o CreateOptions) error {
 			return errdefs.Errorf(errdefs.ErrConflict, "cannot make network %q: its subnet %s overlaps %s, which another network or this machine uses; choose another", n.Name, sub.Subnet, clash)
 		}
 	}
-	if err := n.allocate(s.Dir, !o.NoIPv4, taken); err != nil {
+	if err := s.allocate(n, !o.NoIPv4, taken); err != nil {
 		return err
 	}
 	_, n.IPv6Enabled = n.Subnet6()

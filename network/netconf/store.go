@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,6 +24,10 @@ type Store struct {
 	Podman []string // directories with Podman's own records, which are read only
 	// Meet is a directory of the user's on a tmpfs where all stores that are in use tell of themselves.
 	Meet string
+	// Subnet is the default network's; not valid: that of Default.
+	Subnet netip.Prefix
+	// Pools are what subnets are taken from, in order; none are Podman's.
+	Pools []Pool
 }
 
 const (
@@ -33,10 +38,24 @@ const (
 
 func (s *Store) dir(name string) string { return filepath.Join(s.Dir, name) }
 
+// Default is the network of containers that ask for none. Where its subnet was chosen, it is not on the bridge of the default network of
+// those who chose another one, or none.
+func (s *Store) Default() *Network {
+	n := Default()
+	if !s.Subnet.IsValid() || s.Subnet == n.Subnets[0].Subnet {
+		return n
+	}
+	sum := sha256.Sum256([]byte(DefaultName + "\x00" + s.Subnet.String()))
+	n.Owner = hex.EncodeToString(sum[:])
+	n.NetworkInterface = "moss" + hex.EncodeToString(sum[:5])
+	n.Subnets = []Subnet{{Subnet: s.Subnet, Gateway: s.Subnet.Addr().Next()}}
+	return n
+}
+
 // Find reads the network with this name, id, or beginning of an id.
 func (s *Store) Find(ref string) (*Network, error) {
 	if IsDefault(ref) {
-		return Default(), nil
+		return s.Default(), nil
 	}
 	if names.Validate(ref) == nil {
 		if n, err := s.byName(ref); !errors.Is(err, os.ErrNotExist) {
@@ -101,7 +120,7 @@ func (s *Store) bridgeName(name string) string {
 // All are all networks, by name, the default one among them. Damaged records hide no others: they are among them, with
 // Damaged set.
 func (s *Store) All() ([]*Network, error) {
-	all := []*Network{Default()}
+	all := []*Network{s.Default()}
 	entries, err := os.ReadDir(s.Dir)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("cannot list the networks: %w", err)

@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"io"
+	"net/netip"
 	"os"
 
 	"github.com/BurntSushi/toml"
@@ -26,7 +27,8 @@ type Containers struct {
 	LogDriver    string
 	LogSizeMax   int64 // bytes; 0 is unlimited
 	Network      string
-	NoHosts      bool // do not write /etc/hosts
+	HostsFile    string // what /etc/hosts begins with: a path, image or none
+	NoHosts      bool   // do not write /etc/hosts
 	PidsLimit    int64
 	SeccompPath  string // a profile instead of the built-in one
 	ShmSize      string // "64m"
@@ -45,6 +47,9 @@ type Containers struct {
 	Runtime            string              // "" is Moss's own launcher
 	Runtimes           map[string][]string // name: paths to try
 	StopTimeout        uint                // seconds
+
+	Subnet      netip.Prefix // of the default network; not valid: the built-in one
+	SubnetPools []SubnetPool // that networks' subnets are taken from, in order; none: the built-in ones
 }
 
 // file is the part of containers.conf that is read.
@@ -57,6 +62,7 @@ type file struct {
 		DNSSearches  configfile.Slice `toml:"dns_searches"`
 		DNSServers   configfile.Slice `toml:"dns_servers"`
 		Env          configfile.Slice `toml:"env"`
+		HostsFile    string           `toml:"base_hosts_file"`
 		Init         bool             `toml:"init"`
 		Labels       configfile.Slice `toml:"container_labels"`
 		LogDriver    string           `toml:"log_driver"`
@@ -81,14 +87,11 @@ type file struct {
 		Runtimes           map[string][]string `toml:"runtimes"`
 		StopTimeout        uint                `toml:"stop_timeout"`
 	} `toml:"engine"`
-	Network struct {
-		PastaOptions configfile.Slice `toml:"pasta_options"`
-		Uplink       string           `toml:"default_rootless_network_cmd"`
-	} `toml:"network"`
+	Network networkTable `toml:"network"`
 }
 
 // loadContainers starts from the defaults of containers.conf(5) that differ from zero.
-func loadContainers(uid int) (Containers, error) {
+func loadContainers(uid int) (_ Containers, err error) {
 	var f file
 	f.Containers.LogDriver = "k8s-file"
 	f.Containers.PidsLimit = 2048
@@ -108,7 +111,11 @@ func loadContainers(uid int) (Containers, error) {
 			return Containers{}, errdefs.Errorf(errdefs.ErrInvalid, "cannot read %s: %w", item.Name, err)
 		}
 	}
-	return f.containers(), nil
+	c := f.containers()
+	if c.Subnet, c.SubnetPools, err = f.Network.subnets(); err != nil {
+		return Containers{}, errdefs.Errorf(errdefs.ErrInvalid, "cannot use containers.conf: %w", err)
+	}
+	return c, nil
 }
 
 // decode is toml.Decode without the comment lines: distributions install 24 KB of them around a dozen
@@ -143,7 +150,7 @@ func (f *file) containers() Containers {
 	return Containers{
 		Annotations: c.Annotations.Get(), Capabilities: c.Capabilities.Get(), Devices: c.Devices.Get(),
 		DNSOptions: c.DNSOptions.Get(), DNSSearches: c.DNSSearches.Get(), DNSServers: c.DNSServers.Get(),
-		Env: c.Env.Get(), Init: c.Init, Labels: c.Labels.Get(),
+		Env: c.Env.Get(), HostsFile: c.HostsFile, Init: c.Init, Labels: c.Labels.Get(),
 		LogDriver: c.LogDriver, LogSizeMax: max(c.LogSizeMax, 0),
 		Network: c.Network, NoHosts: c.NoHosts, PidsLimit: c.PidsLimit,
 		SeccompPath: c.SeccompPath, ShmSize: c.ShmSize, Sysctls: c.Sysctls.Get(),

@@ -44,6 +44,22 @@ func (n *Naming) addFlags(fs *pflag.FlagSet) {
 	})
 }
 
+// settle takes over what the description leaves open.
+func (n *Naming) settle(d Naming) {
+	for _, list := range []struct{ given, from *[]string }{
+		{&n.DNS, &d.DNS}, {&n.DNSSearch, &d.DNSSearch}, {&n.DNSOptions, &d.DNSOptions},
+	} {
+		if len(*list.given) == 0 {
+			*list.given = *list.from
+		}
+	}
+	asksForHosts := n.HostsFile != "" || len(n.AddHosts) > 0
+	n.NoHosts = n.NoHosts || d.NoHosts && !asksForHosts
+	if n.HostsFile == "" && !n.NoHosts {
+		n.HostsFile = d.HostsFile
+	}
+}
+
 func parseDNS(s string) (string, error) {
 	if s == NetworkNone {
 		return s, nil

@@ -160,13 +160,20 @@ func checkMode(kind, arg string, has bool) error {
 	return nil
 }
 
-// Settle completes the description: it says on which networks the container is. preferred is what containers.conf says.
-func (n *Network) Settle(preferred string) error {
+// NetworkDefaults are for what a description leaves open: what containers.conf says.
+type NetworkDefaults struct {
+	Network string
+	Naming  Naming
+}
+
+// Settle completes the description: it says on which networks the container is.
+func (n *Network) Settle(d NetworkDefaults) error {
 	if n.Network == "" {
-		if err := n.join(preferred); err != nil {
+		if err := n.join(d.Network); err != nil {
 			return err
 		}
 	}
+	n.Naming.settle(d.Naming)
 	if n.Network != NetworkBridge {
 		return nil
 	}
