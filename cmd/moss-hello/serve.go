@@ -20,11 +20,15 @@ const (
 	maxDuration = 10 * time.Second
 )
 
-// serve answers requests on addr until SIGTERM or SIGINT, and logs one line for each.
+// serve answers requests on addr until SIGTERM or SIGINT, and logs one line for each. Datagrams are answered, too.
 func serve(addr string, log io.Writer) error {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		return err
+	}
+	datagrams, err := net.ListenPacket("udp", addr)
+	if err != nil {
+		return errors.Join(err, l.Close())
 	}
 	// As process 1 of a container we get no signal that we do not ask for.
 	end := make(chan os.Signal, 1)
@@ -33,7 +37,9 @@ func serve(addr string, log io.Writer) error {
 	clients.Go(func() {
 		<-end
 		l.Close()
+		datagrams.Close()
 	})
+	clients.Go(func() { echo(datagrams, log) })
 	fmt.Fprintf(log, "serving on %s\n", l.Addr())
 	err = accept(l, &clients, log)
 	signal.Stop(end)
@@ -60,6 +66,29 @@ func accept(l net.Listener, clients *sync.WaitGroup, log io.Writer) error {
 		})
 	}
 }
+
+// echo tells each sender of a datagram its address, until the socket is closed.
+func echo(conn net.PacketConn, log io.Writer) {
+	buf := make([]byte, maxHead)
+	for {
+		n, from, err := conn.ReadFrom(buf)
+		if err != nil {
+			return
+		}
+		fmt.Fprintf(log, "%s a datagram of %d bytes\n", from, n)
+		if _, err := fmt.Fprintf(packet{conn, from}, "Your address is %s\n", from); err != nil {
+			fmt.Fprintf(log, "%s %v\n", from, err)
+		}
+	}
+}
+
+// packet writes datagrams to one address.
+type packet struct {
+	net.PacketConn
+	to net.Addr
+}
+
+func (p packet) Write(b []byte) (int, error) { return p.WriteTo(b, p.to) }
 
 // answer reads one request and answers it; line is the request's first line.
 func answer(conn net.Conn) (line string, err error) {

@@ -308,6 +308,16 @@ func (n *Network) publishExposed() {
 	}
 }
 
+// unpublished says which ports --publish-all leaves out.
+func (n *Network) unpublished() (warnings []string) {
+	for _, e := range n.Expose {
+		if _, err := ParsePort(e); n.PublishAll && err != nil {
+			warnings = append(warnings, "--publish-all leaves out the port "+e+": what forwards ports without root speaks tcp and udp")
+		}
+	}
+	return warnings
+}
+
 // Apply writes the network namespace and what it needs to be useful without capabilities.
 func (n *Network) Apply(s *specs.Spec, f host.Facts, in Inputs) ([]string, error) {
 	if n.Network == NetworkHost {
@@ -316,6 +326,7 @@ func (n *Network) Apply(s *specs.Spec, f host.Facts, in Inputs) ([]string, error
 		}
 		return nil, nil
 	}
+	warnings := n.unpublished()
 	mode := n.Network
 	if !strings.HasPrefix(mode, "ns:") && !strings.HasPrefix(mode, "container:") {
 		mode = ""
@@ -324,10 +335,10 @@ func (n *Network) Apply(s *specs.Spec, f host.Facts, in Inputs) ([]string, error
 		return nil, err
 	}
 	if mode != "" {
-		return nil, nil
+		return warnings, nil
 	}
 	// As Docker and Podman have it: any user may ping and may use the ports below 1024.
 	s.Linux.Sysctl["net.ipv4.ping_group_range"] = fmt.Sprintf("0 %d", min(max(f.GIDs, 1)-1, maxID))
 	s.Linux.Sysctl["net.ipv4.ip_unprivileged_port_start"] = "0"
-	return nil, nil
+	return warnings, nil
 }
