@@ -8,6 +8,7 @@ import (
 	"github.com/mosscontainers/moss/libpod/embedded"
 	"github.com/mosscontainers/moss/libpod/monitor"
 	"github.com/mosscontainers/moss/network"
+	"github.com/mosscontainers/moss/pkg/sys"
 	"github.com/mosscontainers/moss/rootless"
 )
 
@@ -57,4 +58,36 @@ func (e *Engine) careEnvironment() []string {
 		}
 	}
 	return env
+}
+
+// uplinkFile names the process of an uplink of the container's own.
+func (s *launch) uplinkFile() string { return filepath.Join(s.runDir, "uplink") }
+
+// launchCare is what the container's monitor watches: what all containers share, or the uplink of a network of its own.
+func (s *launch) launchCare() *monitor.Care {
+	care := s.care()
+	if care == nil || !network.Own(s.network.mode) {
+		return care
+	}
+	care.Own, care.Watch, care.Lock = true, []string{s.uplinkFile()}, filepath.Join(s.runDir, "heal.lock")
+	care.Command = append(care.Command, s.network.mode, s.uplinkFile())
+	return care
+}
+
+// HealOwn brings back the uplink of a container's own network, of a mode. record names its process. The caller is what Care.Own says.
+func (e *Engine) HealOwn(ctx Context, mode, record string) (did string, err error) {
+	netns, keep := os.NewFile(monitor.CareNetNS, "netns"), os.NewFile(monitor.CareKeep, "keep")
+	defer netns.Close()
+	defer keep.Close()
+	old, err := sys.RecordedProcess(record)
+	if err != nil || old.Alive() {
+		return "", err
+	}
+	request := e.networkRequest()
+	request.Mode = mode
+	now, err := network.ReplaceOwn(ctx, request, netns, keep)
+	if err != nil {
+		return "", err
+	}
+	return network.Replaced("uplink of "+mode, old.Pid, now.Pid), sys.WriteProcess(record, now.Pid)
 }

@@ -89,6 +89,11 @@ func (s *launch) connect(ctx Context, monitor int, hostname string) (map[string]
 	s.netns = a.NetNS
 	s.keep = append(s.keep, a.Keep...)
 	s.record.Network.Endpoints = a.Endpoints
+	if a.Uplink.Pid != 0 {
+		if err := sys.WriteProcess(s.uplinkFile(), a.Uplink.Pid); err != nil {
+			return nil, err
+		}
+	}
 	names := known{c: s.c, hostname: hostname, mode: s.network.mode, at: a.Endpoints, resolvers: a.Resolvers, host: a.Host}
 	for i := range s.network.connections {
 		names.networks = append(names.networks, s.network.connections[i].Network)

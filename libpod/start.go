@@ -14,7 +14,6 @@ import (
 	"github.com/mosscontainers/moss/libpod/runtime"
 	"github.com/mosscontainers/moss/libpod/seccomp"
 	"github.com/mosscontainers/moss/libpod/state"
-	"github.com/mosscontainers/moss/network"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/host"
 	"github.com/mosscontainers/moss/pkg/spec"
@@ -154,8 +153,8 @@ func (s *launch) prepare(ctx Context, pid int) (err error) {
 	if s.req.Ports, err = s.publication(); err != nil {
 		return err
 	}
-	if len(s.keep) > 0 && !network.Own(s.network.mode) {
-		s.req.Care = s.care()
+	if len(s.keep) > 0 {
+		s.req.Care = s.launchCare()
 	}
 	if s.req.Record, err = s.l.Running(); err != nil {
 		return err

@@ -34,7 +34,7 @@ func Heal(ctx context.Context, r Request, names func() ([]byte, error)) (did []s
 	}
 	defer user.Close()
 	if now, ok := up.read(); ok && now.Process != old.Process {
-		did = append(did, replaced("uplink", old.Process.Pid, now.Process.Pid))
+		did = append(did, Replaced("uplink", old.Process.Pid, now.Process.Pid))
 	}
 	server, err := sys.RecordedProcess(filepath.Join(r.RunDir, dns.RecordName))
 	if err != nil || server.Alive() {
@@ -42,11 +42,12 @@ func Heal(ctx context.Context, r Request, names func() ([]byte, error)) (did []s
 	}
 	err = dns.Ensure(ctx, dns.Options{RunDir: r.RunDir, NetNS: user, ExitPipe: up.pipePath(), Program: names, Outlive: r.Outlive})
 	if now, ok := dns.Pid(r.RunDir); err == nil && ok {
-		did = append(did, replaced("DNS server", server.Pid, now))
+		did = append(did, Replaced("DNS server", server.Pid, now))
 	}
 	return did, err
 }
 
-func replaced(what string, old, now int) string {
+// Replaced is the event that a process took another one's place.
+func Replaced(what string, old, now int) string {
 	return fmt.Sprintf("the %s, process %d, had ended: process %d is in its place", what, old, now)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/mosscontainers/moss/network/netconf"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
+	"github.com/mosscontainers/moss/pkg/sys"
 )
 
 // The modes that Attach knows. The others (container:ID) share a namespace, and there is nothing to make.
@@ -64,6 +65,8 @@ type Attachment struct {
 	// Keep must stay open while the container lives: the user's network namespace, which nothing else may keep once the
 	// holder was killed, and the pipe with which the uplink ends when nobody has it open any more.
 	Keep []*os.File
+	// Uplink is the process that serves a network of the container's own.
+	Uplink sys.Process
 
 	rules rulebook
 }

@@ -45,27 +45,49 @@ func (a *Attachment) own(ctx context.Context, r *Request) (err error) {
 	}
 	defer exit.Close()
 	a.Keep = []*os.File{keep}
-	log, err := os.CreateTemp(r.RunDir, "uplink.*.log")
+	link, err := startOwn(ctx, r, a.NetNS, exit)
 	if err != nil {
 		return err
+	}
+	a.Uplink = link.Process
+	return a.describe(link, r)
+}
+
+// ReplaceOwn gives a container with a network of its own another uplink, where that was killed. keep is what the container's monitor
+// keeps of Attachment.Keep.
+func ReplaceOwn(ctx context.Context, r Request, netns, keep *os.File) (sys.Process, error) {
+	exit, err := sys.OpenPipeReader(fmt.Sprintf("/proc/self/fd/%d", keep.Fd()))
+	if err != nil {
+		return sys.Process{}, fmt.Errorf("cannot open the pipe that ends the uplink: %w", err)
+	}
+	defer exit.Close()
+	link, err := startOwn(ctx, &r, netns, exit)
+	if err != nil {
+		return sys.Process{}, err
+	}
+	return link.Process, nil
+}
+
+// startOwn starts the uplink of one namespace.
+func startOwn(ctx context.Context, r *Request, netns, exit *os.File) (*uplink.Link, error) {
+	log, err := os.CreateTemp(r.RunDir, "uplink.*.log")
+	if err != nil {
+		return nil, err
 	}
 	defer log.Close()
 	if err := os.Remove(log.Name()); err != nil {
-		return err
+		return nil, err
 	}
 	program, options, err := ownOptions(r.Mode)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	options.NetNS, options.Exit, options.Log = a.NetNS, exit, log
+	options.NetNS, options.Exit, options.Log = netns, exit, log
 	link, err := program.Start(ctx, options)
-	if err != nil {
-		return err
-	}
-	if r.Outlive != nil {
+	if err == nil && r.Outlive != nil {
 		r.Outlive(ctx, link.Process.Pid)
 	}
-	return a.describe(link, r)
+	return link, err
 }
 
 // ownOptions are what a mode asks for.

@@ -20,6 +20,8 @@ type Care struct {
 	// Command does that, with Env, inside the user's namespace. CareUsersLock is its users.lock.
 	Command []string `json:"command"`
 	Env     []string `json:"env"`
+	// Own says that it is about the container's own uplink: the command gets the descriptors CareNetNS and CareKeep too.
+	Own bool `json:"own,omitempty"`
 	// Log is a file for what it says.
 	Log string `json:"log"`
 }
@@ -46,8 +48,12 @@ func (c *Care) Tell(event string) {
 	}
 }
 
-// CareUsersLock is the descriptor of users.lock in Care.Command: the first after the standard ones.
-const CareUsersLock = 3
+// The descriptors of Care.Command after the standard ones.
+const (
+	CareUsersLock = 3 + iota // users.lock
+	CareNetNS                // the container's network namespace
+	CareKeep                 // the end of a pipe, which says how long the uplink is to live
+)
 
 const (
 	// busyPause is how long to wait for another monitor that is at it.
@@ -63,8 +69,8 @@ const (
 // keeper watches over what a Care names.
 type keeper struct {
 	care  *Care
-	users *os.File // for the command; nil as real root
-	lean  func()   // gives back memory, before a wait that may take months
+	files []*os.File // for the command, from CareUsersLock on; that is nil as real root
+	lean  func()     // gives back memory, before a wait that may take months
 
 	mu      sync.Mutex
 	waiting *sys.Exits    // what is waited for
@@ -72,8 +78,15 @@ type keeper struct {
 	done    chan struct{} // closed at the end; nil before the start
 }
 
-func newKeeper(care *Care, users *os.File, lean func()) *keeper {
-	return &keeper{care: care, users: users, lean: lean, quit: make(chan struct{})}
+func (m *monitor) newKeeper() *keeper {
+	k := &keeper{care: m.req.Care, files: []*os.File{m.users}, quit: make(chan struct{})}
+	if k.care.Own {
+		k.files = append(k.files, m.netns)
+		k.files = append(k.files, m.extra...)
+	}
+	// Once it waits: what its stack grew to can be given back too.
+	k.lean = func() { time.AfterFunc(100*time.Millisecond, m.trim) }
+	return k
 }
 
 // start begins to watch; it is nothing after stop.
@@ -225,7 +238,7 @@ func (k *keeper) run() (*sys.Child, error) {
 	}
 	defer log.Close()
 	c := k.care
-	return sys.Spawn(c.Command[0], c.Command, "/", c.Env, []*os.File{null, log, log, k.users}, &syscall.SysProcAttr{Setsid: true})
+	return sys.Spawn(c.Command[0], c.Command, "/", c.Env, append([]*os.File{null, log, log}, k.files...), &syscall.SysProcAttr{Setsid: true})
 }
 
 // openLog opens the log, and begins it anew when it has become long.

@@ -87,8 +87,7 @@ func Main(hooks Hooks) int {
 	closeAll(m.control, m.record)
 	m.control, m.record = nil, nil
 	if m.req.Care != nil {
-		// Once it waits: what its stack grew to can be given back too.
-		m.keeper = newKeeper(m.req.Care, m.users, func() { time.AfterFunc(100*time.Millisecond, m.trim) })
+		m.keeper = m.newKeeper()
 	}
 	lean := time.AfterFunc(time.Second, m.settleDown)
 	defer lean.Stop()

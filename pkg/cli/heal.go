@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -12,13 +13,13 @@ import (
 // newHealCommand is for monitors, whose log of such events is our standard output.
 func newHealCommand(app *App) *cobra.Command {
 	return &cobra.Command{
-		Use: libpod.HealCommand, Short: "Bring back what the network needs", Hidden: true, Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Use: libpod.HealCommand, Short: "Bring back what the network needs", Hidden: true, Args: cobra.MaximumNArgs(healOwnArgs),
+		RunE: func(cmd *cobra.Command, args []string) error {
 			engine, err := app.Engine()
 			if err != nil {
 				return err
 			}
-			did, err := engine.Heal(cmd.Context())
+			did, err := heal(cmd.Context(), engine, args)
 			now := time.Now().Format(time.RFC3339)
 			for _, event := range did {
 				fmt.Fprintln(app.Out, now, event) // a full disk must not keep anybody from it
@@ -29,4 +30,18 @@ func newHealCommand(app *App) *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// healOwnArgs are the mode of a container's own network, and the file that names its uplink.
+const healOwnArgs = 2
+
+func heal(ctx context.Context, engine *libpod.Engine, args []string) ([]string, error) {
+	if len(args) < healOwnArgs {
+		return engine.Heal(ctx)
+	}
+	did, err := engine.HealOwn(ctx, args[0], args[1])
+	if did == "" {
+		return nil, err
+	}
+	return []string{did}, err
 }
