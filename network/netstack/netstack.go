@@ -3,6 +3,7 @@
 package netstack
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -58,7 +59,7 @@ func Start(o Options) (*Stack, error) {
 	}); err != nil {
 		return nil, err
 	}
-	if err := sys.DropPrivileges(); err != nil {
+	if err := errors.Join(sys.Confine(), sys.ConfineFiles(), sys.SetNonDumpable()); err != nil {
 		return nil, fmt.Errorf("cannot drop privileges: %w", err)
 	}
 	if err := s.serve(o, out); err != nil {

@@ -52,5 +52,5 @@ func start(runDir string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s, sys.Confine(sys.CapNetBindService, sys.CapNetAdmin)
+	return s, errors.Join(sys.Confine(sys.CapNetBindService, sys.CapNetAdmin), sys.ConfineFiles(runDir))
 }
