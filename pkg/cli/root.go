@@ -114,6 +114,7 @@ func NewRoot(app *App, args []string) *cobra.Command {
 	root.SetOut(app.Out)
 	root.SetErr(app.Err)
 	root.CompletionOptions.HiddenDefaultCmd = true
+	root.CompletionOptions.DisableDefaultCmd = len(args) > 0 && !slices.Contains(args, "completion") // describing it takes longer than finding a container
 	fs := root.PersistentFlags()
 	fs.Bool("help", false, "say what a command does") // without -h, which is --hostname of run
 	fs.StringVar(&app.over.Root, "root", "", "directory that keeps images and containers")

@@ -116,6 +116,23 @@ crun = ["/usr/bin/crun"]
 	}
 }
 
+func TestOnlyCommentsAreLeftOutOfContainersConf(t *testing.T) {
+	conf := filepath.Join(alone(t), "containers.conf")
+	write(t, conf, "# \"\"\" begins nothing here\n[containers]\n  # tz = \"local\"\nlabel = \"x\"\ntz = \"\"\"\\\n# within a text\"\"\"\n\tpids_limit = 7 # as well")
+	t.Setenv("CONTAINERS_CONF", conf)
+	cfg, err := Load(Overrides{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := cfg.Containers; c.Timezone != "# within a text" || c.PidsLimit != 7 {
+		t.Errorf("timezone %q, limit %d", c.Timezone, c.PidsLimit)
+	}
+	write(t, conf, "# one\n# two\npids_limit = many\n")
+	if _, err := Load(Overrides{}); err == nil || !strings.Contains(err.Error(), "line 3") {
+		t.Errorf("the error does not name line 3: %v", err)
+	}
+}
+
 func TestDamagedContainersConfNamesTheFile(t *testing.T) {
 	home := alone(t)
 	conf := filepath.Join(home, "containers.conf")

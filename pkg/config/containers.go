@@ -1,10 +1,12 @@
 package config
 
 import (
+	"bufio"
 	"bytes"
 	"io"
 	"net/netip"
 	"os"
+	"strings"
 
 	"github.com/BurntSushi/toml"
 	"go.podman.io/storage/pkg/configfile"
@@ -121,29 +123,34 @@ func loadContainers(uid int) (_ Containers, err error) {
 // decode is toml.Decode without the comment lines: distributions install 24 KB of them around a dozen
 // settings, and parsing those would be the dearest part of loading the configuration.
 func decode(r io.Reader, f *file) error {
-	data, err := io.ReadAll(r)
+	text, err := withoutComments(r)
 	if err != nil {
 		return err
 	}
-	if !bytes.Contains(data, []byte(`"""`)) && !bytes.Contains(data, []byte("'''")) {
-		data = withoutComments(data)
-	}
-	_, err = toml.Decode(string(data), f)
+	_, err = toml.Decode(text, f)
 	return err
 }
 
 // withoutComments empties the lines that hold only a comment and keeps their number, so that an error
-// names the right line.
-func withoutComments(data []byte) []byte {
-	kept := data[:0]
-	for line := range bytes.Lines(data) {
-		if text := bytes.TrimLeft(line, " \t"); len(text) > 0 && text[0] == '#' {
-			line = []byte("\n")
+// names the right line. What follows the begin of a text of several lines stays: in there, # begins no comment.
+func withoutComments(r io.Reader) (string, error) {
+	var kept strings.Builder
+	lines, texts := bufio.NewScanner(r), false
+	lines.Buffer(nil, maxLine)
+	for lines.Scan() {
+		line := lines.Bytes()
+		comment := bytes.HasPrefix(bytes.TrimLeft(line, " \t"), []byte("#"))
+		texts = texts || !comment && (bytes.Contains(line, []byte(`"""`)) || bytes.Contains(line, []byte("'''")))
+		if !comment || texts {
+			kept.Write(line)
 		}
-		kept = append(kept, line...)
+		kept.WriteByte('\n')
 	}
-	return kept
+	return kept.String(), lines.Err()
 }
+
+// maxLine bounds a line of a configuration, in bytes.
+const maxLine = 1 << 20
 
 func (f *file) containers() Containers {
 	c, e := &f.Containers, &f.Engine
