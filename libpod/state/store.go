@@ -113,7 +113,8 @@ func (s *Store) Create(ctx context.Context, c *spec.Container, rec Record, prepa
 	staging := s.stagingDir(c.ID)
 	err := os.Mkdir(staging, 0o700)
 	if errors.Is(err, os.ErrNotExist) {
-		if err := errors.Join(os.MkdirAll(s.containers(), 0o700), os.MkdirAll(s.names(), 0o700)); err != nil {
+		// That of the containers comes last: who finds it need not look for the other.
+		if err := errors.Join(os.MkdirAll(s.names(), 0o700), os.MkdirAll(s.containers(), 0o700)); err != nil {
 			return fmt.Errorf("cannot make the container store: %w", errdefs.NoSpace(err))
 		}
 		sys.SpreadChildren(s.containers())
