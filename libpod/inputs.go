@@ -139,10 +139,10 @@ func (s *launch) writeFiles(resolvConf, hosts, hostname string) (map[string]stri
 	for _, f := range []struct{ target, name, content string }{
 		{"/etc/resolv.conf", resolvFile, resolvConf},
 		{"/etc/hosts", hostsFile, hosts},
-		{"/etc/hostname", "hostname", hostname + "\n"},
+		{"/etc/hostname", hostnameFile, hostname + "\n"},
 		{"/run/.containerenv", "containerenv", ""},
 	} {
-		if s.c.NoHosts && f.name == hostsFile || s.c.NoResolver() && f.name == resolvFile {
+		if s.c.NoHosts && f.name == hostsFile || s.c.NoResolver() && f.name == resolvFile || s.c.NoHostname && f.name == hostnameFile {
 			continue
 		}
 		path := filepath.Join(s.runDir, f.name)

@@ -38,7 +38,7 @@ func (e *Engine) InspectContainer(ref string, size bool) (*inspect.ContainerData
 		Hostname:       hostname,
 		LogPath:        e.LogPath(c),
 		ResolvConfPath: filepath.Join(e.runDir(c.Spec.ID), "resolv.conf"),
-		HostnamePath:   filepath.Join(e.runDir(c.Spec.ID), "hostname"),
+		HostnamePath:   filepath.Join(e.runDir(c.Spec.ID), hostnameFile),
 		HostsPath:      filepath.Join(e.runDir(c.Spec.ID), "hosts"),
 		Capabilities:   capabilities,
 		VolumePath:     func(name string) string { return filepath.Join(e.volumeDir(name), volumeData) },

@@ -11,8 +11,9 @@ import (
 
 // The files that tell a container names, in its run directory.
 const (
-	hostsFile  = "hosts"
-	resolvFile = "resolv.conf"
+	hostsFile    = "hosts"
+	hostnameFile = "hostname"
+	resolvFile   = "resolv.conf"
 )
 
 // known is by which names a container knows others, and others know it.

@@ -16,6 +16,8 @@ type Identity struct {
 	User     string   `json:"user,omitempty"`   // as given: NAME|UID[:GROUP|GID]; resolved in the rootfs at start
 	Groups   []string `json:"groups,omitempty"` // --group-add
 	Hostname string   `json:"hostname,omitempty"`
+	// NoHostname leaves /etc/hostname as the image has it.
+	NoHostname bool `json:"noHostname,omitempty"`
 }
 
 // maxID is the highest id that every program can hold in a signed integer; larger ones have been
@@ -35,6 +37,7 @@ func (i *Identity) AddFlags(fs *pflag.FlagSet) {
 		i.Hostname = s
 		return checkHostname(s)
 	})
+	fs.BoolVar(&i.NoHostname, "no-hostname", false, "leave /etc/hostname as the image has it")
 }
 
 // checkUser checks NAME|UID[:GROUP|GID] as far as that goes without the rootfs.

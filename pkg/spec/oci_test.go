@@ -111,6 +111,7 @@ func TestOCI(t *testing.T) {
 		{"privileged-rootless", rootlessV2(), "--privileged sh"},
 		{"privileged-rootful", rootful(), "--privileged sh"},
 		{"limits", rootlessV2(), "--memory 512m --cpus 1.5 --pids-limit 100 --oom-score-adj 500 --ulimit nofile=1024:4096 --ulimit core=0 sh"},
+		{"processors", rootlessV2(), "--cpu-shares 512 --cpu-period 50000 --cpu-quota 25000 --cpuset-cpus 0-1,3 --cpuset-mems 0 --cgroup-parent ../batch sh"},
 		{"limits-no-cgroup", rootlessV1(), "--memory 512m --cpus 1.5 --pids-limit 100 --oom-score-adj -500 sh"},
 		{"host-namespaces", rootlessV2(), "--network host --pid host --ipc host --uts host --cgroupns host -p 80:80 sh"},
 		{"host-namespaces-rootful", rootful(), "--network host --pid host --ipc host --uts host sh"},

@@ -19,8 +19,11 @@ type Resources struct {
 	Memory     int64   `json:"memory,omitempty"`     // bytes
 	MemorySwap int64   `json:"memorySwap,omitempty"` // bytes of memory and swap together; 0 is twice Memory, -1 is unlimited
 	CPUs       float64 `json:"cpus,omitempty"`       // cores
-	PidsLimit  int64   `json:"pidsLimit,omitempty"`  // processes and threads; 0 is 2048 where it can be had, -1 is unlimited
+	CPU        CPU     `json:"cpu,omitzero"`
+	PidsLimit  int64   `json:"pidsLimit,omitempty"` // processes and threads; 0 is 2048 where it can be had, -1 is unlimited
 	OOMScore   *int    `json:"oomScoreAdj,omitempty"`
+	// CgroupParent is the group that the container's is in: absolute, or below the one for containers.
+	CgroupParent string `json:"cgroupParent,omitempty"`
 }
 
 const (
@@ -33,7 +36,9 @@ func (r *Resources) AddFlags(fs *pflag.FlagSet) {
 	addBytes(fs, &r.Memory, "memory", "m", "", "most `memory` to use, such as 512m")
 	addFlag(fs, "memory-swap", "", "bytes", "", "most memory and swap together; -1 is unlimited (default twice --memory)", r.setMemorySwap)
 	addFlag(fs, "cpus", "", "float", "", "`number` of CPUs to use at most, such as 1.5", r.setCPUs)
+	r.CPU.addFlags(fs)
 	addFlag(fs, "pids-limit", "", "int", strconv.Itoa(defaultPids), "most processes and threads; -1 is unlimited", r.setPids)
+	fs.StringVar(&r.CgroupParent, "cgroup-parent", "", "control `group` to be in: absolute, or below that of all containers")
 	addFlag(fs, "oom-score-adj", "", "int", "", "how gladly the kernel kills the container, -1000 to 1000", r.setOOMScore)
 }
 
@@ -109,6 +114,9 @@ func (r *Resources) Validate() error {
 	if err := r.checkCPUs(); err != nil {
 		return err
 	}
+	if r.CPUs > 0 && (r.CPU.Period > 0 || r.CPU.Quota != 0) {
+		return invalid("cpus", strconv.FormatFloat(r.CPUs, 'g', -1, 64), "it is --cpu-quota and --cpu-period in one: choose one way")
+	}
 	return r.checkOOMScore()
 }
 
@@ -130,6 +138,7 @@ func (r *Resources) Apply(s *specs.Spec, f host.Facts, in Inputs) ([]string, err
 		period, quota := uint64(cpuPeriod), int64(r.CPUs*cpuPeriod)
 		res.CPU = &specs.LinuxCPU{Period: &period, Quota: &quota}
 	}
+	r.CPU.apply(res, want)
 	pids := r.PidsLimit
 	if pids == 0 && f.Cgroup.Has("pids") {
 		pids = defaultPids
@@ -138,13 +147,23 @@ func (r *Resources) Apply(s *specs.Spec, f host.Facts, in Inputs) ([]string, err
 		res.Pids = &specs.LinuxPids{Limit: &pids}
 	}
 	if f.Cgroup.Parent != "" {
-		s.Linux.CgroupsPath = path.Join(f.Cgroup.Parent, in.ID)
+		s.Linux.CgroupsPath = path.Join(r.parent(f.Cgroup.Parent), in.ID)
+	} else if r.CgroupParent != "" {
+		lost = append(lost, "--cgroup-parent")
 	}
 	var warnings []string
 	if len(lost) > 0 {
 		warnings = append(warnings, lostLimits(lost, f.Cgroup))
 	}
 	return r.applyOOMScore(s, f, warnings), nil
+}
+
+// parent is the group that the container's is in, given the one for containers.
+func (r *Resources) parent(usual string) string {
+	if path.IsAbs(r.CgroupParent) {
+		return path.Clean(r.CgroupParent)
+	}
+	return path.Join(usual, path.Clean("/"+r.CgroupParent)) // not above it
 }
 
 func lostLimits(flags []string, c host.Cgroup) string {
