@@ -31,6 +31,7 @@ type base struct {
 	local  bool // it was there
 	layers snapshot
 	config []byte
+	id     string        // of the image
 	digest digest.Digest // of its manifest; "" where there is none
 }
 
@@ -120,7 +121,7 @@ func (s *solver) pullBase(ctx context.Context, name string, p v1.Platform) (*sto
 		return nil, err
 	}
 	o := image.PullOptions{
-		Copying: s.opts.Registry, Policy: s.opts.Pull,
+		Copying: s.opts.Registry, Policy: s.opts.Pull, DecryptionKeys: s.opts.DecryptionKeys,
 		Platform: image.Platform{OS: p.OS, Arch: p.Architecture, Variant: p.Variant},
 	}
 	if o.Policy != image.PullNewer {
@@ -142,6 +143,7 @@ func (s *solver) describe(b *base, img *storage.Image) (err error) {
 	if err := json.Unmarshal(b.config, &doc); err != nil {
 		return errdefs.Errorf(errdefs.ErrDamaged, "cannot build on image %.12s: its configuration is damaged: %w", img.ID, err)
 	}
+	b.id = img.ID
 	n := len(img.Layers)
 	if len(doc.RootFS.DiffIDs) != n {
 		return errdefs.Errorf(errdefs.ErrDamaged, "cannot build on image %.12s: it has %d layers, and its configuration tells of %d; pull it again", img.ID, n, len(doc.RootFS.DiffIDs))

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"sync"
 	"time"
@@ -35,6 +36,8 @@ type Options struct {
 
 	Pull     image.Policy // when to pull images that stages begin with
 	Registry image.Copying
+	// DecryptionKeys open encrypted layers of those images: FILE[:PASSWORD].
+	DecryptionKeys []string
 
 	Step    spec.Container // what is the same for the containers of all steps
 	Jobs    int            // how many operations work at a time
@@ -44,10 +47,15 @@ type Options struct {
 	Epoch   *time.Time // what is newer gets this time
 	// EpochForAll has what is older get it too, of what the build adds.
 	EpochForAll bool
+	Stdin       *os.File // of steps; nil is none
 
 	// Progress is told how the build goes on. It is called by one goroutine at a time.
 	Progress func(*client.SolveStatus)
 
+	// SourcePolicy is BuildKit's JSON of which sources are allowed, denied or replaced by others; nil allows all.
+	SourcePolicy []byte
+
+	CacheTTL   *time.Duration     // what was done longer ago is done anew; nil: nothing is too old
 	CacheFrom  []export.CacheSpec // where to look for what is not remembered here
 	Provenance Provenance
 	Inline     bool // images carry what is remembered of their steps
@@ -92,6 +100,9 @@ func New(engine *libpod.Engine, o *Options) (*Builder, error) {
 	s.cache = &cache{dir: cacheDir(engine), has: s.hasLayer}
 	for _, spec := range o.CacheFrom {
 		s.foreign = append(s.foreign, &foreign{spec: spec})
+	}
+	if s.policy, err = readPolicy(o.SourcePolicy); err != nil {
+		return nil, err
 	}
 	running, err := s.cache.run()
 	if err != nil {

@@ -109,6 +109,10 @@ func (f *frontEnd) ResolveImageConfig(ctx context.Context, ref string, o sourcer
 	if o.OCILayoutOpt != nil {
 		return "", "", nil, errdefs.Errorf(errdefs.ErrUnavailable, "cannot build from the OCI layout %s: that is not known yet", ref)
 	}
+	ref, err := f.allowedImage(ctx, ref)
+	if err != nil {
+		return "", "", nil, err
+	}
 	p := platformOf(nil)
 	if o.ImageOpt != nil && o.ImageOpt.Platform != nil {
 		p = *o.ImageOpt.Platform
@@ -133,6 +137,10 @@ func (f *frontEnd) resolve(ctx context.Context, ref string, p v1.Platform, name 
 
 // ResolveSourceMetadata tells of a source without bringing it in.
 func (f *frontEnd) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, o sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
+	op, err := f.allowed(ctx, op)
+	if err != nil {
+		return nil, err
+	}
 	if source.Knows(op.Identifier) {
 		return f.describeRemote(ctx, op)
 	}
@@ -140,10 +148,11 @@ func (f *frontEnd) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, o
 	if !ok {
 		return &sourceresolver.MetaResponse{Op: op}, nil
 	}
-	_, d, config, err := f.ResolveImageConfig(ctx, ref, o)
+	ref, d, config, err := f.ResolveImageConfig(ctx, ref, o)
 	if err != nil {
 		return nil, err
 	}
+	op.Identifier = "docker-image://" + ref
 	return &sourceresolver.MetaResponse{Op: op, Image: &sourceresolver.ResolveImageResponse{Digest: d, Config: config}}, nil
 }
 

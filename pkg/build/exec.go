@@ -163,7 +163,7 @@ func (e *execution) watched(ctx context.Context, s libpod.Step) (code int, err e
 	if err != nil {
 		return 0, errors.Join(err, out.close())
 	}
-	s.Stdio = runtime.Stdio{Stdout: out.end, Stderr: errs.end}
+	s.Stdio = runtime.Stdio{Stdin: e.opts.Stdin, Stdout: out.end, Stderr: errs.end}
 	code, warnings, err := e.engine.RunStep(ctx, s)
 	for _, w := range warnings {
 		fmt.Fprintln(e.log.output(2), "moss: warning: "+w)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -24,9 +25,16 @@ type ImageOptions struct {
 	Env         []string // NAME=VALUE
 	UnsetEnv    []string
 	UnsetLabels []string
+	DropLabels  bool // of the image that the last stage begins with
+	OSVersion   string
+	OSFeatures  []string // with - behind one, it is taken away
 	OmitHistory bool
-	Squash      bool // one layer of those that the Dockerfile adds
-	SquashAll   bool
+
+	InheritAnnotations bool     // of the image that the last stage begins with
+	UnsetAnnotations   []string // of those
+	CreatedAnnotation  bool     // when the image was made
+	Squash             bool     // one layer of those that the Dockerfile adds
+	SquashAll          bool
 }
 
 // Store makes images of what was built, in the store.
@@ -76,8 +84,12 @@ func (b *Builder) Assembly(ctx context.Context, built Built, o ImageOptions) (im
 	if err == nil && b.opts.Inline {
 		config, err = b.withInline(config, built.layers)
 	}
+	if err != nil {
+		return image.Assembly{}, err
+	}
+	annotations, err := b.annotations(&built, created, o)
 	return image.Assembly{
-		Config: config, Names: o.Names, Annotations: o.Annotations, Docker: o.Docker, Created: created, Layers: built.layers.ids(),
+		Config: config, Names: o.Names, Annotations: annotations, Docker: o.Docker, Created: created, Layers: built.layers.ids(),
 	}, err
 }
 
@@ -110,13 +122,15 @@ func (b *Built) document(o ImageOptions) (config []byte, created time.Time, err 
 	if o.OmitHistory {
 		doc.History = nil
 	}
-	if err := all.set(map[string]any{"rootfs": doc.RootFS, "history": doc.History, "created": created}); err != nil {
+	outer := o.changeOuter(&doc)
+	outer["rootfs"], outer["history"], outer["created"] = doc.RootFS, doc.History, created
+	if err := all.set(outer); err != nil {
 		return nil, created, err
 	}
 	if err := json.Unmarshal(all["config"], &inner); err != nil {
 		return nil, created, fmt.Errorf("cannot read the configuration of the image: %w", err)
 	}
-	if err := inner.set(o.change(&doc.Config)); err != nil {
+	if err := inner.set(o.change(&doc.Config, b.Base)); err != nil {
 		return nil, created, err
 	}
 	if err := all.set(map[string]any{"config": inner}); err != nil {
@@ -127,7 +141,7 @@ func (b *Built) document(o ImageOptions) (config []byte, created time.Time, err 
 }
 
 // change gives what the flags change of the configuration's inner part.
-func (o *ImageOptions) change(c *v1.ImageConfig) map[string]any {
+func (o *ImageOptions) change(c *v1.ImageConfig, base []byte) map[string]any {
 	changed := map[string]any{}
 	if len(o.Env) > 0 || len(o.UnsetEnv) > 0 {
 		unset := slices.Clone(o.UnsetEnv)
@@ -141,12 +155,48 @@ func (o *ImageOptions) change(c *v1.ImageConfig) map[string]any {
 		})
 		changed["Env"] = append(env, o.Env...)
 	}
-	if len(o.UnsetLabels) > 0 {
+	if len(o.UnsetLabels) > 0 || o.DropLabels {
 		for _, name := range o.UnsetLabels {
 			delete(c.Labels, name)
 		}
+		if o.DropLabels {
+			dropLabels(c, base)
+		}
 		changed["Labels"] = c.Labels
 	}
+	return changed
+}
+
+// dropLabels removes those that are just as in the configuration of the image below.
+func dropLabels(c *v1.ImageConfig, base []byte) {
+	var below v1.Image
+	if json.Unmarshal(base, &below) != nil { // there is none
+		return
+	}
+	maps.DeleteFunc(c.Labels, func(name, value string) bool {
+		was, ok := below.Config.Labels[name]
+		return ok && was == value
+	})
+}
+
+// changeOuter gives what the flags change of what a platform is.
+func (o *ImageOptions) changeOuter(doc *v1.Image) map[string]any {
+	changed := map[string]any{}
+	if o.OSVersion != "" {
+		changed["os.version"] = o.OSVersion
+	}
+	if len(o.OSFeatures) == 0 {
+		return changed
+	}
+	features := doc.OSFeatures
+	for _, f := range o.OSFeatures {
+		name, remove := strings.CutSuffix(f, "-")
+		features = slices.DeleteFunc(features, func(have string) bool { return have == name })
+		if !remove {
+			features = append(features, name)
+		}
+	}
+	changed["os.features"] = features
 	return changed
 }
 

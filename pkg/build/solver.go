@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/moby/buildkit/solver/pb"
+	"github.com/moby/buildkit/sourcepolicy"
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
@@ -32,6 +33,7 @@ type solver struct {
 	images  func() (*image.Images, error) // opens the store, the first time
 	bases   bases
 	remotes remotes
+	policy  *sourcepolicy.Engine
 
 	foreign []*foreign
 
@@ -149,7 +151,7 @@ type work interface {
 func (t *step) remembered(ctx context.Context, w work) ([]result, error) {
 	quick := w.quick()
 	if r := t.recall(quick); r != nil {
-		return r, nil
+		return r.results(), nil
 	}
 	content, err := w.content(ctx)
 	if err != nil {
@@ -157,9 +159,9 @@ func (t *step) remembered(ctx context.Context, w work) ([]result, error) {
 	}
 	if r := t.recall(content); r != nil {
 		if quick == "" {
-			return r, nil
+			return r.results(), nil
 		}
-		return r, t.cache.add(&Record{Name: t.v.Name(), Layers: r[0].layers, Created: time.Now()}, quick)
+		return r.results(), t.cache.add(r, quick)
 	}
 	if r := t.recallElsewhere(ctx, quick, content); r != nil {
 		return r, nil
@@ -175,7 +177,7 @@ func (t *step) remembered(ctx context.Context, w work) ([]result, error) {
 // make carries out an operation that nobody else is at.
 func (t *step) make(ctx context.Context, w work, keys ...string) ([]result, error) {
 	if r := t.recall(keys[1]); r != nil { // somebody else was
-		return r, nil
+		return r.results(), nil
 	}
 	if err := t.acquire(ctx); err != nil {
 		return nil, err
@@ -212,17 +214,17 @@ func (t *step) acquire(ctx context.Context) error {
 }
 
 // recall is what is remembered under a key, nil where that is nothing or not wanted.
-func (t *step) recall(key string) []result {
+func (t *step) recall(key string) *Record {
 	if key == "" || t.v.Meta.IgnoreCache {
 		return nil
 	}
 	r := t.cache.find(key)
-	if r == nil {
+	if r == nil || t.opts.CacheTTL != nil && time.Since(r.Created) > *t.opts.CacheTTL {
 		return nil
 	}
 	t.cached = true
 	t.note(r, key)
-	return []result{{layers: r.Layers}}
+	return r
 }
 
 // commit makes a layer of a draft, and uses the draft up.

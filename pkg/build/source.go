@@ -15,6 +15,10 @@ import (
 
 // source is an operation that brings something in from outside.
 func (t *step) source(ctx context.Context, op *pb.SourceOp) ([]result, error) {
+	op, err := t.allowed(ctx, op)
+	if err != nil {
+		return nil, err
+	}
 	if source.Knows(op.Identifier) {
 		got, err := t.remote(ctx, op)
 		if err != nil {

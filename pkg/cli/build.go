@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mosscontainers/moss/pkg/build"
+	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/storage/image"
 )
 
@@ -28,15 +29,6 @@ func newBuildCommand(app *App) *cobra.Command {
 	return cmd
 }
 
-// newBuilderCommand and newBuildxCommand are where docker has it too.
-func newBuilderCommand(app *App) *cobra.Command {
-	return group("builder", "Work with builds", newBuildCommand(app), newBuilderPruneCommand(app), newBuilderUsageCommand(app))
-}
-
-func newBuildxCommand(app *App) *cobra.Command {
-	return group("buildx", "Work with builds, under docker's other name", newBuildCommand(app), newBuilderPruneCommand(app), newBuilderUsageCommand(app))
-}
-
 func (o *buildOptions) run(ctx context.Context, app *App, cmd *cobra.Command) (err error) {
 	if err := o.complete(cmd.Flags()); err != nil {
 		return err
@@ -51,11 +43,14 @@ func (o *buildOptions) run(ctx context.Context, app *App, cmd *cobra.Command) (e
 	if err != nil {
 		return err
 	}
-	show, err := newBuildProgress(app, o.mode())
+	show, err := newBuildProgress(app, o.mode(), o.logfile)
 	if err != nil {
 		return err
 	}
 	o.Progress = show.tell
+	if o.step.stdin {
+		o.Stdin = app.In
+	}
 	b, err := build.New(engine, &o.Options)
 	if err != nil {
 		return errors.Join(err, show.end())
@@ -89,13 +84,13 @@ func (o *buildOptions) finish(ctx context.Context, app *App, b *build.Builder, r
 	if err != nil || made == nil {
 		return err
 	}
-	if o.iidfile != "" {
-		if err := writeIDFile(o.iidfile, "sha256:"+made.ID); err != nil {
+	if err := o.tell(made); err != nil {
+		return err
+	}
+	if o.image.manifest != "" {
+		if err := o.addToList(ctx, b, made.ID); err != nil {
 			return err
 		}
-	}
-	if err := o.writeMetadata(made); err != nil {
-		return err
 	}
 	if o.output.toStdout() {
 		return nil
@@ -104,8 +99,29 @@ func (o *buildOptions) finish(ctx context.Context, app *App, b *build.Builder, r
 	return err
 }
 
+// tell writes the files that say what was built.
+func (o *buildOptions) tell(made *image.Assembled) error {
+	return errors.Join(writeIDFile(o.iidfile, "sha256:"+made.ID), writeIDFile(o.iidRaw, made.ID), o.writeMetadata(made))
+}
+
+// addToList adds the image, or those of a list of several platforms, to --manifest.
+func (o *buildOptions) addToList(ctx context.Context, b *build.Builder, id string) error {
+	if !o.output.stores() {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --manifest %s: the image is not in the store; leave --output and --push out, or add --load", o.image.manifest)
+	}
+	images, err := b.Images()
+	if err != nil {
+		return err
+	}
+	_, err = images.CreateList(ctx, o.image.manifest, []string{id}, image.CreateListOptions{Amend: true, All: true})
+	return err
+}
+
 // complete makes options of the build of the flags.
 func (o *buildOptions) complete(fs *flagSet) (err error) {
+	if err := errors.Join(refuse(fs), o.step.complete(fs, &o.Step)); err != nil {
+		return err
+	}
 	if o.Pull, err = image.ParsePolicy(o.pull); err != nil {
 		return err
 	}
@@ -113,7 +129,7 @@ func (o *buildOptions) complete(fs *flagSet) (err error) {
 		return err
 	}
 	for _, part := range []func() error{
-		o.names, o.frontEnd, o.epoch, o.secretsAndAgents, o.annotations, o.validate,
+		o.validate, o.image.complete, o.choosePlatform, o.names, o.frontEnd, o.epoch, o.secretsAndAgents,
 	} {
 		if err := part(); err != nil {
 			return err

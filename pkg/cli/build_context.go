@@ -24,6 +24,9 @@ const stdinName = "-"
 
 // completeContext finds the context and the Dockerfile.
 func (o *buildOptions) completeContext(app *App, b *build.Builder) error {
+	if o.step.stdin && (o.context == stdinName || o.file == stdinName) {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot give the standard input to steps: the context or the Dockerfile is read from it")
+	}
 	if o.context == stdinName && o.file == stdinName {
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot read both the context and the Dockerfile from the standard input: name a directory or a file")
 	}
@@ -99,6 +102,9 @@ func (o *buildOptions) dockerfile(app *App, b *build.Builder, dir string) error 
 		return o.takeDockerfile(b, dir, app.In)
 	}
 	if isRemote(o.context) {
+		if o.from != "" {
+			return errdefs.Errorf(errdefs.ErrUnavailable, "cannot use --from with the build context %s: its Dockerfile is read when the build goes on; use --build-context IMAGE=docker-image://OTHER", o.context)
+		}
 		if o.file != "" {
 			o.FrontEnd["filename"] = o.file
 		}
@@ -111,7 +117,7 @@ func (o *buildOptions) dockerfile(app *App, b *build.Builder, dir string) error 
 	if err := checkPatterns(filepath.Dir(file), filepath.Base(file)+".dockerignore"); err != nil {
 		return err
 	}
-	if o.ignores(dir, file) != "" {
+	if o.from != "" || o.ignores(dir, file) != "" {
 		f, err := os.Open(file)
 		if err != nil {
 			return err
@@ -140,6 +146,11 @@ func (o *buildOptions) takeDockerfile(b *build.Builder, dir string, from io.Read
 	own, err := b.TempDir()
 	if err != nil {
 		return err
+	}
+	if o.from != "" {
+		if from, err = replaceFrom(from, o.from); err != nil {
+			return err
+		}
 	}
 	if err := write(filepath.Join(own, "Dockerfile"), from); err != nil {
 		return fmt.Errorf("cannot read the Dockerfile: %w", err)

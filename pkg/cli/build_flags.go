@@ -3,11 +3,10 @@
 package cli
 
 import (
+	"cmp"
 	"os"
 	"runtime"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -26,37 +25,39 @@ type buildOptions struct {
 	output outputOptions
 	cache  cacheOptions
 	attest attestOptions
-	image  build.ImageOptions
+	image  buildImageOptions
+	step   stepOptions
 
 	context    string
 	file       string
+	from       string // instead of the image of the first FROM
 	ignoreFile string
 	contexts   []string // --build-context
-	tags       []string
 	target     string
 	args       []string
 	argFiles   []string
-	labels     []string
-	annotate   []string
+	httpProxy  bool
 	platforms  []string
 	noCache    bool
 	noCacheOf  []string
+	cacheTTL   string
 	pull       string
 	allow      []string
+	policyFile string // BuildKit's source policy
 
 	secrets []string
 	agents  []string
 
 	sourceEpoch string
 	timestamp   string
-	format      string
-	isolation   string
 
 	progress string
+	logfile  string
 	call     string
 	callJSON bool
 	check    bool
 	iidfile  string
+	iidRaw   string
 	metadata string
 	ignored  ignoredBuildFlags
 }
@@ -67,82 +68,76 @@ type ignoredBuildFlags struct {
 	text string
 }
 
-// stepFlags are those of run that say something of the containers of steps.
-var stepFlags = []string{
-	"add-host", "cap-add", "cap-drop", "cpus", "device", "dns", "dns-option", "dns-search", "group-add", "memory", "memory-swap", "net", "network",
-	"no-hosts", "security-opt", "shm-size", "ulimit", "volume",
-}
-
 func (o *buildOptions) addFlags(fs *pflag.FlagSet) {
 	o.addInputFlags(fs)
+	o.addCacheFlags(fs)
 	o.addOutcomeFlags(fs)
+	o.image.addFlags(fs)
 	o.output.addFlags(fs)
 	o.cache.addFlags(fs)
 	o.attest.addFlags(fs)
 	o.addRegistryFlags(fs)
 	fs.StringVar(&o.Creds, "creds", "", "credentials for registries, USER:PASSWORD")
+	fs.StringArrayVar(&o.DecryptionKeys, "decryption-key", nil, "key for encrypted layers of images to pull, FILE[:PASSWORD]")
 	fs.UintVar(&o.Retries, "retry", pullRetries, "how often to try again what failed for a passing reason")
 	fs.StringVar(&o.delay, "retry-delay", "", "wait before the first repetition, as in 2s; it doubles each time")
-	all := pflag.NewFlagSet("", pflag.ContinueOnError)
-	o.Step.AddFlags(all)
-	for _, name := range stepFlags {
-		fs.AddFlag(all.Lookup(name))
-	}
+	o.step.addFlags(fs, &o.Step)
 	o.addIgnoredFlags(fs)
+	addRefusedFlags(fs)
 }
 
 // addInputFlags declares what is built, of what.
 func (o *buildOptions) addInputFlags(fs *pflag.FlagSet) {
 	fs.StringVarP(&o.file, "file", "f", "", "the Dockerfile, - for the standard input (default Containerfile or Dockerfile in the context)")
+	fs.StringVar(&o.from, "from", "", "begin with this `image` instead of the one that the first FROM names")
 	fs.StringVar(&o.ignoreFile, "ignorefile", "", "use this file instead of the context's .containerignore or .dockerignore")
 	fs.StringArrayVar(&o.contexts, "build-context", nil, "another context, `NAME=SOURCE`: a directory, docker-image://NAME, an URL")
 	fs.StringVar(&o.target, "target", "", "build this stage")
 	fs.StringArrayVar(&o.args, "build-arg", nil, "value of an ARG: `NAME=VALUE`, or NAME to take it from here")
 	fs.StringArrayVar(&o.argFiles, "build-arg-file", nil, "read values of ARGs from a `file`")
+	fs.BoolVar(&o.httpProxy, "http-proxy", true, "give steps the variables about proxies that are set here")
 	fs.StringSliceVar(&o.platforms, "platform", nil, "`platform` to build for, OS/ARCH[/VARIANT]; several make a manifest list")
-	fs.BoolVar(&o.noCache, "no-cache", false, "do all steps anew")
-	fs.StringSliceVar(&o.noCacheOf, "no-cache-filter", nil, "do the steps of this `stage` anew")
 	fs.StringVar(&o.pull, "pull", "missing", "when to pull images: always, missing, never, newer")
 	fs.Lookup("pull").NoOptDefVal = "always"
+	fs.StringVar(&o.policyFile, "source-policy-file", "", "allow, deny or convert what the Dockerfile names as this `file` says: BuildKit's JSON (default EXPERIMENTAL_BUILDKIT_SOURCE_POLICY)")
 	fs.StringSliceVar(&o.allow, "allow", nil, "what the Dockerfile may ask for: security.insecure, network.host")
 	fs.StringArrayVar(&o.secrets, "secret", nil, "a `secret`: id=NAME[,src=FILE|,env=VARIABLE]")
 	fs.StringArrayVar(&o.agents, "ssh", nil, "an SSH `agent`: default, or NAME[=SOCKET|=KEY,...]")
 	fs.IntVar(&o.Jobs, "jobs", runtime.NumCPU(), "how many steps to work on at a time; 0 is no limit")
 }
 
+// addCacheFlags declares what is remembered of other builds.
+func (o *buildOptions) addCacheFlags(fs *pflag.FlagSet) {
+	fs.BoolVar(&o.noCache, "no-cache", false, "do all steps anew")
+	fs.StringSliceVar(&o.noCacheOf, "no-cache-filter", nil, "do the steps of this `stage` anew")
+	fs.StringVar(&o.cacheTTL, "cache-ttl", "", "do what was done longer ago than this `time` anew, such as 24h")
+}
+
 // addOutcomeFlags declares what becomes of it.
 func (o *buildOptions) addOutcomeFlags(fs *pflag.FlagSet) {
-	fs.StringArrayVarP(&o.tags, "tag", "t", nil, "`name` of the image; may be given several times")
-	fs.StringArrayVar(&o.labels, "label", nil, "label of the image, `KEY=VALUE`")
-	fs.StringArrayVar(&o.annotate, "annotation", nil, "annotation of the manifest, `KEY=VALUE`")
-	fs.StringArrayVar(&o.image.Env, "env", nil, "variable of the image's environment, `NAME=VALUE`")
-	fs.StringArrayVar(&o.image.UnsetEnv, "unsetenv", nil, "leave this `variable` of the environment out of the image")
-	fs.StringArrayVar(&o.image.UnsetLabels, "unsetlabel", nil, "leave this `label` out of the image")
-	fs.StringVar(&o.format, "format", "oci", "format of the image: oci or docker")
-	fs.BoolVar(&o.image.Squash, "squash", false, "make one layer of those that the Dockerfile adds")
-	fs.BoolVar(&o.image.SquashAll, "squash-all", false, "make one layer of all")
-	fs.BoolVar(&o.image.OmitHistory, "omit-history", false, "leave the history out of the image")
 	fs.StringVar(&o.sourceEpoch, "source-date-epoch", "", "seconds since 1970: nothing in the image is newer (default SOURCE_DATE_EPOCH)")
 	fs.StringVar(&o.timestamp, "timestamp", "", "seconds since 1970: the time of everything that the build adds")
 	fs.StringVar(&o.progress, "progress", "auto", "how to show progress: auto, plain, tty, rawjson, quiet")
 	fs.BoolVarP(&o.quiet, "quiet", "q", false, "print only the image's id")
 	fs.StringVar(&o.iidfile, "iidfile", "", "write the image's id to this file")
+	fs.StringVar(&o.iidRaw, "iidfile-raw", "", "write the image's id to this file, without sha256: before it")
+	fs.StringVar(&o.logfile, "logfile", "", "write the progress to this `file`")
 	fs.StringVar(&o.metadata, "metadata-file", "", "write what was built to this file, as JSON")
 	fs.StringVar(&o.call, "call", "build", "what to do: build, check, outline or targets")
+	fs.StringVar(&o.call, "print", "build", "alias of --call")
+	fs.Lookup("print").Hidden = true
 	fs.BoolVar(&o.check, "check", false, "only check the Dockerfile: --call check")
 }
 
 func (o *buildOptions) addIgnoredFlags(fs *pflag.FlagSet) {
 	const same = "accepted for compatibility: it is so anyway"
 	i := &o.ignored
-	for _, name := range []string{"rm", "force-rm", "layers", "compress", "skip-unused-stages", "rewrite-timestamp", "disable-compression"} {
+	for _, name := range []string{"rm", "force-rm", "compress", "skip-unused-stages", "rewrite-timestamp", "disable-content-trust"} {
 		fs.BoolVar(&i.on, name, true, same)
-		fs.Lookup(name).Hidden = true
 	}
-	fs.StringVar(&o.isolation, "isolation", "oci", "accepted for compatibility: steps always run as containers")
+	fs.BoolVarP(&i.on, "disable-compression", "D", true, "accepted for compatibility: layers of the store are not compressed")
+	fs.BoolVar(&i.on, "debug", false, "accepted for compatibility: say more with --log-level debug")
 	fs.StringVar(&i.text, "builder", "", "accepted for compatibility: there is one")
-	fs.Lookup("builder").Hidden = true
-	fs.StringVar(&i.text, "cgroup-parent", "", "accepted for compatibility: steps are in the user's own group")
 }
 
 // transfer completes the options for registries.
@@ -162,7 +157,7 @@ func (o *buildOptions) transfer(fs *pflag.FlagSet) error {
 }
 
 func (o *buildOptions) names() error {
-	for _, tag := range o.tags {
+	for _, tag := range o.image.tags {
 		named, err := image.ParseName(tag)
 		if err != nil {
 			return err
@@ -173,22 +168,42 @@ func (o *buildOptions) names() error {
 }
 
 func (o *buildOptions) validate() error {
-	switch o.format {
-	case "docker", "v2s2":
-		o.image.Docker = true
-	case "oci", "oci1", "":
-	default:
-		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --format %s: it is oci or docker", o.format)
-	}
-	if !slices.Contains([]string{"oci", "chroot", "rootless", "default", ""}, o.isolation) {
-		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --isolation %s: it is oci, chroot or rootless", o.isolation)
-	}
 	o.Allow = o.allow
 	for _, allowed := range o.allow {
 		if allowed != build.AllowInsecure && allowed != build.AllowHostNetwork {
 			return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --allow %s: it is %s or %s", allowed, build.AllowInsecure, build.AllowHostNetwork)
 		}
 	}
+	if file := cmp.Or(o.policyFile, os.Getenv("EXPERIMENTAL_BUILDKIT_SOURCE_POLICY")); file != "" {
+		policy, err := os.ReadFile(file)
+		if err != nil {
+			return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --source-policy-file: %w", err)
+		}
+		o.SourcePolicy = policy
+	}
+	if o.cacheTTL != "" {
+		ttl, err := time.ParseDuration(o.cacheTTL)
+		if err != nil || ttl < 0 {
+			return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --cache-ttl %q: write a time such as 90m or 24h", o.cacheTTL)
+		}
+		o.CacheTTL = &ttl
+	}
+	if !o.image.layers {
+		o.noCache = true
+	}
+	return nil
+}
+
+// choosePlatform puts --os, --arch and --variant together.
+func (o *buildOptions) choosePlatform() error {
+	one := o.image.platform(runtime.GOOS, runtime.GOARCH)
+	if one == "" {
+		return nil
+	}
+	if len(o.platforms) > 0 {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --platform together with --os, --arch or --variant: choose one way")
+	}
+	o.platforms = []string{one}
 	return nil
 }
 
@@ -221,26 +236,6 @@ func (o *buildOptions) epoch() error {
 	epoch := time.Unix(seconds, 0).UTC()
 	o.Epoch = &epoch
 	o.FrontEnd["build-arg:SOURCE_DATE_EPOCH"] = text
-	return nil
-}
-
-// annotations reads --annotation, whose keys may say what they are of: manifest:KEY=VALUE.
-func (o *buildOptions) annotations() error {
-	for _, a := range o.annotate {
-		key, value, ok := strings.Cut(a, "=")
-		if kind, rest, typed := strings.Cut(key, ":"); typed && (kind == "manifest" || strings.HasPrefix(kind, "manifest[")) {
-			key = rest
-		} else if typed && slices.Contains([]string{"index", "manifest-descriptor", "index-descriptor"}, kind) {
-			return errdefs.Errorf(errdefs.ErrUnavailable, "cannot use --annotation %s: only manifests are annotated", a)
-		}
-		if !ok || key == "" {
-			return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --annotation %q: write KEY=VALUE", a)
-		}
-		if o.image.Annotations == nil {
-			o.image.Annotations = map[string]string{}
-		}
-		o.image.Annotations[key] = value
-	}
 	return nil
 }
 

@@ -24,7 +24,7 @@ func (o *buildOptions) frontEnd() error {
 	if err := o.buildArgs(); err != nil {
 		return err
 	}
-	for _, l := range o.labels {
+	for _, l := range o.image.labels {
 		key, value, _ := strings.Cut(l, "=")
 		o.FrontEnd["label:"+key] = value
 	}
@@ -55,12 +55,8 @@ func (o *buildOptions) frontEnd() error {
 
 // buildArgs are values of ARGs. Those for proxies are the caller's unless they are given.
 func (o *buildOptions) buildArgs() error {
-	for _, name := range []string{"http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"} {
-		for _, name := range []string{name, strings.ToUpper(name)} {
-			if value := os.Getenv(name); value != "" {
-				o.FrontEnd["build-arg:"+name] = value
-			}
-		}
+	if o.httpProxy {
+		o.proxies()
 	}
 	var all []string
 	for _, file := range o.argFiles {
@@ -83,6 +79,16 @@ func (o *buildOptions) buildArgs() error {
 		o.FrontEnd["build-arg:"+name] = value
 	}
 	return nil
+}
+
+func (o *buildOptions) proxies() {
+	for _, name := range []string{"http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"} {
+		for _, name := range []string{name, strings.ToUpper(name)} {
+			if value := os.Getenv(name); value != "" {
+				o.FrontEnd["build-arg:"+name] = value
+			}
+		}
+	}
 }
 
 // readArgFile reads lines NAME=VALUE; empty ones and those that begin with # are left out.

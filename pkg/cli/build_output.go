@@ -86,7 +86,7 @@ func (o *buildOptions) deliver(ctx context.Context, app *App, b *build.Builder, 
 	if err != nil || !o.output.stores() {
 		return sent, err
 	}
-	stored := o.image
+	stored := o.image.ImageOptions
 	stored.Names = append(slices.Clone(stored.Names), o.output.storedNames()...)
 	return b.Store(ctx, res, stored)
 }
@@ -123,7 +123,7 @@ func (o *buildOptions) exporter(ctx context.Context, app *App, b *build.Builder,
 	e := &export.Exporter{Images: images, Names: o.image.Names, Registry: o.Options.Registry, Stdout: app.Out, Epoch: o.Epoch}
 	e.Registry.Progress = app.progress(o.quiet)
 	for _, built := range res.Images {
-		a, err := b.Assembly(ctx, built, o.image)
+		a, err := b.Assembly(ctx, built, o.image.ImageOptions)
 		if err != nil {
 			return nil, err
 		}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/moby/buildkit/client"
@@ -19,15 +20,24 @@ import (
 // buildProgress shows how a build goes on.
 type buildProgress struct {
 	app      *App
+	file     *os.File // nil where it is not the standard error
 	states   chan *client.SolveStatus
 	done     chan error
 	warnings []client.VertexWarning
 	last     *lastLines // nil where steps are shown as they go on
 }
 
-func newBuildProgress(app *App, mode string) (*buildProgress, error) {
-	p := &buildProgress{app: app, states: make(chan *client.SolveStatus, 64), done: make(chan error, 1)}
-	display, err := progressui.NewDisplay(app.Err, progressui.DisplayMode(mode))
+// newBuildProgress shows it on the standard error, or in a file where one is named.
+func newBuildProgress(app *App, mode, file string) (p *buildProgress, err error) {
+	p = &buildProgress{app: app, states: make(chan *client.SolveStatus, 64), done: make(chan error, 1)}
+	to := app.Err
+	if file != "" {
+		if to, err = os.Create(file); err != nil {
+			return nil, mosserrors.Errorf(mosserrors.ErrInvalid, "cannot use --logfile: %w", err)
+		}
+		p.file = to
+	}
+	display, err := progressui.NewDisplay(to, progressui.DisplayMode(mode))
 	if err != nil {
 		return nil, mosserrors.Errorf(mosserrors.ErrInvalid, "cannot use --progress %s: it is one of auto, plain, tty, rawjson, quiet", mode)
 	}
@@ -56,6 +66,9 @@ func (p *buildProgress) end() error {
 	err := <-p.done
 	if p.last != nil {
 		p.last.print(p.app.Err)
+	}
+	if p.file != nil {
+		err = errors.Join(err, p.file.Close())
 	}
 	if n := len(p.warnings); n > 0 {
 		p.app.eprintln(fmt.Sprintf("\n%d %s found by checks:", n, plural(n, "warning")))

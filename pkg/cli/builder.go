@@ -25,8 +25,6 @@ type builderPruneOptions struct {
 	maxUsed, reserved, minFree, keep string
 	verbose                          bool
 	cache                            bool
-	ignored                          string
-	wait                             time.Duration
 }
 
 func newBuilderPruneCommand(app *App) *cobra.Command {
@@ -59,19 +57,12 @@ func (o *builderPruneOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.keep, "keep-storage", "", "docker's old name of --reserved-space")
 	fs.StringVar(&o.minFree, "min-free-space", "", "`SIZE`: remove what was used longest ago until so much of the disk is free")
 	fs.BoolVar(&o.verbose, "verbose", false, "say more of each thing that was removed")
-	addBuilderFlags(fs, &o.ignored, &o.wait)
+	addBuilderFlags(fs)
 	fs.BoolVar(&o.cache, "build-cache", true, "accepted for podman's sake: it is what this is about")
 	fs.BoolVar(&o.cache, "external", true, "accepted for podman's sake: nothing of builds is external")
 	for _, name := range []string{"keep-storage", "build-cache", "external"} {
 		fs.Lookup(name).Hidden = true
 	}
-}
-
-// addBuilderFlags declares docker's flags about builders, of which there is one.
-func addBuilderFlags(fs *pflag.FlagSet, builder *string, wait *time.Duration) {
-	fs.StringVar(builder, "builder", "", "accepted for compatibility: there is one")
-	fs.DurationVar(wait, "timeout", 20*time.Second, "accepted for compatibility: there is nobody to wait for")
-	fs.Lookup("builder").Hidden, fs.Lookup("timeout").Hidden = true, true
 }
 
 // complete reads sizes and filters.
@@ -169,8 +160,6 @@ func newBuilderUsageCommand(app *App) *cobra.Command {
 	var o format.Options
 	var filters []string
 	var verbose bool
-	var ignored string
-	var wait time.Duration
 	cmd := &cobra.Command{
 		Use: "du [flags]", Short: "Print what builds remember, and what it takes on disk", Args: noArgs,
 		RunE: func(*cobra.Command, []string) error { return app.cacheUsage(filters, verbose, o) },
@@ -179,7 +168,7 @@ func newBuilderUsageCommand(app *App) *cobra.Command {
 	fs.StringVar(&o.Format, "format", "", `print "json", "table", or rows of a Go template`)
 	fs.StringArrayVar(&filters, "filter", nil, "only what matches, KEY=VALUE")
 	fs.BoolVar(&verbose, "verbose", false, "say all of each thing")
-	addBuilderFlags(fs, &ignored, &wait)
+	addBuilderFlags(fs)
 	return cmd
 }
 

@@ -7,8 +7,10 @@ import (
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	lib "go.podman.io/storage"
 
 	"github.com/mosscontainers/moss/libpod/names"
+	"github.com/mosscontainers/moss/pkg/errdefs"
 )
 
 // The media types of Docker's own format, version 2, schema 2.
@@ -77,4 +79,17 @@ func (im *Images) manifestOf(a Assembly) ([]byte, digest.Digest, error) {
 	}
 	raw, err := json.Marshal(m)
 	return raw, m.Config.Digest, err
+}
+
+// Annotations are those of a local image's manifest.
+func (im *Images) Annotations(id string) (map[string]string, error) {
+	raw, err := im.library().ImageBigData(id, lib.ImageDigestBigDataKey)
+	if err != nil {
+		return nil, explain(err, "read the manifest of", names.Short(id))
+	}
+	var m v1.Manifest
+	if err := json.Unmarshal(raw, &m); err != nil {
+		return nil, errdefs.Errorf(errdefs.ErrDamaged, "cannot read the manifest of image %s: %w", names.Short(id), err)
+	}
+	return m.Annotations, nil
 }

@@ -1,0 +1,110 @@
+//go:build !moss_front
+
+package cli
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/mosscontainers/moss/pkg/build"
+	"github.com/mosscontainers/moss/pkg/errdefs"
+)
+
+// buildImageOptions are the flags of build that say what its images are like.
+type buildImageOptions struct {
+	build.ImageOptions
+	tags, labels, annotate []string
+	layerLabels            []string // of images in between, which there are none of
+	format                 string
+	identity, inherit      bool
+	layers                 bool
+	os, arch, variant      string
+	manifest               string
+}
+
+func (o *buildImageOptions) addFlags(fs *pflag.FlagSet) {
+	fs.StringArrayVarP(&o.tags, "tag", "t", nil, "`name` of the image; may be given several times")
+	fs.StringVar(&o.manifest, "manifest", "", "add the image to this manifest `list`, which is made where there is none")
+	fs.StringVar(&o.format, "format", "oci", "format of the image: oci or docker")
+	fs.BoolVar(&o.Squash, "squash", false, "make one layer of those that the Dockerfile adds")
+	fs.BoolVar(&o.SquashAll, "squash-all", false, "make one layer of all")
+	fs.BoolVar(&o.layers, "layers", true, "remember steps, and give each its layer; without: do all steps anew, and make one layer of them")
+	fs.BoolVar(&o.OmitHistory, "omit-history", false, "leave the history out of the image")
+	o.addConfigFlags(fs)
+}
+
+// addConfigFlags declares what is about the configuration and the manifest.
+func (o *buildImageOptions) addConfigFlags(fs *pflag.FlagSet) {
+	fs.StringArrayVar(&o.labels, "label", nil, "label of the image, `KEY=VALUE`")
+	fs.StringArrayVar(&o.layerLabels, "layer-label", nil, "label of images in between, of which there are none: accepted for podman's sake")
+	fs.StringArrayVar(&o.UnsetLabels, "unsetlabel", nil, "leave this `label` out of the image")
+	fs.BoolVar(&o.inherit, "inherit-labels", true, "keep the labels of the image that the last stage begins with")
+	fs.BoolVar(&o.identity, "identity-label", false, "label the image with the version of moss that made it")
+	fs.StringArrayVar(&o.annotate, "annotation", nil, "annotation of the manifest, `KEY=VALUE`")
+	fs.StringArrayVar(&o.UnsetAnnotations, "unsetannotation", nil, "leave this `annotation` of the image below out")
+	fs.BoolVar(&o.InheritAnnotations, "inherit-annotations", false, "keep the annotations of the image that the last stage begins with")
+	fs.BoolVar(&o.CreatedAnnotation, "created-annotation", false, "annotate the manifest with the time when the image was made")
+	fs.StringArrayVar(&o.Env, "env", nil, "variable of the image's environment, `NAME=VALUE`")
+	fs.StringArrayVar(&o.UnsetEnv, "unsetenv", nil, "leave this `variable` of the environment out of the image")
+	fs.StringVar(&o.os, "os", "", "operating system to build for (default this one's)")
+	fs.StringVar(&o.arch, "arch", "", "architecture to build for (default this machine's)")
+	fs.StringVar(&o.variant, "variant", "", "variant of the architecture to build for")
+	fs.StringVar(&o.OSVersion, "os-version", "", "version of the operating system that the image needs")
+	fs.StringArrayVar(&o.OSFeatures, "os-feature", nil, "feature of the operating system that the image needs; with - behind it, that it does not need")
+}
+
+// complete reads the flags.
+func (o *buildImageOptions) complete() error {
+	switch o.format {
+	case "docker", "v2s2":
+		o.Docker = true
+	case "oci", "oci1", "":
+	default:
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --format %s: it is oci or docker", o.format)
+	}
+	o.DropLabels = !o.inherit
+	o.Squash = o.Squash || !o.layers && !o.SquashAll
+	if o.identity {
+		o.labels = append([]string{"io.mosscontainers.version=" + Version}, o.labels...)
+	}
+	if o.Annotations = map[string]string{}; o.Docker {
+		o.InheritAnnotations, o.CreatedAnnotation = false, false // that format has no place for them
+	}
+	for _, a := range o.annotate {
+		if err := o.annotation(a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// platform is what --os, --arch and --variant name together; "" without them.
+func (o *buildImageOptions) platform(os, arch string) string {
+	if o.os == "" && o.arch == "" && o.variant == "" {
+		return ""
+	}
+	if o.os != "" {
+		os = o.os
+	}
+	if o.arch != "" {
+		arch = o.arch
+	}
+	return strings.TrimSuffix(os+"/"+arch+"/"+o.variant, "/")
+}
+
+// annotation reads one of --annotation, whose key may say what it is of: manifest:KEY=VALUE.
+func (o *buildImageOptions) annotation(text string) error {
+	key, value, ok := strings.Cut(text, "=")
+	if kind, rest, typed := strings.Cut(key, ":"); typed && (kind == "manifest" || strings.HasPrefix(kind, "manifest[")) {
+		key = rest
+	} else if typed && slices.Contains([]string{"index", "manifest-descriptor", "index-descriptor"}, kind) {
+		return errdefs.Errorf(errdefs.ErrUnavailable, "cannot use --annotation %s: only manifests are annotated", text)
+	}
+	if !ok || key == "" {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --annotation %q: write KEY=VALUE", text)
+	}
+	o.Annotations[key] = value
+	return nil
+}
