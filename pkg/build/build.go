@@ -21,6 +21,7 @@ import (
 
 	"github.com/mosscontainers/moss/libpod"
 	"github.com/mosscontainers/moss/pkg/build/export"
+	"github.com/mosscontainers/moss/pkg/build/sbom"
 	"github.com/mosscontainers/moss/pkg/spec"
 	"github.com/mosscontainers/moss/storage/image"
 )
@@ -58,7 +59,10 @@ type Options struct {
 	CacheTTL   *time.Duration     // what was done longer ago is done anew; nil: nothing is too old
 	CacheFrom  []export.CacheSpec // where to look for what is not remembered here
 	Provenance Provenance
-	Inline     bool // images carry what is remembered of their steps
+	Contents   bool   // list what is in the images
+	AttestList bool   // and attest it
+	Version    string // of moss, for what is attested
+	Inline     bool   // images carry what is remembered of their steps
 }
 
 // Result is what a build gave.
@@ -76,6 +80,7 @@ type Built struct {
 	Epoch    *time.Time
 	// Statements are what is attested of it.
 	Statements []export.Statement
+	Contents   *sbom.List // nil where it was not asked for
 	layers     snapshot
 }
 
@@ -153,7 +158,7 @@ func (b *Builder) Build(ctx context.Context) (*Result, error) {
 		if out.Images[i], err = b.built(ctx, res, p); err != nil {
 			return nil, err
 		}
-		if err := b.attest(&out.Images[i]); err != nil {
+		if err := b.attest(ctx, &out.Images[i]); err != nil {
 			return nil, err
 		}
 	}

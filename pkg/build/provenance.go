@@ -1,7 +1,9 @@
 package build
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -12,6 +14,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/mosscontainers/moss/pkg/build/export"
+	"github.com/mosscontainers/moss/pkg/build/sbom"
 )
 
 // Provenance says what is attested of how an image was made.
@@ -105,11 +108,42 @@ func (b *Builder) runMetadata() object {
 }
 
 // attest says what is attested of a result.
-func (b *Builder) attest(built *Built) error {
-	if !b.opts.Provenance.Wanted {
+func (b *Builder) attest(ctx context.Context, built *Built) error {
+	if b.opts.Provenance.Wanted {
+		p, err := b.provenance(built.Platform)
+		if err != nil {
+			return err
+		}
+		built.Statements = append(built.Statements, p)
+	}
+	if !b.opts.Contents {
 		return nil
 	}
-	p, err := b.provenance(built.Platform)
-	built.Statements = append(built.Statements, p)
+	if err := b.list(ctx, built); err != nil || !b.opts.AttestList {
+		return err
+	}
+	doc, err := b.Document(built)
+	built.Statements = append(built.Statements, export.Statement{Type: sbom.DocumentType, Predicate: doc})
 	return err
+}
+
+// list reads what is in a result.
+func (b *Builder) list(ctx context.Context, built *Built) error {
+	return b.events.note("list what is in the image for "+platforms.Format(built.Platform), func() error {
+		r, err := b.open(result{layers: built.layers})
+		if err != nil {
+			return err
+		}
+		built.Contents, err = sbom.Scan(ctx, r.Tree)
+		return errors.Join(err, r.Close())
+	})
+}
+
+// Document is the list of what is in a result as SPDX has it.
+func (b *Builder) Document(built *Built) ([]byte, error) {
+	created := b.started
+	if built.Epoch != nil {
+		created = *built.Epoch
+	}
+	return built.Contents.Document("image for "+platforms.Format(built.Platform), "moss-"+b.opts.Version, created)
 }

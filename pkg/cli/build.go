@@ -47,7 +47,7 @@ func (o *buildOptions) run(ctx context.Context, app *App, cmd *cobra.Command) (e
 	if err != nil {
 		return err
 	}
-	o.Progress = show.tell
+	o.Progress, o.Version = show.tell, Version
 	if o.step.stdin {
 		o.Stdin = app.In
 	}
@@ -75,6 +75,9 @@ func (o *buildOptions) run(ctx context.Context, app *App, cmd *cobra.Command) (e
 
 // finish brings what was built to where it is wanted, and tells which image it is.
 func (o *buildOptions) finish(ctx context.Context, app *App, b *build.Builder, res *build.Result) error {
+	if err := o.attest.writeLists(app, b, res); err != nil {
+		return err
+	}
 	made, err := o.deliver(ctx, app, b, res)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ package cli
 import (
 	"cmp"
 	"encoding/csv"
+	"os"
 	"strconv"
 	"strings"
 
@@ -18,11 +19,15 @@ import (
 type attestOptions struct {
 	attests          []string
 	provenance, sbom string
+	listFile         string // --sbom-output
+	urlFile          string // --sbom-purl-output
 }
 
 func (o *attestOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.provenance, "provenance", "", "attest how the image was made: true, false or mode=min|max")
-	fs.StringVar(&o.sbom, "sbom", "", "attest what is in the image: not there yet but for false")
+	fs.StringVar(&o.sbom, "sbom", "", "attest what is in the image: true or false")
+	fs.StringVar(&o.listFile, "sbom-output", "", "write what is in the image to this `file`, as SPDX")
+	fs.StringVar(&o.urlFile, "sbom-purl-output", "", "write the package URLs of what is in the image to this `file`")
 	fs.StringArrayVar(&o.attests, "attest", nil, "attest something: `type=provenance|sbom[,KEY=VALUE]`")
 }
 
@@ -42,7 +47,7 @@ func (o *attestOptions) parse(to *build.Options) error {
 	if err := o.parseProvenance(&to.Provenance); err != nil {
 		return err
 	}
-	return o.refuseScanner()
+	return o.parseList(to)
 }
 
 func (o *attestOptions) parseProvenance(to *build.Provenance) error {
@@ -74,10 +79,50 @@ func (o *attestOptions) parseProvenance(to *build.Provenance) error {
 	return nil
 }
 
-// refuseScanner says what to do instead of --sbom.
-func (o *attestOptions) refuseScanner() error {
-	if wanted, err := strconv.ParseBool(o.sbom); o.sbom == "" || err == nil && !wanted {
+// parseList reads what is about lists of what is in images. The only one that makes them is built in.
+func (o *attestOptions) parseList(to *build.Options) error {
+	if o.sbom != "" {
+		wanted, err := strconv.ParseBool(o.sbom)
+		if err != nil {
+			return errdefs.Errorf(errdefs.ErrUnavailable, "cannot use --sbom %s: it names a scanner that would be fetched and run, which moss never does; write --sbom=true for the built-in one, or write the result to a directory with --output and run a scanner on that", o.sbom)
+		}
+		to.AttestList = wanted
+	}
+	to.Contents = to.AttestList || o.listFile != "" || o.urlFile != ""
+	return nil
+}
+
+// writeLists writes what is in the image to where the flags say.
+func (o *attestOptions) writeLists(app *App, b *build.Builder, res *build.Result) error {
+	if len(res.Images) > 1 && (o.listFile != "" || o.urlFile != "") {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot write what is in %d images to one file: build one platform at a time, or attest it with --sbom=true", len(res.Images))
+	}
+	for i := range res.Images {
+		one := &res.Images[i]
+		if one.Contents == nil {
+			return nil
+		}
+		app.Warn(one.Contents.Warnings...)
+		if err := writeList(o.listFile, func() ([]byte, error) { return b.Document(one) }); err != nil {
+			return err
+		}
+		if err := writeList(o.urlFile, one.Contents.URLs); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func writeList(path string, text func() ([]byte, error)) error {
+	if path == "" {
 		return nil
 	}
-	return errdefs.Errorf(errdefs.ErrUnavailable, "cannot use --sbom %s: scanners of docker's kind are not run yet; write the result to a directory with --output type=local,dest=DIRECTORY and run a scanner on that", o.sbom)
+	data, err := text()
+	if err == nil {
+		err = os.WriteFile(path, append(data, '\n'), 0o644)
+	}
+	if err != nil {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot write what is in the image: %w", err)
+	}
+	return nil
 }

@@ -1,0 +1,136 @@
+// Package sbom lists what is in a root file system: packages of dpkg and apk, and the modules of programs that were made with Go. It only reads
+// files, which are hostile: their size is bounded, and nothing of the image is run.
+package sbom
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/package-url/packageurl-go"
+
+	"github.com/mosscontainers/moss/pkg/build/tree"
+	"github.com/mosscontainers/moss/pkg/sys"
+)
+
+// Package is something that is in an image.
+type Package struct {
+	Name    string
+	Version string
+	URL     string // a package URL: pkg:deb/debian/bash@5.2?arch=amd64&distro=debian-12
+	License string // as the package says; "" where it does not
+	Source  string // the file that tells of it, from the root on
+}
+
+// maxDatabase bounds a package database: that of a whole Debian desktop has 5 MB.
+const maxDatabase = 256 << 20
+
+// List is what was found.
+type List struct {
+	Packages []Package
+	Warnings []string // what could not be read
+}
+
+// Scan lists what is in the tree.
+func Scan(ctx context.Context, t *tree.Tree) (*List, error) {
+	root, err := os.OpenFile(t.Root, sys.OPath|sys.ODirectory, 0)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read what is in the image: %w", err)
+	}
+	defer root.Close()
+	s := &scan{root: root}
+	s.distribution = s.release()
+	if err := errors.Join(s.databases(), s.programs(ctx, t)); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(s.Packages, func(a, b Package) int { return cmp.Or(cmp.Compare(a.URL, b.URL), cmp.Compare(a.Source, b.Source)) })
+	return &s.List, nil
+}
+
+// scan is a root that is being read.
+type scan struct {
+	List
+	root         *os.File
+	distribution distribution
+}
+
+// distribution is what os-release says of the system.
+type distribution struct{ id, version string }
+
+// databases reads those of package managers.
+func (s *scan) databases() error {
+	for _, file := range []string{"var/lib/dpkg/status", "lib/apk/db/installed", "usr/lib/apk/db/installed"} {
+		if err := s.database(file); err != nil {
+			return err
+		}
+	}
+	few, err := s.names("var/lib/dpkg/status.d") // images that have no package manager
+	if err != nil {
+		return err
+	}
+	for _, name := range few {
+		if err := s.database("var/lib/dpkg/status.d/" + name); err != nil {
+			return err
+		}
+	}
+	for _, dir := range []string{"var/lib/rpm", "usr/lib/sysimage/rpm", "usr/share/rpm"} {
+		if files, err := s.names(dir); err == nil && len(files) > 0 {
+			s.Warnings = append(s.Warnings, "packages of rpm are not listed: their database, /"+dir+", is a program's own format")
+			break
+		}
+	}
+	return nil
+}
+
+// database reads one, if it is there.
+func (s *scan) database(path string) error {
+	f, err := s.open(path)
+	if err != nil || f == nil {
+		return err
+	}
+	defer f.Close()
+	read := s.apk
+	if strings.Contains(path, "dpkg") {
+		read = s.dpkg
+	}
+	if err := read(io.LimitReader(f, maxDatabase), "/"+path); err != nil {
+		return fmt.Errorf("cannot read /%s of the image: %w", path, err)
+	}
+	return nil
+}
+
+// open opens a regular file; nil where there is none.
+func (s *scan) open(path string) (*os.File, error) {
+	f, err := sys.OpenIn(s.root, path, os.O_RDONLY|sys.ONonblock, sys.FollowInRoot)
+	if err != nil {
+		return nil, ignoreMissing(err)
+	}
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// names are those of a directory, in order; none where there is no directory.
+func (s *scan) names(path string) ([]string, error) {
+	dir, err := sys.OpenIn(s.root, path, os.O_RDONLY|sys.ODirectory|sys.ONonblock, sys.FollowInRoot)
+	if err != nil {
+		return nil, ignoreMissing(err)
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	slices.Sort(names)
+	return names, err
+}
+
+// url names a package of the distribution.
+func (s *scan) url(kind, name, version, arch string) string {
+	q := packageurl.QualifiersFromMap(map[string]string{"arch": arch, "distro": strings.Trim(s.distribution.id+"-"+s.distribution.version, "-")})
+	q = slices.DeleteFunc(q, func(one packageurl.Qualifier) bool { return one.Value == "" })
+	return packageurl.NewPackageURL(kind, s.distribution.id, name, version, q, "").ToString()
+}
