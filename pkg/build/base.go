@@ -37,15 +37,19 @@ type base struct {
 
 // base finds an image, or pulls it as the policy says. name may have the digest that base found before.
 func (s *solver) base(ctx context.Context, name string, p v1.Platform) (*base, error) {
-	tagged, _, _ := strings.Cut(name, "@")
+	tagged, pinned, _ := strings.Cut(name, "@")
+	if strings.HasPrefix(name, layoutScheme) { // what it is pinned to may be a list
+		tagged, pinned = name, ""
+	}
+	called := tagged + " " + platforms.Format(p)
 	s.bases.mu.Lock()
 	if s.bases.list == nil {
 		s.bases.list = map[string]*base{}
 	}
-	b := s.bases.list[tagged+" "+platforms.Format(p)]
-	if b == nil || b.digest != "" && strings.Contains(name, "@") && !strings.HasSuffix(name, b.digest.String()) {
+	b := s.bases.list[called]
+	if b == nil || b.digest != "" && pinned != "" && pinned != b.digest.String() {
 		b = &base{}
-		s.bases.list[tagged+" "+platforms.Format(p)] = b
+		s.bases.list[called] = b
 	}
 	s.bases.mu.Unlock()
 	b.once.Do(func() {
@@ -57,6 +61,13 @@ func (s *solver) base(ctx context.Context, name string, p v1.Platform) (*base, e
 }
 
 func (s *solver) findBase(ctx context.Context, b *base, name string, p v1.Platform) error {
+	if strings.HasPrefix(name, layoutScheme) {
+		img, err := s.pullLayout(ctx, name, p)
+		if err != nil {
+			return err
+		}
+		return s.describe(b, img)
+	}
 	img, err := s.localBase(name, p)
 	b.local = err == nil
 	if err != nil {

@@ -44,7 +44,9 @@ type Options struct {
 	Jobs    int            // how many operations work at a time
 	Secrets map[string]Secret
 	Agents  map[string]Agent
-	Allow   []string   // what Dockerfiles may ask for: security.insecure
+	Allow   []string // what Dockerfiles may ask for: security.insecure
+	// Layouts are directories in OCI's layout of which contexts are images: oci-layout://NAME@DIGEST.
+	Layouts map[string]string
 	Epoch   *time.Time // what is newer gets this time
 	// EpochForAll has what is older get it too, of what the build adds.
 	EpochForAll bool
@@ -80,7 +82,8 @@ type Built struct {
 	Epoch    *time.Time
 	// Statements are what is attested of it.
 	Statements []export.Statement
-	Contents   *sbom.List // nil where it was not asked for
+	Provenance json.RawMessage // what of that says how it was made; nil where that was not asked for
+	Contents   *sbom.List      // nil where it was not asked for
 	layers     snapshot
 }
 

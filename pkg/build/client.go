@@ -107,7 +107,7 @@ func builtIn(source string) bool {
 // ResolveImageConfig finds an image and gives its configuration.
 func (f *frontEnd) ResolveImageConfig(ctx context.Context, ref string, o sourceresolver.Opt) (string, digest.Digest, []byte, error) {
 	if o.OCILayoutOpt != nil {
-		return "", "", nil, errdefs.Errorf(errdefs.ErrUnavailable, "cannot build from the OCI layout %s: that is not known yet", ref)
+		return f.resolveLayout(ctx, ref, o)
 	}
 	ref, err := f.allowedImage(ctx, ref)
 	if err != nil {
@@ -118,6 +118,23 @@ func (f *frontEnd) ResolveImageConfig(ctx context.Context, ref string, o sourcer
 		p = *o.ImageOpt.Platform
 	}
 	b, err := f.resolve(ctx, ref, p, o.LogName)
+	if err != nil {
+		return "", "", nil, err
+	}
+	return ref, b.digest, b.config, nil
+}
+
+// resolveLayout finds an image in a directory.
+func (f *frontEnd) resolveLayout(ctx context.Context, ref string, o sourceresolver.Opt) (string, digest.Digest, []byte, error) {
+	name, err := f.layoutName(o.OCILayoutOpt.Store.StoreID, ref)
+	if err != nil {
+		return "", "", nil, err
+	}
+	p := platformOf(nil)
+	if o.OCILayoutOpt.Platform != nil {
+		p = *o.OCILayoutOpt.Platform
+	}
+	b, err := f.resolve(ctx, name, p, o.LogName)
 	if err != nil {
 		return "", "", nil, err
 	}

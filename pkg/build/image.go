@@ -56,8 +56,7 @@ func (b *Builder) Store(ctx context.Context, res *Result, o ImageOptions) (*imag
 	if err != nil {
 		return nil, err
 	}
-	id, err := images.NewList(ctx, names, ids)
-	return &image.Assembled{ID: id}, err
+	return images.NewList(ctx, names, ids)
 }
 
 // Image makes an image of what was built for one platform, in the store.

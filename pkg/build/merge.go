@@ -2,7 +2,6 @@ package build
 
 import (
 	"context"
-	"slices"
 
 	"github.com/moby/buildkit/solver/pb"
 
@@ -36,51 +35,87 @@ func (m *merge) content(context.Context) (string, error) {
 }
 
 func (m *merge) do(ctx context.Context) (snapshot, int, error) {
-	images, err := m.images()
-	if err != nil {
-		return nil, 0, err
-	}
-	if m.held, err = m.cache.hold(); err != nil {
-		return nil, 0, err
-	}
 	layers := m.inputs[m.op.Inputs[0].Input].layers
 	parent := len(layers)
 	for _, in := range m.op.Inputs[1:] {
-		more := m.inputs[in.Input].layers
-		if len(more) == 0 {
-			continue
-		}
-		var moved []store.Layer
-		_, err := images.Store().Cache(func() (*store.Layer, error) {
-			if moved, err = images.Store().Rebase(ctx, more.ids(), layers.top()); err != nil {
-				return nil, err
-			}
-			return &moved[len(moved)-1], nil
-		})
-		if err != nil {
+		var err error
+		if layers, err = m.put(ctx, layers, m.inputs[in.Input].layers); err != nil {
 			return nil, 0, err
-		}
-		for i := range moved {
-			layers = layers.on(layer{ID: moved[i].ID, DiffID: moved[i].DiffID, Created: more[i].Created})
 		}
 	}
 	return layers, parent, nil
 }
 
-// diff is what one snapshot has more than another on which it was made.
-func (t *step) diff(op *pb.DiffOp) ([]result, error) {
+// put puts layers on others than those that they were made on. Nothing is read of either: files are linked.
+func (t *step) put(ctx context.Context, below, more snapshot) (snapshot, error) {
+	if len(more) == 0 {
+		return below, nil
+	}
+	images, err := t.images()
+	if err != nil {
+		return nil, err
+	}
+	if t.held == nil {
+		if t.held, err = t.cache.hold(); err != nil {
+			return nil, err
+		}
+	}
+	var moved []store.Layer
+	_, err = images.Store().Cache(func() (*store.Layer, error) {
+		if moved, err = images.Store().Rebase(ctx, more.ids(), below.top()); err != nil {
+			return nil, err
+		}
+		return &moved[len(moved)-1], nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i := range moved {
+		below = below.on(layer{ID: moved[i].ID, DiffID: moved[i].DiffID, Created: more[i].Created})
+	}
+	return below, nil
+}
+
+// difference is what one snapshot has more than another on which it was made.
+type difference struct {
+	*step
+	op *pb.DiffOp
+}
+
+// sides are the snapshots that are compared.
+func (d *difference) sides() (lower, upper snapshot) {
 	side := func(input int64) snapshot {
-		if input < 0 || input >= int64(len(t.inputs)) {
+		if input < 0 || input >= int64(len(d.inputs)) {
 			return nil
 		}
-		return t.inputs[input].layers
+		return d.inputs[input].layers
 	}
-	lower, upper := side(op.GetLower().GetInput()), side(op.GetUpper().GetInput())
-	if len(upper) < len(lower) || !slices.EqualFunc(lower, upper[:len(lower)], func(a, b layer) bool { return a.ID == b.ID }) {
-		return nil, errdefs.Errorf(errdefs.ErrUnavailable, "cannot take the difference of two stages of which one was not made from the other")
+	return side(d.op.GetLower().GetInput()), side(d.op.GetUpper().GetInput())
+}
+
+func (d *difference) quick() string {
+	for _, in := range d.inputs {
+		if in.tree != nil {
+			return ""
+		}
 	}
-	if len(lower) == 0 {
-		return []result{{layers: upper}}, nil
+	lower, upper := d.sides()
+	return key("difference", lower.content(), upper.content())
+}
+
+func (d *difference) content(context.Context) (string, error) {
+	if k := d.quick(); k != "" {
+		return k, nil
 	}
-	return nil, errdefs.Errorf(errdefs.ErrUnavailable, "cannot take the difference of two stages: that is not known yet")
+	return "", errdefs.Errorf(errdefs.ErrUnavailable, "cannot take the difference to a build context")
+}
+
+func (d *difference) do(ctx context.Context) (snapshot, int, error) {
+	lower, upper := d.sides()
+	n := len(lower)
+	if len(upper) < n || lower.content() != upper[:n].content() {
+		return nil, 0, errdefs.Errorf(errdefs.ErrUnavailable, "cannot take the difference of two stages of which one was not made from the other")
+	}
+	layers, err := d.put(ctx, nil, upper[n:])
+	return layers, 0, err
 }

@@ -5,11 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/containerd/platforms"
+	"github.com/moby/buildkit/util/urlutil"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -38,7 +41,7 @@ func (b *Builder) provenance(p v1.Platform) (export.Statement, error) {
 		"buildDefinition": object{
 			"buildType": buildType,
 			"externalParameters": object{
-				"configSource": object{"path": b.opts.FrontEnd["filename"]},
+				"configSource": b.configSource(),
 				"request":      b.request(),
 			},
 			"internalParameters": object{
@@ -74,8 +77,31 @@ func named(field string, names []string) []object {
 	return all
 }
 
-// dependencies are the images that stages begin with.
+// configSource says where the Dockerfile is from.
+func (b *Builder) configSource() object {
+	source := object{"path": b.opts.FrontEnd["filename"]}
+	context, _, _ := strings.Cut(b.opts.FrontEnd["context"], "#")
+	for _, m := range b.remotes.materials {
+		if context != "" && strings.HasPrefix(m.uri, urlutil.RedactCredentials(context)) {
+			source["uri"], source["digest"] = m.uri, m.digest
+		}
+	}
+	return source
+}
+
+// dependencies are the images that stages begin with, and all files and repositories from elsewhere.
 func (b *Builder) dependencies() []object {
+	all := b.baseImages()
+	b.remotes.mu.Lock()
+	defer b.remotes.mu.Unlock()
+	for _, m := range b.remotes.materials {
+		all = append(all, object{"uri": m.uri, "digest": m.digest})
+	}
+	return all
+}
+
+// baseImages are the images that stages begin with.
+func (b *Builder) baseImages() []object {
 	b.bases.mu.Lock()
 	defer b.bases.mu.Unlock()
 	all := []object{}
@@ -84,14 +110,18 @@ func (b *Builder) dependencies() []object {
 		if base.digest == "" {
 			continue
 		}
-		name, platform, _ := strings.Cut(what, " ")
-		p, err := platforms.Parse(platform)
+		at := strings.LastIndex(what, " ")
+		name := what[:at]
+		p, err := platforms.Parse(what[at+1:])
 		if err != nil {
 			continue
 		}
-		all = append(all, object{
-			"uri": export.PackageURL(name, &p), "digest": digestSet(base.digest),
-		})
+		if dir, ok := strings.CutPrefix(name, layoutScheme); ok {
+			dir, _, _ = strings.Cut(dir, "@")
+			all = append(all, object{"uri": "pkg:oci/" + url.PathEscape(filepath.Base(dir)) + "?platform=" + url.QueryEscape(platforms.Format(p)), "digest": digestSet(base.digest)})
+			continue
+		}
+		all = append(all, object{"uri": export.PackageURL(name, &p), "digest": digestSet(base.digest)})
 	}
 	return all
 }
@@ -114,6 +144,7 @@ func (b *Builder) attest(ctx context.Context, built *Built) error {
 		if err != nil {
 			return err
 		}
+		built.Provenance = p.Predicate
 		built.Statements = append(built.Statements, p)
 	}
 	if !b.opts.Contents {

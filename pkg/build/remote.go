@@ -5,10 +5,13 @@ import (
 	"errors"
 	"net"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/moby/buildkit/client/llb/sourceresolver"
 	"github.com/moby/buildkit/solver/pb"
+	"github.com/moby/buildkit/util/urlutil"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/mosscontainers/moss/pkg/build/source"
@@ -17,8 +20,38 @@ import (
 
 // remotes are the files and repositories that a build has got from elsewhere. They stay until it ends.
 type remotes struct {
-	mu      sync.Mutex
-	closers []func() error
+	mu        sync.Mutex
+	closers   []func() error
+	materials []material // sorted, each once
+}
+
+// material is something from elsewhere, as provenance names it.
+type material struct {
+	uri    string
+	digest object
+}
+
+// note records what was got. Its name is told without credentials.
+func (r *remotes) note(op *pb.SourceOp, got *source.Result) {
+	m := material{uri: urlutil.RedactCredentials(op.Identifier)}
+	if full := op.Attrs[pb.AttrFullRemoteURL]; full != "" { // the identifier of a repository has no scheme
+		_, ref, _ := strings.Cut(op.Identifier, "#")
+		m.uri = strings.TrimSuffix(urlutil.RedactCredentials(full)+"#"+ref, "#")
+	}
+	if d := digest.Digest(got.Pin); d.Validate() == nil {
+		m.digest = digestSet(d)
+	} else {
+		m.digest = object{"sha1": got.Pin}
+	}
+	if len(got.Pin) == 64 {
+		m.digest = object{"sha256": got.Pin} // a repository of that kind
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	at, there := slices.BinarySearchFunc(r.materials, m, func(a, b material) int { return strings.Compare(a.uri, b.uri) })
+	if !there {
+		r.materials = slices.Insert(r.materials, at, m)
+	}
 }
 
 func (r *remotes) add(closer func() error) {
@@ -46,6 +79,7 @@ func (s *solver) remote(ctx context.Context, op *pb.SourceOp) (*source.Result, e
 		return nil, err
 	}
 	s.remotes.add(got.Close)
+	s.remotes.note(op, got)
 	got.Tree.Known = s.known(got.Tree.Root)
 	return got, nil
 }

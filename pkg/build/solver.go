@@ -129,7 +129,7 @@ func (t *step) run(ctx context.Context) ([]result, error) {
 	case *pb.Op_Merge:
 		return t.remembered(ctx, &merge{step: t, op: op.Merge})
 	case *pb.Op_Diff:
-		return t.diff(op.Diff)
+		return t.remembered(ctx, &difference{step: t, op: op.Diff})
 	case *pb.Op_Passthrough:
 		return t.inputs, nil
 	}

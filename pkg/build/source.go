@@ -32,6 +32,8 @@ func (t *step) source(ctx context.Context, op *pb.SourceOp) ([]result, error) {
 	case "local":
 		local, err := t.local(name, op.Attrs)
 		return []result{{tree: local}}, err
+	case "oci-layout":
+		return t.layout(ctx, op)
 	case "docker-image":
 		b, err := t.base(ctx, name, platformOf(t.v.Op.Platform))
 		if err != nil {

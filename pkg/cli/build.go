@@ -87,7 +87,7 @@ func (o *buildOptions) finish(ctx context.Context, app *App, b *build.Builder, r
 	if err != nil || made == nil {
 		return err
 	}
-	if err := o.tell(made); err != nil {
+	if err := o.tell(made, res); err != nil {
 		return err
 	}
 	if o.image.manifest != "" {
@@ -103,8 +103,8 @@ func (o *buildOptions) finish(ctx context.Context, app *App, b *build.Builder, r
 }
 
 // tell writes the files that say what was built.
-func (o *buildOptions) tell(made *image.Assembled) error {
-	return errors.Join(writeIDFile(o.iidfile, "sha256:"+made.ID), writeIDFile(o.iidRaw, made.ID), o.writeMetadata(made))
+func (o *buildOptions) tell(made *image.Assembled, res *build.Result) error {
+	return errors.Join(writeIDFile(o.iidfile, "sha256:"+made.ID), writeIDFile(o.iidRaw, made.ID), o.writeMetadata(made, res))
 }
 
 // addToList adds the image, or those of a list of several platforms, to --manifest.

@@ -4,13 +4,16 @@ package cli
 
 import (
 	"bufio"
+	"fmt"
 	"os"
 	"strings"
 
 	"github.com/distribution/reference"
+	"github.com/opencontainers/go-digest"
 
 	"github.com/mosscontainers/moss/pkg/build"
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/storage/image"
 )
 
 // requests are what the front end is asked by --call, by the names that it has for them.
@@ -117,6 +120,12 @@ func (o *buildOptions) namedContexts() error {
 			return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --build-context %q: write NAME=DIRECTORY, NAME=docker-image://IMAGE or NAME=URL", c)
 		}
 		name = strings.TrimSuffix(reference.FamiliarString(named), ":latest")
+		if layout, ok := strings.CutPrefix(source, "oci-layout://"); ok {
+			if err := o.layoutContext(name, layout); err != nil {
+				return err
+			}
+			continue
+		}
 		o.FrontEnd["context:"+name] = source
 		if strings.Contains(source, "://") || strings.HasPrefix(source, "git@") || strings.HasPrefix(source, "target:") {
 			continue
@@ -128,6 +137,35 @@ func (o *buildOptions) namedContexts() error {
 		o.FrontEnd["context:"+name] = "local:" + name
 		o.Locals[name] = dir
 	}
+	return nil
+}
+
+// layoutContext is an image in a directory: PATH[:TAG] or PATH@DIGEST. The front end is told a name for the path, and the digest.
+func (o *buildOptions) layoutContext(name, layout string) error {
+	path, pinned, _ := strings.Cut(layout, "@")
+	tag := ""
+	if i := strings.LastIndex(path, ":"); i > strings.LastIndex(path, "/") {
+		path, tag = path[:i], path[i+1:]
+	}
+	dir, err := contextDir(path)
+	if err != nil {
+		return err
+	}
+	d := digest.Digest(pinned)
+	if pinned == "" {
+		d, err = image.LayoutDigest(dir, tag)
+	} else if err = d.Validate(); err != nil {
+		err = errdefs.Errorf(errdefs.ErrInvalid, "cannot use --build-context %s=oci-layout://%s: %w", name, layout, err)
+	}
+	if err != nil {
+		return err
+	}
+	if o.Layouts == nil {
+		o.Layouts = map[string]string{}
+	}
+	id := fmt.Sprintf("layout%d", len(o.Layouts))
+	o.Layouts[id] = dir
+	o.FrontEnd["context:"+name] = fmt.Sprintf("oci-layout://%s@%s", id, d)
 	return nil
 }
 

@@ -9,6 +9,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/containerd/platforms"
+
+	"github.com/mosscontainers/moss/pkg/build"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/storage/image"
 )
@@ -33,17 +36,24 @@ func (o *buildOptions) answer(app *App, answer map[string][]byte) error {
 }
 
 // writeMetadata writes --metadata-file: buildx's keys.
-func (o *buildOptions) writeMetadata(made *image.Assembled) error {
+func (o *buildOptions) writeMetadata(made *image.Assembled, res *build.Result) error {
 	if o.metadata == "" {
 		return nil
 	}
-	fields := map[string]any{
-		"containerimage.config.digest": made.Config,
-		"containerimage.digest":        made.Manifest.Digest,
-		"containerimage.descriptor":    made.Manifest,
+	fields := map[string]any{"containerimage.digest": made.Manifest.Digest, "containerimage.descriptor": made.Manifest}
+	if made.Config != "" { // a list has none
+		fields["containerimage.config.digest"] = made.Config
 	}
 	if len(o.image.Names) > 0 {
 		fields["image.name"] = strings.Join(o.image.Names, ",")
+	}
+	for i := range res.Images {
+		if key := "buildx.build.provenance"; res.Images[i].Provenance != nil {
+			if len(res.Images) > 1 {
+				key += "/" + platforms.Format(res.Images[i].Platform)
+			}
+			fields[key] = res.Images[i].Provenance
+		}
 	}
 	data, err := json.MarshalIndent(fields, "", "  ")
 	if err != nil {

@@ -3,6 +3,7 @@ package image
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -71,22 +72,42 @@ func (im *Images) newList(named reference.Named) (id string, err error) {
 }
 
 // NewList makes a list of local images, by their ids, and gives it these names, which go over from what has them: what a
-// build for several platforms ends with.
-func (im *Images) NewList(ctx context.Context, called, ids []string) (id string, err error) {
+// build for several platforms ends with. Its id is the digest of what it says, unless a list of that id was changed since.
+func (im *Images) NewList(ctx context.Context, called, ids []string) (*Assembled, error) {
 	full, err := fullNames(called)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	list := manifests.Create()
 	for _, image := range ids {
 		if _, err := im.addTo(ctx, list, image, AddOptions{}); err != nil {
-			return "", explain(err, "list image", names.Short(image))
+			return nil, explain(err, "list image", names.Short(image))
 		}
 	}
-	if id, err = list.SaveToImage(im.library(), "", nil, v1.MediaTypeImageIndex); err != nil {
-		return "", explain(err, "record", "the manifest list")
+	raw, err := list.Serialize(v1.MediaTypeImageIndex)
+	if err != nil {
+		return nil, err
 	}
-	return id, explain(im.library().AddNames(id, full), "name", names.Short(id))
+	made := &Assembled{Manifest: descriptorOf(v1.MediaTypeImageIndex, raw)}
+	if made.ID, err = im.saveList(list, made.Manifest.Digest); err != nil {
+		return nil, explain(err, "record", "the manifest list")
+	}
+	return made, explain(im.library().AddNames(made.ID, full), "name", names.Short(made.ID))
+}
+
+// saveList records a list under its digest, or, where another is under that, under an id of the store's choice.
+func (im *Images) saveList(list manifests.List, d digest.Digest) (string, error) {
+	id := d.Encoded()
+	there, err := im.library().ImageBigData(id, lib.ImageDigestManifestBigDataNamePrefix)
+	switch {
+	case err == nil && digest.FromBytes(there) == d:
+		return id, nil
+	case err == nil:
+		id = ""
+	case !errors.Is(err, lib.ErrImageUnknown):
+		return "", err
+	}
+	return list.SaveToImage(im.library(), id, nil, v1.MediaTypeImageIndex)
 }
 
 // changeList lets change a list, which nobody else changes meanwhile.
@@ -111,7 +132,7 @@ func (im *Images) changeList(id string, change func(manifests.List) error) error
 // listID finds a local list by its name or id.
 func (im *Images) listID(name string) (string, error) {
 	candidates, _ := storage.Candidates(im.cfg, name) // or by its id, if it is no name
-	for _, candidate := range append(candidates, name) {
+	for _, candidate := range append(candidates, strings.TrimPrefix(name, "sha256:")) {
 		img, err := im.library().Image(candidate)
 		if errors.Is(err, lib.ErrImageUnknown) {
 			continue
