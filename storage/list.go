@@ -13,6 +13,7 @@ import (
 type Summary struct {
 	ID       string    // 64 hexadecimal digits
 	Names    []string  // NAME:TAG or NAME@DIGEST
+	History  []string  // names that it has or has had
 	Digests  []string  // of its manifests
 	Created  time.Time // from the image's configuration
 	Size     int64     // bytes, unpacked, shared layers included
@@ -52,7 +53,7 @@ func ListImages(s config.Storage) ([]Summary, error) {
 }
 
 func summarize(list []*home, h *home, r *imageRecord) Summary {
-	s := Summary{ID: r.ID, Names: r.Names, Digests: r.digests(), Created: r.Created, ReadOnly: h.readOnly, List: r.isList()}
+	s := Summary{ID: r.ID, Names: r.Names, History: r.NamesHistory, Digests: r.digests(), Created: r.Created, ReadOnly: h.readOnly, List: r.isList()}
 	chain, err := layerChain(list, r.TopLayer)
 	if err != nil {
 		s.Damaged = errdefs.Errorf(errdefs.ErrDamaged, "cannot use image %s: %w; remove the image and pull it again", names.Short(r.ID), err)

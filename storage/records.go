@@ -22,6 +22,7 @@ type imageRecord struct {
 	ID             string            `json:"id"`
 	Digest         string            `json:"digest"`
 	Names          []string          `json:"names"`
+	NamesHistory   []string          `json:"names-history"`
 	TopLayer       string            `json:"layer"`
 	MappedLayers   []string          `json:"mapped-layers"`
 	BigDataNames   []string          `json:"big-data-names"`

@@ -65,7 +65,7 @@ func (c *cached) resolve(cfg *config.Config, name string) error {
 	if err != nil {
 		return err
 	}
-	if at, record, err = instance(list, at, record); err != nil {
+	if at, record, err = instance(list, at, record, here()); err != nil {
 		return err
 	}
 	c.Image, err = complete(list, at, record)

@@ -30,6 +30,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"nothing-left": nothingLeft,
 	"leaves":       leaves,
 	"trim":         trim,
+	"sigstore-key": sigstoreKey,
 }
 
 // exits CODE PROGRAM ARG...: the program ends with just this exit code. stdout and stderr then look at

@@ -121,3 +121,5 @@ func (a *App) resolve(cfg *config.Config, name string) (*storage.Image, error) {
 }
 
 func (a *App) inspectImage(string) (any, error) { return nil, a.handOver() }
+
+func (a *App) printImageTree(*config.Config, []imageRow) error { return a.handOver() }

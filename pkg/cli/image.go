@@ -70,7 +70,7 @@ func newImageInspectCommand(app *App) *cobra.Command {
 				if err != nil {
 					return nil, err
 				}
-				if err := image.CheckPlatform(cfg, name, platform); err != nil {
+				if name, err = image.ForPlatform(cfg, name, platform); err != nil {
 					return nil, err
 				}
 				return app.inspectImage(name)
@@ -78,6 +78,6 @@ func newImageInspectCommand(app *App) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVarP(&o.format, "format", "f", "", "print a Go template, or json")
-	cmd.Flags().StringVar(&platform, "platform", "", "refuse an image of another platform, OS/ARCH[/VARIANT]")
+	cmd.Flags().StringVar(&platform, "platform", "", "of a list, the image for this platform; an image for another is refused, OS/ARCH[/VARIANT]")
 	return cmd
 }

@@ -26,7 +26,7 @@ func newLoadCommand(app *App) *cobra.Command {
 			return app.withImages(cmd.Context(), func(images *image.Images) error {
 				loaded, err := load(cmd, app, images, input, quiet)
 				for _, l := range loaded {
-					if err := images.CheckPlatform(l.ID, platform); err != nil {
+					if _, err := images.ForPlatform(l.ID, platform); err != nil {
 						return err
 					}
 					if err := app.printLoaded(l); err != nil {
@@ -65,8 +65,8 @@ func (a *App) printLoaded(l image.Loaded) error {
 
 type saveOptions struct {
 	image.SaveOptions
-	output                     string
-	quiet, multi, uncompressed bool
+	output       string
+	quiet, multi bool
 }
 
 func newSaveCommand(app *App) *cobra.Command {
@@ -95,8 +95,8 @@ func newSaveCommand(app *App) *cobra.Command {
 	fs.StringVar(&o.Format, "format", image.DockerArchive, "docker-archive, oci-archive, oci-dir or docker-dir")
 	fs.BoolVarP(&o.quiet, "quiet", "q", false, "show no progress")
 	fs.BoolVar(&o.Compress, "compress", false, "compress the layers in a docker-dir")
-	fs.BoolVar(&o.uncompressed, "uncompressed", false, "accepted for podman's sake: layers are written as the store has them, without compression")
-	fs.StringVar(&o.Platform, "platform", "", "refuse an image of another platform, OS/ARCH[/VARIANT]")
+	fs.BoolVar(&o.Plain, "uncompressed", false, "do not compress the layers of oci-archive and oci-dir; those of docker-archive never are")
+	fs.StringVar(&o.Platform, "platform", "", "of a list, the image for this platform; an image for another is refused, OS/ARCH[/VARIANT]")
 	fs.BoolVarP(&o.multi, "multi-image-archive", "m", false, "accepted for podman's sake: several images always become one archive")
 	return cmd
 }

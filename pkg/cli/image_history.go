@@ -26,10 +26,11 @@ func newHistoryCommand(app *App) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := image.CheckPlatform(cfg, args[0], platform); err != nil {
+			name, err := image.ForPlatform(cfg, args[0], platform)
+			if err != nil {
 				return err
 			}
-			steps, err := image.History(cfg, args[0])
+			steps, err := image.History(cfg, name)
 			if err != nil {
 				return err
 			}
@@ -38,7 +39,7 @@ func newHistoryCommand(app *App) *cobra.Command {
 	}
 	o.AddFlags(cmd.Flags())
 	cmd.Flags().BoolVarP(&human, "human", "H", true, "sizes and times for people")
-	cmd.Flags().StringVar(&platform, "platform", "", "refuse an image of another platform, OS/ARCH[/VARIANT]")
+	cmd.Flags().StringVar(&platform, "platform", "", "of a list, the image for this platform; an image for another is refused, OS/ARCH[/VARIANT]")
 	return cmd
 }
 

@@ -100,7 +100,7 @@ func (a *App) removeImages(ctx context.Context, names []string, o rmiOptions) er
 // ofPlatform refuses an image that is of none of the platforms, where there are any.
 func ofPlatform(images *image.Images, name string, platforms []string) (err error) {
 	for _, platform := range platforms {
-		if err = images.CheckPlatform(name, platform); err == nil {
+		if _, err = images.ForPlatform(name, platform); err == nil {
 			return nil
 		}
 	}

@@ -22,12 +22,26 @@ func (o *pushOptions) push(ctx context.Context, images *image.Images, name, dest
 		}
 	}
 	for _, n := range names {
-		if err := images.CheckPlatform(n, o.platform); err != nil {
-			return err
-		}
-		if _, err := images.Push(ctx, n, destination, o.PushOptions); err != nil {
+		if err := o.pushOne(ctx, images, n, destination); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// pushOne pushes an image or a list, or what a list has for --platform, under the list's name.
+func (o *pushOptions) pushOne(ctx context.Context, images *image.Images, name, destination string) (err error) {
+	id := name
+	if o.platform != "" {
+		if id, err = images.ForPlatform(name, o.platform); err != nil {
+			return err
+		}
+		if destination == "" {
+			if destination, err = images.OwnName(name); err != nil {
+				return err
+			}
+		}
+	}
+	_, err = images.Push(ctx, id, destination, o.PushOptions)
+	return err
 }

@@ -158,7 +158,7 @@ func newPushCommand(app *App) *cobra.Command {
 	fs.StringVar(&o.CompressionFormat, "compression-format", "", "compress layers with gzip, zstd or zstd:chunked (default gzip)")
 	fs.BoolVar(&o.Compress, "compress", false, "compress the layers in a directory (dir:)")
 	fs.BoolVarP(&o.allTags, "all-tags", "a", false, "every tag that the local store has of the repository")
-	fs.StringVar(&o.platform, "platform", "", "refuse an image of another platform, OS/ARCH[/VARIANT]")
+	fs.StringVar(&o.platform, "platform", "", "of a list, the image for this platform; an image for another is refused, OS/ARCH[/VARIANT]")
 	o.addSealFlags(fs, &o.Sealing)
 	fs.IntVar(&o.level, "compression-level", 0, "level of the compression")
 	fs.BoolVar(&o.ForceCompression, "force-compression", false, "compress again what is compressed in another way")

@@ -23,6 +23,8 @@ type imagesOptions struct {
 	filters      []string
 	sort         string
 	all, digests bool
+	history      bool // also former names
+	tree         bool // platforms below images
 }
 
 func newImagesCommand(app *App, use string) *cobra.Command {
@@ -39,7 +41,10 @@ func newImagesCommand(app *App, use string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return imageTable(cfg, o.digests).Print(app.Out, rows, o.Options)
+			if o.tree {
+				return app.printImageTree(cfg, rows)
+			}
+			return imageTable(cfg, o.digests, o.history).Print(app.Out, rows, o.Options)
 		},
 	}
 	fs := cmd.Flags()
@@ -47,6 +52,8 @@ func newImagesCommand(app *App, use string) *cobra.Command {
 	fs.StringArrayVarP(&o.filters, "filter", "f", nil, "only those that match, KEY=VALUE")
 	fs.StringVar(&o.sort, "sort", "created", "order: created, id, repository, size or tag")
 	fs.BoolVar(&o.digests, "digests", false, "show the digests too")
+	fs.BoolVar(&o.history, "history", false, "show the names that images have had too")
+	fs.BoolVar(&o.tree, "tree", false, "show below each image which platforms it is for")
 	fs.BoolVarP(&o.all, "all", "a", false, "accepted for docker's sake: there are no images in between")
 	return cmd
 }
@@ -126,7 +133,7 @@ func sortImages(rows []imageRow, by string) error {
 	return nil
 }
 
-func imageTable(cfg *config.Config, digests bool) *format.Table[imageRow] {
+func imageTable(cfg *config.Config, digests, history bool) *format.Table[imageRow] {
 	type row = imageRow
 	now := time.Now()
 	t := &format.Table[row]{
@@ -140,6 +147,7 @@ func imageTable(cfg *config.Config, digests bool) *format.Table[imageRow] {
 			{Name: "CreatedSince", Header: "CREATED", Value: func(r row) any { return term.Ago(r.Summary.Created, now) }},
 			{Name: "Size", Value: func(r row) any { return term.Size(r.Summary.Size) }},
 			{Name: "Labels", Value: func(r row) any { return format.Labels(labelsOf(cfg)(r.Summary)) }},
+			{Name: "History", Value: func(r row) any { return strings.Join(r.History, ", ") }},
 			{Name: "ReadOnly", Header: "R/O", Value: func(r row) any { return r.Summary.ReadOnly }},
 		},
 		Default: []string{"Repository", "Tag", "ID", "Created", "Size"},
@@ -148,6 +156,9 @@ func imageTable(cfg *config.Config, digests bool) *format.Table[imageRow] {
 	}
 	if digests {
 		t.Default = slices.Insert(t.Default, 2, "Digest")
+	}
+	if history {
+		t.Default = append(t.Default, "History")
 	}
 	return t
 }
@@ -173,9 +184,10 @@ func imageJSON(cfg *config.Config, r imageRow) any {
 		Size       int64
 		Labels     map[string]string
 		ReadOnly   bool
+		History    []string
 	}{
 		r.ID, r.Names, firstDigest(r), r.Digests, r.Repository, r.Tag, r.Created.Unix(), r.Created, r.Size,
-		labelsOf(cfg)(r.Summary), r.ReadOnly,
+		labelsOf(cfg)(r.Summary), r.ReadOnly, r.History,
 	}
 }
 

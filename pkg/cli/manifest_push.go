@@ -4,20 +4,17 @@ package cli
 
 import (
 	"fmt"
-	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/storage/image"
 )
 
 type manifestPushOptions struct {
 	transferOptions
 	image.PushListOptions
-	passphraseFile    string
+	sealFlags
 	level             int
 	all, rm, insecure bool
 }
@@ -64,9 +61,7 @@ func (o *manifestPushOptions) addPushFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.ForceCompression, "force-compression", false, "compress again what is compressed in another way")
 	fs.StringVar(&o.DigestFile, "digestfile", "", "write the digest of what was pushed into a file")
 	fs.BoolVar(&o.RemoveSignatures, "remove-signatures", false, "leave signatures behind")
-	fs.StringVar(&o.SignBy, "sign-by", "", "sign with the GPG key of this fingerprint")
-	fs.StringVar(&o.SignByKey, "sign-by-sigstore-private-key", "", "sign with the private key of sigstore in this file")
-	fs.StringVar(&o.passphraseFile, "sign-passphrase-file", "", "file with the passphrase of the key")
+	o.addSigningFlags(fs, &o.Sealing)
 }
 
 func (o *manifestPushOptions) complete(app *App, fs *pflag.FlagSet) error {
@@ -81,13 +76,5 @@ func (o *manifestPushOptions) complete(app *App, fs *pflag.FlagSet) error {
 	if fs.Changed("compression-level") {
 		o.CompressionLevel = &o.level
 	}
-	if o.passphraseFile == "" {
-		return nil
-	}
-	data, err := os.ReadFile(o.passphraseFile)
-	if err != nil {
-		return errdefs.Errorf(errdefs.ErrInvalid, "cannot read the passphrase: %w", err)
-	}
-	o.Passphrase = strings.TrimRight(string(data), "\r\n")
-	return nil
+	return o.sealFlags.complete(app, &o.Sealing)
 }

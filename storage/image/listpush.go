@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 
 	"github.com/opencontainers/go-digest"
@@ -39,12 +40,8 @@ func configOf(a Artifact, options *manifests.AddArtifactOptions) error {
 // PushListOptions are those of pushing a list.
 type PushListOptions struct {
 	PushOptions
-	Alone            bool     // the list and this platform's image only
-	AddCompression   []string // also a variant of each image with these compressions
-	RemoveSignatures bool
-	SignBy           string // a GPG key
-	SignByKey        string // a file with a private key of sigstore's
-	Passphrase       string
+	Alone          bool     // the list and this platform's image only
+	AddCompression []string // also a variant of each image with these compressions
 }
 
 // PushList copies a list and the images that it lists to destination; "" is the registry that its name says.
@@ -61,11 +58,7 @@ func (im *Images) PushList(ctx context.Context, name, destination string, o Push
 	if err != nil {
 		return "", err
 	}
-	options, err := im.listOptions(dst, o)
-	if err != nil {
-		return "", err
-	}
-	_, d, err := list.Push(ctx, dst, options)
+	d, err := im.pushList(ctx, list, dst, o)
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
 	}
@@ -73,6 +66,22 @@ func (im *Images) PushList(ctx context.Context, name, destination string, o Push
 		return "", explain(err, "push manifest list "+name+" to", dst.StringWithinTransport())
 	}
 	return d, writeDigest(o.DigestFile, d)
+}
+
+// pushList copies and signs: with keys of sigstore while it copies, with those of gpg what has come there.
+func (im *Images) pushList(ctx context.Context, list manifests.List, dst types.ImageReference, o PushListOptions) (d digest.Digest, err error) {
+	options, err := im.listOptions(dst, o)
+	if err != nil {
+		return "", err
+	}
+	if options.Signers, err = o.signers(); err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, closeAll(options.Signers)) }()
+	if _, d, err = list.Push(ctx, dst, options); err != nil || o.Key == "" {
+		return d, err
+	}
+	return d, im.signRemote(ctx, dst, options.SystemContext, SignOptions{Registry: o.Registry, Key: o.Key, PassphraseFile: o.PassphraseFile, All: !o.Alone})
 }
 
 func (im *Images) listDestination(name, id, destination string) (types.ImageReference, error) {
@@ -97,9 +106,7 @@ func (im *Images) listOptions(dst types.ImageReference, o PushListOptions) (mani
 	options := manifests.PushOptions{
 		Store: im.library(), SystemContext: t.srcSys, ImageListSelection: copy.CopyAllImages, ReportWriter: o.Progress,
 		ManifestType: listType(t.manifestType), AddCompression: o.AddCompression, ForceCompressionFormat: o.ForceCompression,
-		RemoveSignatures: o.RemoveSignatures, SignBy: o.SignBy, SignPassphrase: o.Passphrase,
-		SignBySigstorePrivateKeyFile: o.SignByKey, SignSigstorePrivateKeyPassphrase: []byte(o.Passphrase),
-		MaxRetries: &o.Retries,
+		RemoveSignatures: o.RemoveSignatures, MaxRetries: &o.Retries,
 	}
 	if o.RetryDelay != 0 {
 		options.RetryDelay = &o.RetryDelay

@@ -10,28 +10,42 @@ import (
 	"github.com/mosscontainers/moss/storage"
 )
 
-// CheckPlatform is the package's CheckPlatform.
-func (im *Images) CheckPlatform(name, platform string) error {
-	return CheckPlatform(im.cfg, name, platform)
+// ForPlatform is the package's ForPlatform.
+func (im *Images) ForPlatform(name, platform string) (string, error) {
+	return ForPlatform(im.cfg, name, platform)
 }
 
-// CheckPlatform says whether a local image is of a platform, as in linux/arm64: ErrNotFound if not. "" is any.
-func CheckPlatform(cfg *config.Config, name, platform string) error {
+// ForPlatform is the id of what name means on a platform, as in linux/arm64: of a local list the image for that, and of an image that
+// itself, if it is for that: ErrNotFound if not. Without a platform it is name.
+func ForPlatform(cfg *config.Config, name, platform string) (string, error) {
 	if platform == "" {
-		return nil
+		return name, nil
 	}
 	want, err := ParsePlatform(platform)
 	if err != nil {
-		return err
+		return "", err
 	}
-	_, doc, err := document(cfg, name)
+	id, err := storage.Instance(cfg, name, storage.Platform{OS: want.OS, Architecture: want.Arch, Variant: want.Variant})
 	if err != nil {
-		return err
+		return "", err
+	}
+	_, doc, err := document(cfg, id)
+	if err != nil {
+		return "", err
 	}
 	if want.OS != doc.OS || want.Arch != doc.Architecture || want.Variant != "" && want.Variant != doc.Variant {
-		return errdefs.Errorf(errdefs.ErrNotFound, "cannot use image %s for %s: the one in the local store is for %s/%s; pull it with --platform first", name, platform, doc.OS, doc.Architecture)
+		return "", errdefs.Errorf(errdefs.ErrNotFound, "cannot use image %s for %s: the one in the local store is for %s/%s; pull it with --platform first", name, platform, doc.OS, doc.Architecture)
 	}
-	return nil
+	return id, nil
+}
+
+// OwnName is the full name under which a local image or list is pushed by the name that a user gives it.
+func (im *Images) OwnName(name string) (string, error) {
+	img, err := im.findAny(name)
+	if err != nil {
+		return "", err
+	}
+	return im.ownDestination(name, img.Names)
 }
 
 // AllTags are the full names that the store has of the repository that name means.

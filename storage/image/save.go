@@ -33,7 +33,8 @@ type SaveOptions struct {
 	Format   string    // "" is DockerArchive
 	Progress io.Writer // nil is quiet
 	Compress bool      // the layers, in a directory
-	Platform string    // refuse an image of another one; "" is any
+	Plain    bool      // the layers of OCI's formats are not compressed
+	Platform string    // of a list, the image for this one; an image for another is refused; "" is any
 }
 
 // Save writes local images into an archive or a directory at path. An archive is there whole or not at
@@ -93,10 +94,15 @@ func copyFile(ctx context.Context, from, to string) (err error) {
 
 // saveOne writes a single image as an oci-archive or a directory.
 func (im *Images) saveOne(ctx context.Context, name, path string, o SaveOptions) error {
-	if err := im.CheckPlatform(name, o.Platform); err != nil {
+	id, err := im.ForPlatform(name, o.Platform)
+	if err != nil {
 		return err
 	}
-	src, img, err := im.localReference(name)
+	src, _, err := im.localReference(id)
+	if err != nil {
+		return err
+	}
+	called, err := im.findAny(name)
 	if err != nil {
 		return err
 	}
@@ -104,9 +110,9 @@ func (im *Images) saveOne(ctx context.Context, name, path string, o SaveOptions)
 	if err != nil {
 		return err
 	}
-	plain.DirForceCompress = o.Compress
+	plain.DirForceCompress, plain.OCIAcceptUncompressedLayers = o.Compress, o.Plain
 	t := transfer{src: src, srcSys: plain, dstSys: plain, seal: unsigned()}
-	tag := savedName(name, img.Names)
+	tag := savedName(name, called.Names)
 	switch o.Format {
 	case OCIArchive:
 		t.dst, err = ociarchive.NewReference(path, tag)
@@ -128,17 +134,12 @@ func (im *Images) saveOne(ctx context.Context, name, path string, o SaveOptions)
 // saveDocker writes one archive with all images. A name that stands for an image by its id saves the
 // image without a name, as in docker save.
 func (im *Images) saveDocker(ctx context.Context, names []string, path string, o SaveOptions) (err error) {
-	for _, name := range names {
-		if err := im.CheckPlatform(name, o.Platform); err != nil {
-			return err
-		}
-	}
 	writer, err := archive.NewWriter(nil, path)
 	if err != nil {
 		return err
 	}
 	defer closing(&err, writer)
-	order, tags, err := im.group(names)
+	order, tags, err := im.group(names, o.Platform)
 	if err != nil {
 		return err
 	}
@@ -168,10 +169,14 @@ func (im *Images) saveDocker(ctx context.Context, names []string, path string, o
 func unsigned() Sealing { return Sealing{RemoveSignatures: true} }
 
 // group collects the names of each image, so that an image is written once.
-func (im *Images) group(names []string) (order []string, tags map[string][]reference.NamedTagged, err error) {
+func (im *Images) group(names []string, platform string) (order []string, tags map[string][]reference.NamedTagged, err error) {
 	tags = map[string][]reference.NamedTagged{}
 	for _, name := range names {
-		img, err := im.find(name)
+		id, err := im.ForPlatform(name, platform)
+		if err != nil {
+			return nil, nil, err
+		}
+		img, err := im.find(id)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -179,7 +184,11 @@ func (im *Images) group(names []string) (order []string, tags map[string][]refer
 			order = append(order, img.ID)
 			tags[img.ID] = nil
 		}
-		full, err := reference.ParseNormalizedNamed(savedName(name, img.Names))
+		called, err := im.findAny(name) // of a list, it is the list that has the name
+		if err != nil {
+			return nil, nil, err
+		}
+		full, err := reference.ParseNormalizedNamed(savedName(name, called.Names))
 		if tagged, ok := full.(reference.NamedTagged); ok && err == nil {
 			tags[img.ID] = append(tags[img.ID], tagged)
 		}
