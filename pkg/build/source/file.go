@@ -80,9 +80,10 @@ type memory struct {
 	LastModified string
 }
 
-// file gets a file: from the server if it is another one than the last time.
+// file gets a file: from the server if it is another one than the last time. What was asked for with a checksum is
+// remembered with it: whatever the server has at the URL later, that is still what is meant.
 func (s *Store) file(ctx context.Context, f *file) (*Result, error) {
-	path := filepath.Join(s.Dir, "http", keyOf(f.url.String(), f.name, f.perm, f.uid, f.gid, f.auth, f.header))
+	path := filepath.Join(s.Dir, "http", keyOf(f.url.String(), f.checksum, f.name, f.perm, f.uid, f.gid, f.auth, f.header))
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
@@ -92,17 +93,8 @@ func (s *Store) file(ctx context.Context, f *file) (*Result, error) {
 	}
 	defer lock.Unlock()
 	known, result, err := s.remembered(path)
-	if err != nil {
-		return nil, err
-	}
-	if result != nil && f.checksum != "" && known.Digest == f.checksum {
-		return result, nil
-	}
-	if result != nil && f.checksum != "" && known.Digest.Algorithm() != f.checksum.Algorithm() { // they cannot be compared
-		if err := result.Close(); err != nil {
-			return nil, err
-		}
-		known, result = memory{}, nil
+	if err != nil || result != nil && f.checksum != "" {
+		return result, err
 	}
 	got, err := s.ask(ctx, f, known)
 	if got != nil || err != nil || result == nil {
@@ -114,7 +106,7 @@ func (s *Store) file(ctx context.Context, f *file) (*Result, error) {
 		}
 		return s.remember(path, got, f)
 	}
-	return s.checked(result, f)
+	return result, nil
 }
 
 // remembered is what is known of a URL, and what was got from there.
@@ -155,7 +147,7 @@ type download struct {
 // remember keeps a file that was got.
 func (s *Store) remember(path string, d *download, f *file) (*Result, error) {
 	if f.checksum != "" && d.Digest != f.checksum {
-		return nil, d.draft.discard(f.mismatch(d.Digest))
+		return nil, d.draft.discard(errdefs.Errorf(errdefs.ErrInvalid, "cannot get %s: its checksum is %s, not %s", f.url.Redacted(), d.Digest, f.checksum))
 	}
 	dir, lock, err := d.draft.keep(d.Key)
 	if err != nil {
@@ -172,18 +164,6 @@ func (s *Store) remember(path string, d *download, f *file) (*Result, error) {
 		return nil, errors.Join(err, lock.Unlock())
 	}
 	return d.result(dir, lock), nil
-}
-
-// checked holds what was there already against the checksum.
-func (s *Store) checked(r *Result, f *file) (*Result, error) {
-	if f.checksum == "" || r.Pin == f.checksum.String() {
-		return r, nil
-	}
-	return nil, errors.Join(f.mismatch(digest.Digest(r.Pin)), r.Close())
-}
-
-func (f *file) mismatch(got digest.Digest) error {
-	return errdefs.Errorf(errdefs.ErrInvalid, "cannot get %s: its checksum is %s, not %s", f.url.Redacted(), got, f.checksum)
 }
 
 // epoch is the time of files whose servers do not say one, so that they are the same each time.

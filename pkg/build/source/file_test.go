@@ -111,6 +111,9 @@ func TestAKnownChecksumAsksNobody(t *testing.T) {
 	attrs := map[string]string{"http.checksum": digest.FromString("hello").String()}
 	_, err := get(t, store, web.URL+"/f", attrs)
 	must(t, err)
+	web.content = "changed"
+	_, err = get(t, store, web.URL+"/f", nil) // by another step
+	must(t, err)
 	web.Close()
 	_, err = get(t, store, web.URL+"/f", attrs)
 	must(t, err)
