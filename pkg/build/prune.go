@@ -105,8 +105,12 @@ func (c *cache) remove(ctx context.Context, images *store.Store, chosen []Entry)
 		if err := removeFiles(e.records); err != nil {
 			return nil, err
 		}
-		if e.Type == TypeLayer {
+		switch e.Type {
+		case TypeLayer:
 			layers = append(layers, e.ID)
+			continue
+		case TypeLocal:
+			gone = append(gone, e)
 			continue
 		}
 		removed, err := removeDir(images, e.dir)

@@ -19,6 +19,7 @@ const (
 	TypeLayer  = "regular"
 	TypeMount  = "exec.cachemount"
 	TypeSource = "source"
+	TypeLocal  = "source.local" // what is known of the files of a context
 )
 
 // Entry is something that the cache has: the layer of a step, the directory of a cache mount, something downloaded.
@@ -33,7 +34,7 @@ type Entry struct {
 	InUse       bool // by a build that runs
 	Shared      bool // an image has the layer: it goes with the image
 
-	records []string // files that say of a layer what it is the result of
+	records []string // files that say of a layer what it is the result of, or that are all there is
 	dir     string   // of anything else
 	depth   int      // how many layers are below
 }
@@ -59,6 +60,11 @@ func (c *cache) usage(engine *libpod.Engine) ([]Entry, error) {
 		}
 		all = append(all, more...)
 	}
+	known, err := c.contexts()
+	if err != nil {
+		return nil, err
+	}
+	all = append(all, known...)
 	for i := range all {
 		all[i].InUse = !all[i].LastUsed.Before(since)
 	}
@@ -133,6 +139,27 @@ func (c *cache) directories(below, kind string) ([]Entry, error) {
 			return nil, err
 		}
 		all = append(all, e)
+	}
+	return all, nil
+}
+
+// contexts are the digests that are remembered of the files of contexts. A build that runs writes its own anew at its end.
+func (c *cache) contexts() ([]Entry, error) {
+	dir := filepath.Join(c.dir, "contexts")
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, ignoreMissing(err)
+	}
+	var all []Entry
+	for _, entry := range entries {
+		info, err := entry.Info()
+		if err != nil || !entry.Type().IsRegular() || strings.HasPrefix(entry.Name(), ".") {
+			continue // it is being made, or gone
+		}
+		all = append(all, Entry{
+			ID: entry.Name(), Type: TypeLocal, Description: "digests of the files of a build context", Size: info.Sys().(*syscall.Stat_t).Blocks * 512,
+			Created: info.ModTime(), LastUsed: info.ModTime(), records: []string{filepath.Join(dir, entry.Name())},
+		})
 	}
 	return all, nil
 }
