@@ -20,6 +20,7 @@ type streams struct {
 	to     uint16 // the container's port
 	log    io.Writer
 	tell   func(event string)
+	pipes  pipes
 
 	owned sync.WaitGroup
 	mu    sync.Mutex
@@ -65,18 +66,9 @@ func (s *streams) pass(client *net.TCPConn) {
 		return
 	}
 	var answer sync.WaitGroup
-	answer.Go(func() { pour(client, server) })
-	pour(server, client)
+	answer.Go(func() { s.pipes.pour(client, server) })
+	s.pipes.pour(server, client)
 	answer.Wait()
-}
-
-// pour moves bytes until the source ends, within the kernel (splice(2)). What goes wrong with one end is for the other to see: there is
-// nobody else to tell.
-func pour(to, from *net.TCPConn) {
-	if _, err := io.Copy(to, from); err != nil {
-		_ = from.CloseRead()
-	}
-	_ = to.CloseWrite()
 }
 
 // begin notes an open connection, so that close can end it. It is false after that.
@@ -106,5 +98,6 @@ func (s *streams) close() error {
 	s.open = nil
 	s.mu.Unlock()
 	s.owned.Wait()
+	s.pipes.close()
 	return err
 }

@@ -2,6 +2,7 @@ package sys
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -70,7 +71,7 @@ func landlockRules(change []string) (*os.File, error) {
 // processes; and of the time.
 func hostFiles() []string {
 	paths := []string{"/etc", "/proc", "/usr/share/zoneinfo"}
-	if target, err := filepath.EvalSymlinks("/etc/resolv.conf"); err == nil {
+	if target, err := realPath("/etc/resolv.conf"); err == nil {
 		if dir := filepath.Dir(target); dir != "/" {
 			target = dir // it may be replaced
 		}
@@ -83,6 +84,16 @@ func hostFiles() []string {
 		}
 	}
 	return paths
+}
+
+// realPath is where a path leads now, which the kernel says of what it has opened.
+func realPath(path string) (string, error) {
+	f, err := os.OpenFile(path, unix.O_PATH, 0)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	return os.Readlink(fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
 }
 
 // allowBelow allows something in a directory, or a file to be read; what is not there needs no rule.
