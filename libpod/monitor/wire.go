@@ -39,6 +39,7 @@ func kinds() []error {
 }
 
 func failed(err error) reply {
+	err = errdefs.NoSpace(err) // the number does not get across
 	r := reply{Error: err.Error()}
 	for _, k := range kinds() {
 		if errors.Is(err, k) {

@@ -135,6 +135,7 @@ var errorKinds = [...]error{
 }
 
 func sendError(socket *os.File, err error) error {
+	err = errdefs.NoSpace(err) // the number does not get across
 	kind := 0
 	for i := 1; i < len(errorKinds); i++ {
 		if errors.Is(err, errorKinds[i]) {

@@ -54,3 +54,27 @@ func TestTheLifeBeforeTheLastEndIsNotThisStart(t *testing.T) {
 		t.Errorf("the container is %s, want %s", seen.Status, Exited)
 	}
 }
+
+// A monitor that was killed, or found no room, between telling the end and writing it down.
+func TestAnEndThatWasOnlyToldIsKept(t *testing.T) {
+	began := time.Now().Round(0)
+	rec := Record{Status: Running, StartedAt: began, RunDir: t.TempDir()}
+	if seen := rec.Observed(); seen.Status != Exited || seen.ExitCode != exitLost {
+		t.Errorf("%s %d, want %s %d", seen.Status, seen.ExitCode, Exited, exitLost)
+	}
+	for _, tt := range []struct {
+		ended time.Time
+		want  int
+	}{{began.Add(time.Second), 3}, {began.Add(-time.Second), exitLost}} {
+		exit, err := json.Marshal(monitor.Exit{Code: 3, Time: tt.ended})
+		if err == nil {
+			err = os.WriteFile(filepath.Join(rec.RunDir, "exit"), exit, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if seen := rec.Observed(); seen.Status != Exited || seen.ExitCode != tt.want {
+			t.Errorf("%s %d, want %s %d", seen.Status, seen.ExitCode, Exited, tt.want)
+		}
+	}
+}

@@ -139,6 +139,11 @@ func (r *Record) lost() {
 	if r.FinishedAt.After(r.StartedAt) {
 		return // the end of its last life was recorded
 	}
+	// The monitor may have told the end, and not lived, or had no room, to write it down.
+	if exit, err := monitor.ReadExit(r.RunDir); err == nil && exit.Time.After(r.StartedAt) {
+		r.ended(exit)
+		return
+	}
 	r.ExitCode = exitLost
 	r.Error = "its monitor was killed, or the machine was restarted"
 }

@@ -49,7 +49,7 @@ func (r *Recorder) Running(pids monitor.Pids, exit monitor.Exit) error {
 // Exited is described at monitor.Recorder.
 func (r *Recorder) Exited(exit monitor.Exit, again bool) (stop bool, err error) {
 	ended := func(_ context.Context, l *Locked) error {
-		l.end(exit)
+		l.State.ended(exit)
 		return nil
 	}
 	if again {
@@ -114,8 +114,7 @@ func (l *Locked) Running() (json.RawMessage, error) {
 	return json.Marshal(&r)
 }
 
-// end notes how a life ended.
-func (l *Locked) end(exit monitor.Exit) {
-	l.State.ExitCode, l.State.OOMKilled, l.State.Error = exit.Code, exit.OOM, exit.Error
-	l.State.FinishedAt = exit.Time
+// ended notes how a life ended.
+func (r *Record) ended(exit monitor.Exit) {
+	r.ExitCode, r.OOMKilled, r.Error, r.FinishedAt = exit.Code, exit.OOM, exit.Error, exit.Time
 }

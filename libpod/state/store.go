@@ -128,7 +128,9 @@ func (s *Store) Create(ctx context.Context, c *spec.Container, rec Record, prepa
 		defer lock.Unlock()
 		err = fill(staging, c, rec, prepare)
 	}
-	if err == nil {
+	if err != nil {
+		err = fmt.Errorf("cannot add container %s: %w", c.Name, err)
+	} else {
 		err = s.claim(c.Name, c.ID)
 	}
 	if err != nil {

@@ -138,9 +138,12 @@ func (s *Store) lock(id string) (*sys.Lock, error) {
 	path := filepath.Join(s.dir(id), lockFile)
 	lock, err := sys.LockFile(path, false)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, errdefs.Errorf(errdefs.ErrNotFound, "no such container: %s", names.Short(id))
+		return nil, gone(id)
 	}
-	return lock, err
+	if err != nil {
+		return nil, fmt.Errorf("cannot lock container %s: %w", names.Short(id), err)
+	}
+	return lock, nil
 }
 
 // mend finishes or undoes what a killed command or monitor left. Nobody else works on the container: its

@@ -73,11 +73,23 @@ func (a *App) fail(err error, removes bool) int {
 	}
 	var exit *errdefs.ExitError
 	if err != nil && !errors.As(err, &exit) {
-		for line := range strings.SplitSeq(err.Error(), "\n") {
+		for line := range strings.SplitSeq(advise(err).Error(), "\n") {
 			a.eprintln("moss: " + line)
 		}
 	}
 	return errdefs.ExitCode(err, removes)
+}
+
+// advise says what to do about limits that any command may meet.
+func advise(err error) error {
+	var path *os.PathError
+	switch {
+	case errors.Is(err, syscall.EMFILE):
+		return fmt.Errorf("%w; ulimit -n raises the limit", err)
+	case errors.Is(err, syscall.EAGAIN) && errors.As(err, &path) && path.Op == "fork/exec":
+		return fmt.Errorf("%w; the limit of processes is reached: end some, or raise it with ulimit -u", err)
+	}
+	return errdefs.NoSpace(err)
 }
 
 // exitPipe is how a shell counts a program that nobody wanted to read any more.

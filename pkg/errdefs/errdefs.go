@@ -102,6 +102,9 @@ func (e *kinded) Unwrap() []error { return []error{e.kind, e.err} }
 // NoSpace gives an error that comes from a full disk or quota its kind, and says what to do; others are
 // returned as they are.
 func NoSpace(err error) error {
+	if errors.Is(err, ErrNoSpace) {
+		return err // it says so already
+	}
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return Errorf(ErrNoSpace, "%w; free some space, for example with moss system prune", err)
 	}

@@ -4,6 +4,7 @@
 package sys
 
 import (
+	"errors"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -57,6 +58,9 @@ func try(path string, flags int) (lock *Lock, ok bool, err error) {
 
 func flock(path string, flags, how int) (*Lock, error) {
 	f, err := os.OpenFile(path, flags, 0o600)
+	if errors.Is(err, unix.EROFS) { // what is locked may need no writing, as signals
+		f, err = os.Open(path)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"syscall"
@@ -103,7 +104,7 @@ func layerError(ctx context.Context, err error) error {
 	kind := errdefs.ErrInvalid
 	switch {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		kind = errdefs.ErrNoSpace
+		return errdefs.NoSpace(fmt.Errorf("cannot write a layer: %w", OneLine(err)))
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
 		kind = errdefs.ErrDenied
 	}
