@@ -146,7 +146,7 @@ func (s *launch) writeFiles(resolvConf, hosts, hostname string) (map[string]stri
 			continue
 		}
 		path := filepath.Join(s.runDir, f.name)
-		if err := os.WriteFile(path, []byte(f.content), 0o644); err != nil {
+		if err := errors.Join(os.WriteFile(path, []byte(f.content), 0o644), os.Chmod(path, 0o644)); err != nil { // whatever the umask
 			return nil, errdefs.NoSpace(fmt.Errorf("cannot write %s for container %s: %w", f.target, s.c.Name, err))
 		}
 		files[f.target] = path

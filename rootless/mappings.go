@@ -15,6 +15,7 @@ import (
 	"github.com/moby/sys/user"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/sys"
 )
 
 // Range maps Size ids, from Host on outside to Inside on inside (user_namespaces(7), "uid_map").
@@ -157,11 +158,20 @@ func runMapper(ctx context.Context, name, file string, pid int, ranges []Range) 
 	if err == nil {
 		return nil
 	}
-	text := strings.TrimSpace(string(out))
-	if !privileged(path) {
-		return errdefs.Errorf(errdefs.ErrUnavailable, "cannot use the subordinate ids of %s: %s is neither setuid root nor has it cap_setuid,cap_setgid; as root: chmod u+s %s (%s)", file, path, path, text)
+	return errdefs.Errorf(errdefs.ErrUnavailable, "cannot use the subordinate ids of %s: %s (%s)", file, refusal(name, path), strings.TrimSpace(string(out)))
+}
+
+// refusal says why a mapping helper did not do its work, and what to do.
+func refusal(name, path string) string {
+	switch {
+	case !privileged(path):
+		return fmt.Sprintf("%s is neither setuid root nor has it cap_setuid,cap_setgid; as root: chmod u+s %s", path, path)
+	case sys.NoNewPrivs():
+		return name + " may not become root here, because no_new_privs is set (by NoNewPrivileges=yes of a unit, or a sandbox); start moss without that"
+	case sys.NoSuid(path):
+		return path + " lies on a file system that is mounted nosuid; as root: mount that with suid"
 	}
-	return errdefs.Errorf(errdefs.ErrUnavailable, "cannot use the subordinate ids of %s: %s refused (%s); check that the ranges there belong to this user and overlap nobody else's", file, name, text)
+	return name + " refused; check that the ranges there belong to this user and overlap nobody else's"
 }
 
 // privileged says whether a mapping helper may do its work: setuid root, or with file capabilities.

@@ -14,7 +14,7 @@ import (
 )
 
 // patience is how long a story waits for what has to happen: far longer than it takes.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // commands are what scripts have besides testscript's own.
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){

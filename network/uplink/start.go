@@ -50,9 +50,17 @@ func Start(ctx context.Context, cmd *exec.Cmd, log *os.File, assign func(pipe *o
 		said = logged
 	}
 	if said := sentence(said); said != "" {
-		return sys.Process{}, errdefs.Errorf(errdefs.ErrUnavailable, "cannot connect to the network: %s: %s", name, said)
+		return sys.Process{}, errdefs.Errorf(errdefs.ErrUnavailable, "cannot connect to the network: %s: %s%s", name, said, advice())
 	}
 	return sys.Process{}, errdefs.Errorf(errdefs.ErrUnavailable, "cannot connect to the network: %s did not get ready: %w", name, err)
+}
+
+// advice is what to do about what all uplinks need.
+func advice() string {
+	if sys.Exists("/dev/net/tun") {
+		return ""
+	}
+	return "; as root: modprobe tun; or use --network host or --network none"
 }
 
 // await reads until ready is content, and returns all that was read. The end of file is io.EOF.

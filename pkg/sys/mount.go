@@ -251,3 +251,9 @@ func FsSize(f *os.File) (int64, error) {
 	}
 	return int64(st.Blocks) * st.Bsize, nil
 }
+
+// NoSuid says whether programs on the file system of path are executed without what setuid and file capabilities give them.
+func NoSuid(path string) bool {
+	var st unix.Statfs_t
+	return unix.Statfs(path, &st) == nil && st.Flags&unix.ST_NOSUID != 0
+}

@@ -131,6 +131,12 @@ func SetNoNewPrivs() error {
 	return os.NewSyscallError("prctl(PR_SET_NO_NEW_PRIVS)", unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 }
 
+// NoNewPrivs says whether nothing that this process executes gains privileges: setuid programs do not.
+func NoNewPrivs() bool {
+	on, err := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)
+	return err == nil && on == 1
+}
+
 // SetIDs changes all user and group ids of the calling thread only (os and syscall would change
 // every thread): the caller is about to execute something.
 func SetIDs(uid, gid int, groups []uint32) error {

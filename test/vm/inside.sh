@@ -7,9 +7,10 @@ memory=/var/lib/moss-vm # outlasts a reboot
 mkdir -p "$memory"
 pattern=$(cat /mnt/pattern)
 
-# Ways to run a shell command as a user: in a login session, in a unit of theirs, and as cron and su do.
+# Ways to run a shell command as a user: in a login session, in a unit of theirs, and as cron and su do. systemd 252 takes a unit with a
+# session for one that has not started yet, until it ends.
 session() {
-	systemd-run -q --pipe --wait --collect -p Type=exec -p PAMName=login -p User="$1" -- sh -c "cd; . $memory/env; $2"
+	systemd-run -q --pipe --wait --collect -p Type=exec -p TimeoutStartSec=infinity -p PAMName=login -p User="$1" -- sh -c "cd; . $memory/env; $2"
 }
 unit() { systemd-run -q --user -M "$1@" --pipe --wait --collect -p Type=exec -- sh -c "cd; . $memory/env; $2"; }
 cron() {
