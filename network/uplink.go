@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/vishvananda/netlink"
+
 	"github.com/mosscontainers/moss/network/uplink"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
@@ -123,6 +125,9 @@ func (u shared) start(ctx context.Context) (_ *os.File, err error) {
 			netns.Close()
 		}
 	}()
+	if err := takeInterface(netns); err != nil {
+		return nil, err
+	}
 	exit, err := sys.OpenPipeReader(u.pipePath())
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the pipe that ends the uplink: %w", err)
@@ -141,6 +146,24 @@ func (u shared) start(ctx context.Context) (_ *os.File, err error) {
 		u.outlive(ctx, link.Process.Pid)
 	}
 	return netns, u.write(link, netns)
+}
+
+// takeInterface removes the interface of an uplink that nobody knows of: the command that started it was killed before it recorded it,
+// or the record was damaged. Without its interface such a process ends, with the namespace at the latest.
+func takeInterface(netns *os.File) error {
+	return inside(netns, func(h *netlink.Handle) error {
+		link, err := h.LinkByName(uplinkName)
+		if errors.As(err, new(netlink.LinkNotFoundError)) {
+			return nil
+		}
+		if err == nil {
+			err = h.LinkDel(link)
+		}
+		if err != nil {
+			return fmt.Errorf("cannot connect to the network: cannot remove what an earlier uplink left: %w", err)
+		}
+		return nil
+	})
 }
 
 // openNetNS opens the user's network namespace. Where there is no holder, it is the one that a living container keeps, or

@@ -16,8 +16,8 @@ import (
 // firstForeign is the first descriptor of moss that is not a standard one.
 const firstForeign = 3
 
-// readyTimeout is how long it may take to configure an interface; usually it is 20 ms.
-const readyTimeout = 10 * time.Second
+// readyTimeout is how long it may take to configure an interface: usually it is 20 ms, on a machine with far too much to do, many seconds.
+const readyTimeout = time.Minute
 
 // Start starts cmd and waits until it has written a line, or a single byte, to the writing end of the pipe that assign is given
 // to hand to it. Anything that ready refuses, and the end of the process, is an error. What the process said is in log, or was written to
@@ -46,6 +46,9 @@ func Start(ctx context.Context, cmd *exec.Cmd, log *os.File, assign func(pipe *o
 	}
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return sys.Process{}, errdefs.Errorf(errdefs.ErrUnavailable, "cannot connect to the network: %s did not get ready within a minute; try again when this machine has less to do", name)
+	}
 	if logged, _ := io.ReadAll(io.NewSectionReader(log, 0, 1<<16)); len(said) == 0 {
 		said = logged
 	}
