@@ -9,8 +9,10 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/mosscontainers/moss/libpod/seccomp"
 	"github.com/mosscontainers/moss/network"
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/host"
 	"github.com/mosscontainers/moss/pkg/spec"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
@@ -18,13 +20,8 @@ import (
 // checkReferences says at once what the description names and this host does not have: whoever creates a
 // container learns it then, not when somebody starts it. A start looks again.
 func (e *Engine) checkReferences(c *spec.Container) error {
-	for _, m := range c.Mounts.Mounts {
-		if m.Type != spec.MountBind {
-			continue
-		}
-		if _, err := os.Stat(m.Source); err != nil {
-			return errdefs.Errorf(errdefs.ErrInvalid, "cannot mount %s at %s: %w", m.Source, m.Target, onHost(err))
-		}
+	if err := checkFiles(c); err != nil {
+		return err
 	}
 	for _, s := range sharings(c) {
 		if ref, ok := strings.CutPrefix(s.mode, "container:"); ok {
@@ -41,6 +38,36 @@ func (e *Engine) checkReferences(c *spec.Container) error {
 	}
 	_, err := e.connections(c, nil)
 	return err
+}
+
+// checkFiles looks for the files and directories of the host's.
+func checkFiles(c *spec.Container) error {
+	if dir := c.Image.Rootfs; dir != "" {
+		info, err := os.Stat(dir)
+		if err == nil && !info.IsDir() {
+			err = syscall.ENOTDIR
+		}
+		if err != nil {
+			return errdefs.Errorf(errdefs.ErrInvalid, "cannot use %s as root file system: %w", dir, onHost(err))
+		}
+	}
+	for _, m := range c.Mounts.Mounts {
+		if m.Type != spec.MountBind {
+			continue
+		}
+		if _, err := os.Stat(m.Source); err != nil {
+			return errdefs.Errorf(errdefs.ErrInvalid, "cannot mount %s at %s: %w", m.Source, m.Target, onHost(err))
+		}
+	}
+	for _, d := range c.Devices {
+		if _, err := host.Devices(d.Host); err != nil {
+			return errdefs.Errorf(errdefs.ErrInvalid, "cannot give the container the device %s: %w", d.Host, onHost(err))
+		}
+	}
+	if profile, confined := c.SeccompProfile(); confined {
+		return seccomp.Check(profile)
+	}
+	return nil
 }
 
 // sharing says whose namespace of a kind a container has.

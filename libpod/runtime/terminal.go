@@ -77,7 +77,7 @@ func (s *stage) ownStreams() error {
 			continue
 		}
 		if err := f.Chown(s.user.uid, s.user.gid); err != nil {
-			return fmt.Errorf("cannot give the standard streams to user %d: %w", s.user.uid, err)
+			return fmt.Errorf("cannot give the standard streams to user %d: %w", s.user.uid, s.user.explain(err))
 		}
 	}
 	return nil

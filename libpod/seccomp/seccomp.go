@@ -81,6 +81,12 @@ func OCI(profile string, caps []string, opts Options) (*specs.LinuxSeccomp, erro
 // instruction is the size of struct sock_filter.
 const instruction = 8
 
+// Check says whether a profile's file can be read. Its errors are those of Compile.
+func Check(profile string) error {
+	_, err := read(profile)
+	return err
+}
+
 // maxProfile bounds the size of a profile's file; the default one has 20 KiB as JSON.
 const maxProfile = 1 << 20
 

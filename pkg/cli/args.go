@@ -19,6 +19,16 @@ func exactArgs(n int, what string) cobra.PositionalArgs { return rangeArgs(n, n,
 
 func minArgs(n int, what string) cobra.PositionalArgs { return rangeArgs(n, -1, what) }
 
+// maxArgs is for commands that do without, too.
+func maxArgs(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) <= n {
+			return nil
+		}
+		return errdefs.Errorf(errdefs.ErrInvalid, "%s takes no more than %d argument, but got %q too; see %s --help", cmd.CommandPath(), n, args[n], cmd.CommandPath())
+	}
+}
+
 // rangeArgs is for at least low and at most high arguments; a high of -1 is no limit.
 func rangeArgs(low, high int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {

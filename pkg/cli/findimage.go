@@ -23,7 +23,7 @@ func (a *App) findImage(ctx context.Context, name string, o imageChoice, _ bool)
 		return nil, err
 	}
 	if policy == image.PullMissing || policy == image.PullNever {
-		img, err = storage.Resolve(cfg, name)
+		img, err = localImage(cfg, name, o.platform)
 		if err == nil || policy == image.PullNever || !errors.Is(err, errdefs.ErrNotFound) {
 			return img, err
 		}
@@ -48,6 +48,15 @@ func (a *App) findImage(ctx context.Context, name string, o imageChoice, _ bool)
 		return nil, err
 	}
 	return storage.Resolve(cfg, pulled[0].ID)
+}
+
+// localImage is the local image, or that of a local list, for a platform; "" is this machine's.
+func localImage(cfg *config.Config, name, platform string) (*storage.Image, error) {
+	id, err := image.ForPlatform(cfg, name, platform)
+	if err != nil {
+		return nil, err
+	}
+	return storage.Resolve(cfg, id)
 }
 
 // resolve finds a local image.

@@ -98,7 +98,7 @@ func (a *App) findImage(_ context.Context, name string, o imageChoice, durable b
 	if err != nil {
 		return nil, err
 	}
-	if o.pull != "missing" && o.pull != "never" {
+	if o.pull != "missing" && o.pull != "never" || o.platform != "" {
 		return nil, a.handOver()
 	}
 	img, err := a.resolve(cfg, name)

@@ -18,7 +18,7 @@ func newLoadCommand(app *App) *cobra.Command {
 	var input, platform string
 	var quiet bool
 	cmd := &cobra.Command{
-		Use: "load [flags]", Short: "Copy the images of an archive into the local store", Args: cobra.NoArgs,
+		Use: "load [flags]", Short: "Copy the images of an archive into the local store", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if input == "" && term.IsTerminal(app.In) {
 				return errdefs.Errorf(errdefs.ErrInvalid, "cannot load from a terminal: give --input FILE, or send the archive through a pipe")
@@ -111,7 +111,7 @@ func newImportCommand(app *App) *cobra.Command {
 	var o importOptions
 	cmd := &cobra.Command{
 		Use: "import [flags] FILE|URL|- [NAME]", Short: "Make an image of a root file system in a tar archive",
-		Args: cobra.MatchAll(minArgs(1, "an archive"), cobra.MaximumNArgs(2)),
+		Args: rangeArgs(1, 2, "an archive, and may have a name"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 2 {
 				o.Name = args[1]

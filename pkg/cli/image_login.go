@@ -25,7 +25,7 @@ type loginOptions struct {
 func newLoginCommand(app *App) *cobra.Command {
 	var o loginOptions
 	cmd := &cobra.Command{
-		Use: "login [flags] [REGISTRY]", Short: "Store the credentials for a registry", Args: cobra.MaximumNArgs(1),
+		Use: "login [flags] [REGISTRY]", Short: "Store the credentials for a registry", Args: maxArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("tls-verify") {
 				o.TLSVerify = &o.tlsVerify
@@ -141,7 +141,7 @@ func newLogoutCommand(app *App) *cobra.Command {
 	var file string
 	var all bool
 	cmd := &cobra.Command{
-		Use: "logout [flags] [REGISTRY]", Short: "Forget the credentials for a registry", Args: cobra.MaximumNArgs(1),
+		Use: "logout [flags] [REGISTRY]", Short: "Forget the credentials for a registry", Args: maxArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			cfg, err := app.Config()
 			if err != nil {

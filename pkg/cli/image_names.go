@@ -172,7 +172,7 @@ func newImagePruneCommand(app *App) *cobra.Command {
 	var o pruneOptions
 	var all, withCache bool
 	cmd := &cobra.Command{
-		Use: "prune [flags]", Short: "Remove images that nothing uses", Args: cobra.NoArgs,
+		Use: "prune [flags]", Short: "Remove images that nothing uses", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			what := "This removes all images without a name that no container uses."
 			if all {

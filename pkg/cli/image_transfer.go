@@ -135,7 +135,7 @@ func newPushCommand(app *App) *cobra.Command {
 	var o pushOptions
 	cmd := &cobra.Command{
 		Use: "push [flags] IMAGE [DESTINATION]", Short: "Copy an image to a registry",
-		Args: cobra.MatchAll(minArgs(1, "the name of an image"), cobra.MaximumNArgs(2)), ValidArgsFunction: app.completeImage,
+		Args: rangeArgs(1, 2, "the name of an image, and may have a destination"), ValidArgsFunction: app.completeImage,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.transferOptions.complete(app, cmd.Flags()); err != nil {
 				return err

@@ -31,7 +31,7 @@ func newImagesCommand(app *App, use string) *cobra.Command {
 	var o imagesOptions
 	cmd := &cobra.Command{
 		Use: use + " [flags] [IMAGE]", Short: "List the images of the local store",
-		Args: cobra.MaximumNArgs(1), ValidArgsFunction: app.completeImage,
+		Args: maxArgs(1), ValidArgsFunction: app.completeImage,
 		RunE: func(_ *cobra.Command, args []string) error {
 			cfg, err := app.Config()
 			if err != nil {

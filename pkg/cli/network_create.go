@@ -40,7 +40,7 @@ type networkCreateOptions struct {
 func newNetworkCreateCommand(app *App) *cobra.Command {
 	var o networkCreateOptions
 	cmd := &cobra.Command{
-		Use: "create [flags] [NAME]", Short: "Make a network", Args: cobra.MaximumNArgs(1),
+		Use: "create [flags] [NAME]", Short: "Make a network", Args: maxArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error { return o.run(app, args) },
 	}
 	o.addFlags(cmd.Flags())

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -94,8 +95,9 @@ func created(err error) bool {
 func (o *createOptions) image(ctx context.Context, app *App, name string) (*storage.Image, error) {
 	c := &o.Container
 	if o.rootfs {
-		c.Image.Rootfs = name
-		return nil, nil
+		dir, err := filepath.Abs(name)
+		c.Image.Rootfs = dir
+		return nil, err
 	}
 	img, err := app.findImage(ctx, name, o.imageChoice, !c.Remove)
 	if err != nil {

@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -29,7 +30,7 @@ func newVolumeCreateCommand(app *App) *cobra.Command {
 	var labels []string
 	var ignore bool
 	cmd := &cobra.Command{
-		Use: "create [flags] [NAME]", Short: "Make a volume", Args: cobra.MaximumNArgs(1),
+		Use: "create [flags] [NAME]", Short: "Make a volume", Args: maxArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			engine, err := app.Engine()
 			if err != nil {
@@ -195,12 +196,16 @@ func newVolumeRmCommand(app *App) *cobra.Command {
 				return err
 			}
 			return app.each(args, func(name string) (string, error) {
-				return name, engine.RemoveVolume(cmd.Context(), name, force)
+				err := engine.RemoveVolume(cmd.Context(), name, force)
+				if force && errors.Is(err, errdefs.ErrNotFound) {
+					return "", nil
+				}
+				return name, err
 			})
 		},
 	}
 	cmd.Flags().BoolVarP(&all, "all", "a", false, "all volumes")
-	cmd.Flags().BoolVarP(&force, "force", "f", false, "remove the containers that use them first")
+	cmd.Flags().BoolVarP(&force, "force", "f", false, "remove the containers that use them first; those that do not exist are fine")
 	return cmd
 }
 

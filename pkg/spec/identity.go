@@ -27,14 +27,18 @@ const maxID = 1<<31 - 1
 // AddFlags declares the flags of the identity.
 func (i *Identity) AddFlags(fs *pflag.FlagSet) {
 	addFlag(fs, "user", "u", "string", "", "`user` of the process: NAME|UID[:GROUP|GID]", func(s string) error {
-		i.User = s
+		if i.User = s; s == "" {
+			return nil // as Docker and Podman have it: not given
+		}
 		return checkUser("user", s)
 	})
 	addList(fs, &i.Groups, "group-add", "", "an additional `group` of the process", func(s string) (string, error) {
 		return s, checkID("group-add", s, s)
 	})
 	addFlag(fs, "hostname", "h", "string", "", "the container's `host name`", func(s string) error {
-		i.Hostname = s
+		if i.Hostname = s; s == "" {
+			return nil
+		}
 		return checkHostname(s)
 	})
 	fs.BoolVar(&i.NoHostname, "no-hostname", false, "leave /etc/hostname as the image has it")

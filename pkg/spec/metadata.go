@@ -21,6 +21,9 @@ func (m *Metadata) AddFlags(fs *pflag.FlagSet) {
 	})
 	addFlag(fs, "label-file", "", "list", "", "read labels from a `file`; --label wins", m.setLabelFile)
 	addFlag(fs, "annotation", "", "list", "", "attach an OCI `annotation`: NAME=VALUE", func(s string) error {
+		if !strings.Contains(s, "=") {
+			return invalid("annotation", s, "want NAME=VALUE")
+		}
 		return addPair(&m.Annotations, "annotation", s, true)
 	})
 }

@@ -106,6 +106,10 @@ func (p *Process) setEntrypoint(s string) error {
 }
 
 func (p *Process) setWorkDir(s string) error {
+	if s == "" { // as Docker and Podman have it: not given
+		p.WorkDir = ""
+		return nil
+	}
 	if !path.IsAbs(s) {
 		return invalid("workdir", s, "want an absolute path inside the container")
 	}

@@ -6,6 +6,7 @@ package spec
 import (
 	"time"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/spf13/pflag"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
@@ -66,5 +67,23 @@ func (c *Container) Validate() error {
 	if c.UTS == "host" && c.Hostname != "" {
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --hostname together with --uts host: the container has the host's name")
 	}
+	for name := range c.Sysctls {
+		if kind := sysctlNamespace(name); c.hostHas(kind) {
+			return errdefs.Errorf(errdefs.ErrInvalid, "cannot set --sysctl %s: the container shares the host's %s namespace", name, kind)
+		}
+	}
 	return nil
+}
+
+// hostHas says whether the description has the container share the host's namespace of a kind.
+func (c *Container) hostHas(kind specs.LinuxNamespaceType) bool {
+	if kind == specs.NetworkNamespace {
+		return c.Network.Network == NetworkHost
+	}
+	for _, ns := range c.modes() {
+		if ns.kind == kind {
+			return ns.mode == "host"
+		}
+	}
+	return false
 }

@@ -39,6 +39,9 @@ func apply(c *spec.ImageConfig, change string) error {
 		return eachPair(value, func(k, v string) { put(&c.Labels, k, v) })
 	case "EXPOSE":
 		for _, port := range strings.Fields(value) {
+			if number, _, _ := strings.Cut(port, "/"); strings.Trim(number, "0123456789-") != "" || number == "" {
+				return fmt.Errorf("%q is not a port, such as 80/tcp", port)
+			}
 			put(&c.ExposedPorts, withProtocol(port), struct{}{})
 		}
 	case "VOLUME":

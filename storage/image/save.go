@@ -134,15 +134,15 @@ func (im *Images) saveOne(ctx context.Context, name, path string, o SaveOptions)
 // saveDocker writes one archive with all images. A name that stands for an image by its id saves the
 // image without a name, as in docker save.
 func (im *Images) saveDocker(ctx context.Context, names []string, path string, o SaveOptions) (err error) {
+	order, tags, err := im.group(names, o.Platform) // before anything is written, which may go to a pipe
+	if err != nil {
+		return err
+	}
 	writer, err := archive.NewWriter(nil, path)
 	if err != nil {
 		return err
 	}
 	defer closing(&err, writer)
-	order, tags, err := im.group(names, o.Platform)
-	if err != nil {
-		return err
-	}
 	for _, id := range order {
 		src, err := im.storeReference(nil, id)
 		if err != nil {
