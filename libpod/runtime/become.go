@@ -71,7 +71,7 @@ func (s *stage) loadFilter() error {
 		return nil
 	}
 	if err := sys.LoadSeccomp(s.seccomp); err != nil {
-		return fmt.Errorf("cannot load the seccomp filter: %w", err)
+		return s.badFilter(err)
 	}
 	return nil
 }

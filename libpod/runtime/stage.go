@@ -12,6 +12,7 @@ import (
 	"github.com/moby/sys/capability"
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
@@ -41,6 +42,7 @@ type stage struct {
 	proc    *specs.Process
 	user    *identity
 	seccomp []byte
+	filter  string // the file that seccomp is from
 	cwd     *os.File
 	console *os.File // master side of the terminal
 	tty     *os.File // slave side
@@ -212,14 +214,20 @@ func (s *stage) readFilter(path string) (err error) {
 	if path == "" {
 		return nil
 	}
+	s.filter = path
 	s.seccomp, err = os.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("cannot read the seccomp filter: %w", err)
 	}
 	if len(s.seccomp) == 0 {
-		return fmt.Errorf("cannot load the seccomp filter %s: it is empty", path)
+		return s.badFilter(errors.New("it is empty"))
 	}
 	return nil
+}
+
+// badFilter says what to do about a filter that the kernel does not take: those that moss compiles, it does.
+func (s *stage) badFilter(err error) error {
+	return errdefs.Errorf(errdefs.ErrDamaged, "cannot load the seccomp filter: %w; remove %s, which is made anew", err, s.filter)
 }
 
 // joinKeyring takes the user's session keyring away. A filter refuses keyctl(2) anyway, so that a user who has used
