@@ -31,6 +31,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"leaves":       leaves,
 	"trim":         trim,
 	"sigstore-key": sigstoreKey,
+	"estargz":      toStargz,
 }
 
 // exits CODE PROGRAM ARG...: the program ends with just this exit code. stdout and stderr then look at
