@@ -117,7 +117,7 @@ func (o *buildOptions) dockerfile(app *App, b *build.Builder, dir string) error 
 	if err := checkPatterns(filepath.Dir(file), filepath.Base(file)+".dockerignore"); err != nil {
 		return err
 	}
-	if o.from != "" || o.ignores(dir, file) != "" {
+	if o.from != "" || o.ignores(dir, file) != "" || o.file != "" && isLink(file) {
 		f, err := os.Open(file)
 		if err != nil {
 			return err
@@ -133,7 +133,11 @@ func (o *buildOptions) ignores(dir, dockerfile string) string {
 	if o.ignoreFile != "" {
 		return o.ignoreFile
 	}
-	for _, file := range []string{dockerfile + ".containerignore", filepath.Join(dir, ".containerignore")} {
+	candidates := []string{dockerfile + ".containerignore", filepath.Join(dir, ".containerignore")}
+	if isLink(dockerfile) { // the front end is given what it leads to, and not what lies beside the link
+		candidates = append([]string{dockerfile + ".dockerignore"}, candidates...)
+	}
+	for _, file := range candidates {
 		if _, err := os.Stat(file); err == nil && dockerfile+".containerignore" != ".containerignore" {
 			return file
 		}

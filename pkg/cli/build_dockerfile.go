@@ -23,7 +23,7 @@ func (o *buildOptions) findDockerfile(dir string) (string, error) {
 	}
 	for _, file := range candidates {
 		if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() {
-			return o.followed(dir, file)
+			return file, o.checkLink(dir, file)
 		}
 	}
 	if o.file != "" {
@@ -32,21 +32,25 @@ func (o *buildOptions) findDockerfile(dir string) (string, error) {
 	return "", errdefs.Errorf(errdefs.ErrNotFound, "cannot find a Containerfile or a Dockerfile in %s: name one with --file", dir)
 }
 
-// followed is where a Dockerfile that is a link leads to: anywhere, where the user named it, and else below the context.
-func (o *buildOptions) followed(dir, file string) (string, error) {
-	target, err := filepath.EvalSymlinks(file)
-	if err != nil || o.file != "" {
-		return target, err
+// checkLink fails for a Dockerfile that is a link to somewhere outside of the context, unless the user named it.
+func (o *buildOptions) checkLink(dir, file string) error {
+	if o.file != "" || !isLink(file) {
+		return nil
 	}
 	top, err := os.OpenRoot(dir)
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer top.Close()
 	if _, err := top.Stat(filepath.Base(file)); err != nil {
-		return "", errdefs.Errorf(errdefs.ErrInvalid, "cannot use %s: it is a link that leads out of the build context; name %s with --file if that is meant", file, target)
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use %s: it is a link that leads out of the build context; name it with --file if that is meant", file)
 	}
-	return file, nil
+	return nil
+}
+
+func isLink(file string) bool {
+	info, err := os.Lstat(file)
+	return err == nil && info.Mode().Type() == fs.ModeSymlink
 }
 
 // checkPatterns fails for a file of patterns that the front end would not find, and say nothing: what it is to keep out would
