@@ -29,24 +29,33 @@ HEADERS  := -idirafter /usr/include -idirafter /usr/include/$$($(CC) -print-mult
 GOLANGCI_VERSION := v2.12.0
 GOLANGCI         := $(CACHE)/bin/golangci-lint-$(GOLANGCI_VERSION)
 
-.PHONY: all build install demo test unit stories vm lint bench docs clean
+.PHONY: all build carried front full install demo test unit stories vm lint bench docs clean
 all: build
 
-# The programs that moss carries come before moss. Go's own cache decides what is out of date.
-build:
+# Go's own cache decides what is out of date.
+build: front full
+	objcopy --add-section .moss.full=bin/moss-full bin/moss-front bin/moss
+	objcopy --set-section-alignment .moss.full=4096 bin/moss
+
+# The programs that moss carries come before it, and their names are in it.
+carried:
 	@test/setup.sh build
 	CGO_ENABLED=0 $(GO) build -ldflags "-s -w" -o $(EMBED)/moss-monitor ./cmd/moss-monitor
 	CGO_ENABLED=0 $(GO) build -tags "$(TAGS) moss_ports" -ldflags "-s -w" -o $(EMBED)/moss-monitor-ports ./cmd/moss-monitor
 	CGO_ENABLED=0 $(GO) build -ldflags "-s -w" -o $(EMBED)/moss-hello ./cmd/moss-hello
 	CGO_ENABLED=0 $(GO) build -ldflags "-s -w" -o $(EMBED)/moss-dns ./cmd/moss-dns
 	CGO_ENABLED=0 $(GO) build -ldflags "-s -w" -o $(EMBED)/moss-uplink ./cmd/moss-uplink
-	id=$$(cat $(EMBED)/moss-monitor $(EMBED)/moss-monitor-ports | sha256sum | cut -c1-16) && \
-	flags="$(LDFLAGS) -X $(MODULE)/libpod/embedded.MonitorID=$$id -linkmode external" && \
-	CGO_ENABLED=1 $(GO) build -ldflags "$$flags -extldflags '-static -Wl,-Ttext-segment=$(FULL_AT)'" -o bin/moss-full ./cmd/moss-full && \
+
+MONITOR_ID := $$(cat $(EMBED)/moss-monitor $(EMBED)/moss-monitor-ports | sha256sum | cut -c1-16)
+LINKED     := $(LDFLAGS) -X $(MODULE)/libpod/embedded.MonitorID=$(MONITOR_ID) -linkmode external
+
+full: carried
+	CGO_ENABLED=1 $(GO) build -ldflags "$(LINKED) -extldflags '-static -Wl,-Ttext-segment=$(FULL_AT)'" -o bin/moss-full ./cmd/moss-full
+
+# By itself this runs containers, and says of every other command that it cannot.
+front: carried
 	CGO_ENABLED=1 CC="$(FRONT_CC)" CGO_CFLAGS="-O2 $(HEADERS)" \
-		$(GO) build -tags "$(TAGS) moss_front" -ldflags "$$flags -extldflags -static" -o bin/moss-front ./cmd/moss
-	objcopy --add-section .moss.full=bin/moss-full bin/moss-front bin/moss
-	objcopy --set-section-alignment .moss.full=4096 bin/moss
+		$(GO) build -tags "$(TAGS) moss_front" -ldflags "$(LINKED) -extldflags -static" -o bin/moss-front ./cmd/moss
 
 install: build docs
 	install -D -m 0755 bin/moss $(DESTDIR)$(PREFIX)/bin/moss
@@ -74,6 +83,7 @@ unit:
 stories: export MOSS := $(CURDIR)/bin/moss
 stories: export STORIES := 1
 stories:
+	@test/setup.sh sources
 	test/as-user.sh mosstest $(GO) test -count=1 -timeout 20m -run '$(RUN)' ./test
 	test/as-user.sh mossplain $(GO) test -count=1 -timeout 5m -run '$(RUN)' ./test
 	test/as-user.sh root $(GO) test -count=1 -timeout 10m -run '$(RUN)' ./test

@@ -22,6 +22,12 @@ import (
 // debianTar is made by test/setup.sh, once per machine, since debootstrap takes a minute.
 const debianTar = "/var/cache/moss-test/debian.tar"
 
+// What Moss is built of: its sources with its modules, as they were when `make stories` began, and Go. By test/setup.sh as well.
+const (
+	sourcesTar = "/var/cache/moss-test/sources.tar"
+	goTree     = "/var/cache/moss-test/go"
+)
+
 // fixtures are image archives, as `docker save` writes them.
 type fixtures struct {
 	busybox    string // docker.io/library/busybox: one layer with all of busybox

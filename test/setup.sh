@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what a step needs, on Debian and Ubuntu, as root or through sudo:
 #
-#     test/setup.sh build|run|test|bench|vm
+#     test/setup.sh build|run|test|sources|bench|vm
 #
 # It is quick, and asks nobody for a password, when everything is there already.
 set -eu
@@ -95,6 +95,30 @@ debian() {
 	' sh "$fixtures"
 }
 
+# sources keeps what Moss is built of where every user can read it, for the story that builds it: this tree with its modules as it is now, and
+# the Go toolchain without its own tests.
+sources() {
+	toolchain
+	work=$(mktemp -d)
+	trap 'rm -rf "$work"' EXIT
+	go mod vendor -o "$work/vendor"
+	git -c safe.directory='*' ls-files -z --cached --others --exclude-standard >"$work/list"
+	tar --null --ignore-failed-read --owner=0 --group=0 -T "$work/list" -cf "$work/sources.tar"
+	tar -C "$work" --owner=0 --group=0 -rf "$work/sources.tar" vendor
+	as_root install -D -m 0644 "$work/sources.tar" "$fixtures/sources.tar.new"
+	as_root mv "$fixtures/sources.tar.new" "$fixtures/sources.tar"
+	goroot=$(go env GOROOT)
+	! cmp -s "$goroot/VERSION" "$fixtures/go/VERSION" || return 0
+	as_root sh -eu -c '
+		rm -rf "$1/go" "$1/go.new"
+		mkdir "$1/go.new"
+		tar -C "$2" --exclude=./test --exclude=./doc --exclude=./api --exclude=testdata --exclude="*_test.go" -c . |
+			tar --no-same-owner -x -C "$1/go.new"
+		chmod -R a+rX "$1/go.new"
+		mv "$1/go.new" "$1/go"
+	' sh "$fixtures" "$goroot"
+}
+
 for step; do
 	case $step in
 	build)
@@ -111,6 +135,9 @@ for step; do
 		devices
 		users
 		debian
+		;;
+	sources)
+		sources
 		;;
 	bench)
 		packages uidmap slirp4netns passt iperf3 wrk curl runc podman skopeo bubblewrap docker-registry busybox-static ca-certificates

@@ -131,6 +131,7 @@ func setUp(env *testscript.Env, moss string, fixtures fixtures) error {
 		"STORE="+dir+"/store", "RUN="+dir+"/run",
 		"PATH="+filepath.Dir(moss)+":"+os.Getenv("PATH")+":/usr/sbin:/sbin", "LANG=C.UTF-8", "TERM=xterm",
 		"BUSYBOX="+fixtures.busybox, "CONFIGURED="+fixtures.configured, "DEBIAN="+debianTar,
+		"SOURCES="+sourcesTar, "GOTREE="+goTree,
 		"UID="+strconv.Itoa(os.Getuid()), "MOSS_LINGER=1", "HOSTIP="+hostIP(),
 	)
 	if os.Getuid() == 0 {
