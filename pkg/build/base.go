@@ -89,11 +89,13 @@ func (s *solver) localBase(name string, p v1.Platform) (*storage.Image, error) {
 	for _, candidate := range localNames(name) {
 		img, err := storage.Resolve(s.engine.Config, candidate)
 		if errors.Is(err, errdefs.ErrNotFound) {
+			s.seen.Image(candidate, "")
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
+		s.seen.Image(candidate, img.ID)
 		if matches(img, p) {
 			return img, nil
 		}
@@ -127,6 +129,7 @@ func matches(img *storage.Image, p v1.Platform) bool {
 }
 
 func (s *solver) pullBase(ctx context.Context, name string, p v1.Platform) (*storage.Image, error) {
+	s.seen.Doubt()
 	images, err := s.images()
 	if err != nil {
 		return nil, err

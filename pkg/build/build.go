@@ -21,7 +21,10 @@ import (
 
 	"github.com/mosscontainers/moss/libpod"
 	"github.com/mosscontainers/moss/pkg/build/export"
+	"github.com/mosscontainers/moss/pkg/build/replay"
 	"github.com/mosscontainers/moss/pkg/build/sbom"
+	"github.com/mosscontainers/moss/pkg/build/seen"
+	"github.com/mosscontainers/moss/pkg/build/tree"
 	"github.com/mosscontainers/moss/pkg/spec"
 	"github.com/mosscontainers/moss/storage/image"
 )
@@ -103,7 +106,7 @@ func New(engine *libpod.Engine, o *Options) (*Builder, error) {
 	}
 	s := &solver{
 		engine: engine, opts: o, facts: facts, slots: make(chan struct{}, max(o.Jobs, 1)),
-		events: &events{tell: o.Progress}, tasks: map[digest.Digest]*task{}, knowns: knowns{},
+		events: &events{tell: o.Progress}, seen: &seen.Notes{}, tasks: map[digest.Digest]*task{}, knowns: knowns{},
 	}
 	s.cache = &cache{dir: cacheDir(engine), has: s.hasLayer}
 	for _, spec := range o.CacheFrom {
@@ -145,6 +148,9 @@ func (b *Builder) Close() error {
 
 // Build builds.
 func (b *Builder) Build(ctx context.Context) (*Result, error) {
+	for _, dir := range b.opts.Locals {
+		(&tree.Tree{Root: dir, Seen: b.seen}).Note("") // files that are not there, .dockerignore say, matter too
+	}
 	res, err := builder.Build(ctx, &frontEnd{solver: b.solver, options: b.opts.FrontEnd})
 	if err != nil {
 		return nil, explain(err)
@@ -166,6 +172,12 @@ func (b *Builder) Build(ctx context.Context) (*Result, error) {
 		}
 	}
 	return out, nil
+}
+
+// Remember lets the next build be answered without building, where this one has done nothing. args are the command line.
+func (b *Builder) Remember(args []string, a replay.Answer, names []string) {
+	book := &replay.Book{Config: b.engine.Config, Args: args}
+	book.Save(a, names, b.seen, b.started)
 }
 
 // built works out the result for a platform.

@@ -27,6 +27,7 @@ type Record struct {
 	Layers  snapshot  `json:"layers"` // its root file system
 	Parent  int       `json:"parent"` // how many of them its input had
 	Created time.Time `json:"created"`
+	data    []byte    // of the file that it was read from
 }
 
 // results are those of a step that was not carried out again.
@@ -41,7 +42,10 @@ func key(parts ...string) string {
 	return sum.Digest().Encoded()
 }
 
-func (c *cache) path(key string) string { return filepath.Join(c.dir, "steps", key[:2], key+".json") }
+func (c *cache) path(key string) string { return filepath.Join(c.dir, stepFile(key)) }
+
+// stepFile is where a key's record is, below the directory of what is remembered.
+func stepFile(key string) string { return filepath.Join("steps", key[:2], key+".json") }
 
 // find is the record of a key whose layers are there still; nil where there is none.
 func (c *cache) find(key string) *Record {
@@ -54,7 +58,7 @@ func (c *cache) find(key string) *Record {
 	if err != nil {
 		return nil
 	}
-	r := &Record{}
+	r := &Record{data: data}
 	if json.Unmarshal(data, r) != nil || len(r.Layers) == 0 || !c.has(r.Layers.top()) {
 		return nil // what is damaged is made anew
 	}

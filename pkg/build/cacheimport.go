@@ -83,6 +83,7 @@ func (t *step) recallElsewhere(ctx context.Context, keys ...string) []result {
 				continue
 			}
 			t.cached = true
+			t.seen.Doubt()
 			t.note(&Record{Name: t.v.Name(), Layers: layers, Parent: shared.Parent}, keys...)
 			return []result{{layers: layers}}
 		}

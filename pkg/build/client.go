@@ -208,6 +208,7 @@ func (r *deferred) find(ctx context.Context, path string, flags int) (f *os.File
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, top.Close()) }()
+	top.Note(path)
 	dir, err := os.OpenFile(top.Root, sys.OPath|sys.ODirectory, 0)
 	if err != nil {
 		return nil, err
@@ -255,6 +256,7 @@ func (r *deferred) StatFile(ctx context.Context, req gateway.StatRequest) (*fsty
 
 // ReadDir lists a directory.
 func (r *deferred) ReadDir(ctx context.Context, req gateway.ReadDirRequest) ([]*fstypes.Stat, error) {
+	r.seen.Doubt() // what is in it is told too
 	f, err := r.find(ctx, req.Path, os.O_RDONLY|sys.ODirectory)
 	if err != nil {
 		return nil, err

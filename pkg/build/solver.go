@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -15,6 +14,8 @@ import (
 
 	"github.com/mosscontainers/moss/libpod"
 	"github.com/mosscontainers/moss/pkg/build/graph"
+	"github.com/mosscontainers/moss/pkg/build/replay"
+	"github.com/mosscontainers/moss/pkg/build/seen"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/host"
 	"github.com/mosscontainers/moss/pkg/sys"
@@ -30,6 +31,7 @@ type solver struct {
 	cache   *cache
 	slots   chan struct{} // one for each operation that works
 	events  *events
+	seen    *seen.Notes
 	images  func() (*image.Images, error) // opens the store, the first time
 	bases   bases
 	remotes remotes
@@ -179,6 +181,7 @@ func (t *step) make(ctx context.Context, w work, keys ...string) ([]result, erro
 	if r := t.recall(keys[1]); r != nil { // somebody else was
 		return r.results(), nil
 	}
+	t.seen.Doubt()
 	if err := t.acquire(ctx); err != nil {
 		return nil, err
 	}
@@ -224,6 +227,7 @@ func (t *step) recall(key string) *Record {
 	}
 	t.cached = true
 	t.note(r, key)
+	t.seen.Step(stepFile(key), r.data, r.Layers.top())
 	return r
 }
 
@@ -269,4 +273,4 @@ func (t *step) opKey(op *pb.Op) (string, error) {
 }
 
 // cacheDir is where builds remember what they did.
-func cacheDir(engine *libpod.Engine) string { return filepath.Join(engine.Store.Dir, "build") }
+func cacheDir(engine *libpod.Engine) string { return replay.Dir(engine.Config.Storage) }

@@ -20,6 +20,7 @@ func (t *step) source(ctx context.Context, op *pb.SourceOp) ([]result, error) {
 		return nil, err
 	}
 	if source.Knows(op.Identifier) {
+		t.seen.Doubt() // it may be another one the next moment
 		got, err := t.remote(ctx, op)
 		if err != nil {
 			return nil, err
@@ -51,7 +52,7 @@ func (s *solver) local(name string, attrs map[string]string) (*tree.Tree, error)
 	if !ok {
 		return nil, errdefs.Errorf(errdefs.ErrNotFound, "cannot read the build context %q: there is none of that name", name)
 	}
-	t := &tree.Tree{Root: dir, RootOwned: true, Known: s.known(dir)}
+	t := &tree.Tree{Root: dir, RootOwned: true, Known: s.known(dir), Seen: s.seen}
 	for attr, list := range map[string]*[]string{
 		pb.AttrIncludePatterns: &t.Include, pb.AttrExcludePatterns: &t.Exclude, pb.AttrFollowPaths: &t.Follow,
 	} {

@@ -6,10 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/mosscontainers/moss/pkg/build"
+	"github.com/mosscontainers/moss/pkg/build/replay"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/storage/image"
 )
@@ -70,36 +72,41 @@ func (o *buildOptions) run(ctx context.Context, app *App, cmd *cobra.Command) (e
 	if res.Answer != nil {
 		return o.answer(app, res.Answer)
 	}
-	return o.finish(ctx, app, b, res)
+	made, err := o.finish(ctx, app, b, res)
+	if err != nil || made == nil || len(res.Images) != 1 || !o.repeats(app, cmd.Flags()) {
+		return err
+	}
+	b.Remember(os.Args[1:], replay.Answer{ID: made.ID, IDFile: o.iidfile, Shown: show.shown.Bytes()}, o.image.Names)
+	return nil
 }
 
 // finish brings what was built to where it is wanted, and tells which image it is.
-func (o *buildOptions) finish(ctx context.Context, app *App, b *build.Builder, res *build.Result) error {
+func (o *buildOptions) finish(ctx context.Context, app *App, b *build.Builder, res *build.Result) (*image.Assembled, error) {
 	if err := o.attest.writeLists(app, b, res); err != nil {
-		return err
+		return nil, err
 	}
 	made, err := o.deliver(ctx, app, b, res)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	warnings, err := b.ExportCache(ctx, res, o.cache.to)
 	app.Warn(warnings...)
 	if err != nil || made == nil {
-		return err
+		return nil, err
 	}
 	if err := o.tell(made, res); err != nil {
-		return err
+		return nil, err
 	}
 	if o.image.manifest != "" {
 		if err := o.addToList(ctx, b, made.ID); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if o.output.toStdout() {
-		return nil
+		return made, nil
 	}
 	_, err = fmt.Fprintln(app.Out, made.ID)
-	return err
+	return made, err
 }
 
 // tell writes the files that say what was built.

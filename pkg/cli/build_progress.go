@@ -3,9 +3,11 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -15,12 +17,14 @@ import (
 
 	"github.com/mosscontainers/moss/pkg/build"
 	mosserrors "github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/term"
 )
 
 // buildProgress shows how a build goes on.
 type buildProgress struct {
 	app      *App
-	file     *os.File // nil where it is not the standard error
+	shown    bytes.Buffer // what was written, where it was not to a terminal
+	file     *os.File     // nil where it is not the standard error
 	states   chan *client.SolveStatus
 	done     chan error
 	warnings []client.VertexWarning
@@ -37,7 +41,11 @@ func newBuildProgress(app *App, mode, file string) (p *buildProgress, err error)
 		}
 		p.file = to
 	}
-	display, err := progressui.NewDisplay(to, progressui.DisplayMode(mode))
+	var out io.Writer = to
+	if !term.IsTerminal(to) {
+		out = io.MultiWriter(to, &p.shown)
+	}
+	display, err := progressui.NewDisplay(out, progressui.DisplayMode(mode))
 	if err != nil {
 		return nil, mosserrors.Errorf(mosserrors.ErrInvalid, "cannot use --progress %s: it is one of auto, plain, tty, rawjson, quiet", mode)
 	}
@@ -71,12 +79,17 @@ func (p *buildProgress) end() error {
 		err = errors.Join(err, p.file.Close())
 	}
 	if n := len(p.warnings); n > 0 {
-		p.app.eprintln(fmt.Sprintf("\n%d %s found by checks:", n, plural(n, "warning")))
+		p.say(fmt.Sprintf("\n%d %s found by checks:", n, plural(n, "warning")))
 	}
 	for _, w := range p.warnings {
-		p.app.eprintln(" - " + string(w.Short))
+		p.say(" - " + string(w.Short))
 	}
 	return err
+}
+
+func (p *buildProgress) say(line string) {
+	p.shown.WriteString(line + "\n")
+	p.app.eprintln(line)
 }
 
 func plural(n int, word string) string {

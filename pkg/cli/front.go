@@ -33,6 +33,7 @@ func commands(app *App, args []string) []*cobra.Command {
 	}{
 		{libpod.HealCommand, newHealCommand},
 		{"attach", newAttachCommand},
+		{"build", newBuildCommand},
 		{"create", newCreateCommand},
 		{"exec", newExecCommand},
 		{"images", func(app *App) *cobra.Command { return newImagesCommand(app, "images") }},

@@ -23,7 +23,7 @@ func TestConstructorKnowsTheQuickCommands(t *testing.T) {
 	if quick == 0 {
 		t.Error("there are no quick commands")
 	}
-	for _, name := range []string{"pull", "build", "network", "container"} {
+	for _, name := range []string{"pull", "builder", "network", "container"} {
 		if nsenter.Quick(name) {
 			t.Errorf("the constructor takes %s for quick", name)
 		}

@@ -44,7 +44,7 @@ static const char *const groups[] = {"container", "image", "network", "system", 
 
 /* The commands that the front program has itself. */
 static const char *const quick[] = {
-	"__heal", "attach", "create", "exec", "images", "info", "inspect", "kill", "logs", "port", "ps", "rename", "restart",
+	"__heal", "attach", "build", "create", "exec", "images", "info", "inspect", "kill", "logs", "port", "ps", "rename", "restart",
 	"rm", "run", "start", "stop", "version", "wait", NULL,
 };
 

@@ -39,6 +39,7 @@ func (v *View) Glob(pattern string, follow bool) ([]string, error) {
 
 // glob matches the components of a pattern in a directory and below.
 func (v *View) glob(dir string, wild []string) ([]string, error) {
+	v.tree.Note(dir)
 	f, err := v.openDir(dir)
 	if err != nil {
 		return nil, err

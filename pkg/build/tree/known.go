@@ -15,40 +15,29 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/mosscontainers/moss/pkg/build/seen"
 )
 
 const (
 	knownMagic = "moss contents 1\n"
 	maxKnown   = 1 << 20 // files that are remembered of one tree
 	maxTrees   = 64      // trees that are remembered
-	// settled is how long a file must not have changed before it is remembered: within a tick of the kernel's clock it could
-	// be written once more and look the same. Network file systems have other clocks and coarser ones.
-	settled = time.Second
 )
 
-// Known remembers what files contain by their inode, size and times, in one file for each tree: what is unchanged is not read again. A
-// change of content, attributes or owner that leaves the times as they were is not possible without the super-user (ctime).
+// Known remembers what files contain by their state, in one file for each tree: what is unchanged is not read again.
 type Known struct {
 	path    string
 	mu      sync.Mutex
-	before  map[stamp]content // as the file has it
-	now     map[stamp]content // what was asked for this time
+	before  map[seen.Stamp]content // as the file has it
+	now     map[seen.Stamp]content // what was asked for this time
 	changed bool
 }
-
-// stamp names a file in one state.
-type stamp struct{ Dev, Ino, Size, Mtime, Ctime uint64 }
-
-func stampOf(st *syscall.Stat_t) stamp {
-	return stamp{st.Dev, st.Ino, uint64(st.Size), nanos(st.Mtim), nanos(st.Ctim)}
-}
-
-func nanos(t syscall.Timespec) uint64 { return uint64(t.Sec)*1e9 + uint64(t.Nsec) }
 
 // OpenKnown opens what is remembered in the directory dir of the tree at root. A file that is missing or damaged is empty: everything is read again.
 func OpenKnown(dir, root string) *Known {
 	name := sha256.Sum256([]byte(root))
-	k := &Known{path: filepath.Join(dir, hex.EncodeToString(name[:16])), now: map[stamp]content{}}
+	k := &Known{path: filepath.Join(dir, hex.EncodeToString(name[:16])), now: map[seen.Stamp]content{}}
 	if err := k.load(); err != nil {
 		k.before = nil
 	}
@@ -72,10 +61,10 @@ func (k *Known) load() error {
 	if got := sha256.Sum256(records); string(got[:]) != text[len(text)-sum:] {
 		return errors.New("damaged")
 	}
-	k.before = make(map[stamp]content, len(records)/recordSize)
+	k.before = make(map[seen.Stamp]content, len(records)/recordSize)
 	for r := range slices.Chunk(records, recordSize) {
 		at := func(i int) uint64 { return binary.LittleEndian.Uint64(r[i*8:]) }
-		k.before[stamp{at(0), at(1), at(2), at(3), at(4)}] = content(r[40:])
+		k.before[seen.Stamp{Dev: at(0), Ino: at(1), Size: at(2), Mtime: at(3), Ctime: at(4)}] = content(r[40:])
 	}
 	return nil
 }
@@ -85,7 +74,7 @@ func (k *Known) find(st *syscall.Stat_t, c *content) bool {
 	if k == nil {
 		return false
 	}
-	s := stampOf(st)
+	s := seen.StampOf(st)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	found, ok := k.now[s]
@@ -100,13 +89,13 @@ func (k *Known) find(st *syscall.Stat_t, c *content) bool {
 
 // add remembers a file's content, unless it may just be changing. st is what the file was like before it was read.
 func (k *Known) add(st *syscall.Stat_t, c content) {
-	if k == nil || time.Now().Add(-settled).UnixNano() < int64(nanos(st.Ctim)) {
+	if k == nil || !seen.StampOf(st).Settled(time.Now()) {
 		return
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if len(k.now) < maxKnown {
-		k.now[stampOf(st)], k.changed = c, true
+		k.now[seen.StampOf(st)], k.changed = c, true
 	}
 }
 
@@ -125,7 +114,7 @@ func (k *Known) Save() error {
 		return fmt.Errorf("cannot remember what files contain: %w", err)
 	}
 	k.changed = false
-	return forgetOldest(dir)
+	return seen.KeepNewest(dir, maxTrees)
 }
 
 func (k *Known) write(dir string) (err error) {
@@ -161,27 +150,6 @@ func (k *Known) writeRecords(w io.Writer) error {
 			b = binary.LittleEndian.AppendUint64(b, n)
 		}
 		if _, err := w.Write(append(b, c[:]...)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// forgetOldest keeps the number of remembered trees in bounds, and removes what killed commands left half written.
-func forgetOldest(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) <= maxTrees {
-		return err
-	}
-	ages := map[string]time.Time{}
-	for _, e := range entries {
-		if info, err := e.Info(); err == nil {
-			ages[e.Name()] = info.ModTime()
-		}
-	}
-	slices.SortFunc(entries, func(a, b os.DirEntry) int { return ages[b.Name()].Compare(ages[a.Name()]) })
-	for _, e := range entries[maxTrees:] {
-		if err := os.Remove(filepath.Join(dir, e.Name())); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
 	}

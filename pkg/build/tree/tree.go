@@ -12,6 +12,7 @@ import (
 	securejoin "github.com/cyphar/filepath-securejoin"
 	"github.com/tonistiigi/fsutil"
 
+	"github.com/mosscontainers/moss/pkg/build/seen"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
@@ -26,6 +27,8 @@ type Tree struct {
 	// Known remembers what the files contain between builds; nil remembers nothing. It is for trees that keep their inodes, as
 	// those of a user do: what is on a new mount has other ones each time.
 	Known *Known
+	// Seen is told what is read of the tree; nil is told nothing.
+	Seen *seen.Notes
 }
 
 // View is an open tree. It is for one goroutine at a time.
@@ -71,6 +74,7 @@ func (t *Tree) included() ([]string, error) {
 	if targets == nil { // one of them is the root
 		return nil, nil
 	}
+	t.doubtLinks(targets)
 	return append(targets, t.Include...), nil
 }
 
@@ -89,7 +93,12 @@ func (v *View) find(path string, follow bool) (string, error) {
 		return "", err
 	}
 	below := strings.TrimPrefix(strings.TrimPrefix(full, filepath.Clean(v.tree.Root)), "/")
-	return filepath.Join(below, base), nil
+	found := filepath.Join(below, base)
+	if "/"+found != path {
+		v.tree.Seen.Doubt() // a link may lead elsewhere next time
+	}
+	v.tree.Note(found)
+	return found, nil
 }
 
 // openDir opens a directory below the root by a path that is free of links.

@@ -146,6 +146,7 @@ func (w *walker) entry(in *frame, dir *os.File, name, path string) (shown bool, 
 	if err != nil {
 		return false, err
 	}
+	w.view.tree.Seen.File(w.view.tree.path(filepath.Join(w.start, path)), st)
 	if w.view.tree.RootOwned {
 		st.Uid, st.Gid = 0, 0
 	}

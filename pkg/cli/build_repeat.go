@@ -1,0 +1,42 @@
+//go:build !moss_front
+
+package cli
+
+import (
+	"path/filepath"
+	"slices"
+
+	"github.com/spf13/pflag"
+
+	"github.com/mosscontainers/moss/pkg/term"
+)
+
+// repeatable are the flags of build that mean the same each time, beside those of steps: they name nothing that could change but what the
+// build is seen to read. What others name would have to be compared before a build is answered without building.
+var repeatable = append([]string{
+	"annotation", "authfile", "build-arg", "cert-dir", "compress", "creds", "env", "file", "force-rm", "format", "iidfile", "isolation", "jobs",
+	"label", "layers", "load", "omit-history", "platform", "progress", "pull", "quiet", "retry", "retry-delay", "rm", "source-date-epoch", "tag",
+	"target", "timestamp", "tls-verify", "unsetenv", "unsetlabel",
+}, stepFlags...)
+
+// repeats says whether the same command line could be answered from a record. Nobody waits for what is drawn on a terminal.
+func (o *buildOptions) repeats(app *App, fs *flagSet) bool {
+	same := o.context != stdinName && o.FrontEnd["dockerfilekey"] == "" && o.namesDockerfile()
+	fs.Visit(func(f *pflag.Flag) { same = same && slices.Contains(repeatable, f.Name) })
+	switch o.mode() {
+	case "quiet":
+		return same
+	case "auto", "plain":
+		return same && !term.IsTerminal(app.Err)
+	}
+	return false
+}
+
+// namesDockerfile says that the Dockerfile is the first one that was looked for, or in a directory whose list of names is compared.
+func (o *buildOptions) namesDockerfile() bool {
+	if o.file == "" {
+		return true
+	}
+	path, err := filepath.Abs(o.file)
+	return err == nil && path == filepath.Join(o.Locals["dockerfile"], o.FrontEnd["filename"])
+}
