@@ -32,6 +32,7 @@ type solver struct {
 	slots   chan struct{} // one for each operation that works
 	events  *events
 	seen    *seen.Notes
+	pages   func() sys.ProgramPages       // of this program, of which a step needs few
 	images  func() (*image.Images, error) // opens the store, the first time
 	bases   bases
 	remotes remotes
@@ -185,6 +186,7 @@ func (t *step) make(ctx context.Context, w work, keys ...string) ([]result, erro
 	if err := t.acquire(ctx); err != nil {
 		return nil, err
 	}
+	t.pages().Drop()
 	layers, parent, err := w.do(ctx)
 	<-t.slots
 	defer t.release()
