@@ -120,7 +120,7 @@ func (im *Images) delete(id string, untagged []string, inUse InUse) (*Removed, e
 	if err := im.unpin(id, inUse); err != nil {
 		return nil, err
 	}
-	_, err := im.library().DeleteImage(id, true)
+	err := im.store.RemoveImage(id)
 	switch {
 	case errors.Is(err, lib.ErrImageUsedByContainer):
 		return nil, errdefs.Errorf(errdefs.ErrConflict, "cannot remove image %s: a container of Podman or Buildah uses it: %w", names.Short(id), err)

@@ -1,0 +1,108 @@
+package store
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+
+	"go.podman.io/storage/pkg/ioutils"
+	"go.podman.io/storage/pkg/lockfile"
+)
+
+// list is one of the library's lists, under its lock: overlay-images/images.json or overlay-layers/layers.json.
+type list struct {
+	lock    *lockfile.LockFile
+	path    string
+	records []record
+}
+
+// record is what matters here of the record of a layer or of an image. All of it is in raw.
+type record struct {
+	ID     string   `json:"id"`
+	Parent string   `json:"parent"`        // of a layer
+	Top    string   `json:"layer"`         // of an image
+	Mapped []string `json:"mapped-layers"` // of an image
+	raw    json.RawMessage
+}
+
+// lockList locks and reads a list, "images" or "layers". That of layers is locked before that of images.
+func (s *Store) lockList(kind string) (*list, error) {
+	dir := s.listDir(kind)
+	lock, err := lockfile.GetLockFile(filepath.Join(dir, kind+".lock"))
+	if err != nil {
+		return nil, openError(s.cfg, err)
+	}
+	lock.Lock()
+	l := &list{lock: lock, path: filepath.Join(dir, kind+".json")}
+	if l.records, err = s.readList(kind, kind+".json"); err != nil {
+		lock.Unlock()
+		return nil, err
+	}
+	return l, nil
+}
+
+func (l *list) unlock() { l.lock.Unlock() }
+
+func (s *Store) listDir(kind string) string {
+	return filepath.Join(s.cfg.ImageRoot(), s.cfg.Driver+"-"+kind)
+}
+
+// readList reads the records of a file; none where it is not there.
+func (s *Store) readList(kind, name string) ([]record, error) {
+	data, err := os.ReadFile(filepath.Join(s.listDir(kind), name))
+	if errors.Is(err, os.ErrNotExist) || err == nil && len(data) == 0 {
+		return nil, nil
+	}
+	var raw []json.RawMessage
+	if err == nil {
+		err = json.Unmarshal(data, &raw)
+	}
+	records := make([]record, len(raw))
+	for i := 0; i < len(raw) && err == nil; i++ {
+		records[i].raw = raw[i]
+		err = json.Unmarshal(raw[i], &records[i])
+	}
+	if err != nil {
+		return nil, openError(s.cfg, err)
+	}
+	return records, nil
+}
+
+// set sets a flag.
+func (r *record) set(flag string) error {
+	fields, flags := map[string]json.RawMessage{}, map[string]any{}
+	if err := json.Unmarshal(r.raw, &fields); err != nil {
+		return err
+	}
+	if old := fields["flags"]; old != nil {
+		if err := json.Unmarshal(old, &flags); err != nil {
+			return err
+		}
+	}
+	if flags == nil { // it was null
+		flags = map[string]any{}
+	}
+	flags[flag] = true
+	var err error
+	if fields["flags"], err = json.Marshal(flags); err == nil {
+		r.raw, err = json.Marshal(fields)
+	}
+	return err
+}
+
+// write replaces the list. Who has read it before, the library in this process too, learns of it from the lock's file.
+func (l *list) write(records []record) error {
+	raw := make([]json.RawMessage, len(records))
+	for i := range records {
+		raw[i] = records[i].raw
+	}
+	data, err := json.Marshal(raw)
+	if err != nil {
+		return err
+	}
+	if _, err := l.lock.RecordWrite(); err != nil {
+		return err
+	}
+	return ioutils.AtomicWriteFile(l.path, data, 0o600)
+}

@@ -1,0 +1,118 @@
+package store
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// The library removes the layers of an image one by one, and for each it saves the whole list of layers twice, and that of mounts, with an
+// fsync each time. But what it finds marked as not whole it removes all at once. So an image with more than a few layers is removed in the
+// library's own order, under its own locks: the record of the image, then that mark on all of its layers, then the layers.
+
+// fewLayers are removed by the library as ever.
+const fewLayers = 3
+
+// incomplete is the library's mark of a layer that is not whole.
+const incomplete = "incomplete"
+
+// RemoveImage removes an image, and its layers that nothing else needs. Errors are those of the library's DeleteImage.
+func (s *Store) RemoveImage(id string) error {
+	layers, err := s.store.DeleteImage(id, false) // only tells which
+	if err != nil {
+		return err
+	}
+	if len(layers) > fewLayers && s.cfg.ImageStore == "" {
+		if dropped, err := s.dropImage(id, layers); dropped || err != nil {
+			return err
+		}
+	}
+	_, err = s.store.DeleteImage(id, true)
+	return err
+}
+
+// dropImage does it all at once, and nothing where somebody has just begun to use one of the layers.
+func (s *Store) dropImage(id string, layers []string) (dropped bool, err error) {
+	if dropped, err = s.markImage(id, layers); !dropped || err != nil {
+		return dropped, err
+	}
+	if err := os.RemoveAll(filepath.Join(s.listDir("images"), id)); err != nil {
+		return true, err
+	}
+	s.empty(layers)
+	_, err = s.store.Layers() // which removes what is marked
+	return true, err
+}
+
+// empty removes the files of marked layers, side by side. The library would do it one after another, and with the store locked; it removes
+// what is left by this.
+func (s *Store) empty(layers []string) {
+	var group errgroup.Group
+	group.SetLimit(runtime.NumCPU())
+	for _, id := range layers {
+		group.Go(func() error { return os.RemoveAll(filepath.Join(s.cfg.ImageRoot(), s.cfg.Driver, id, "diff")) })
+	}
+	_ = group.Wait() // the library tries again, and says why it cannot
+}
+
+// markImage removes the record of an image and marks its layers. A process that is killed between leaves layers without an image, as the
+// library does.
+func (s *Store) markImage(id string, layers []string) (marked bool, err error) {
+	stack, err := s.lockList("layers")
+	if err != nil {
+		return false, err
+	}
+	defer stack.unlock()
+	images, err := s.lockList("images")
+	if err != nil {
+		return false, err
+	}
+	defer images.unlock()
+	volatile, err := s.readList("layers", "volatile-layers.json")
+	if err != nil || !unused(id, layers, images.records, append(volatile, stack.records...)) {
+		return false, err
+	}
+	if err := images.drop(id); err != nil {
+		return false, err
+	}
+	return true, stack.mark(layers, incomplete)
+}
+
+// unused says whether nothing but the image needs the layers: no other image, and no layer, which those of containers are too.
+func unused(image string, layers []string, images, all []record) bool {
+	for _, r := range all {
+		if slices.Contains(layers, r.Parent) && !slices.Contains(layers, r.ID) {
+			return false
+		}
+	}
+	for _, r := range images {
+		if r.ID != image && slices.ContainsFunc(append(r.Mapped, r.Top), func(id string) bool { return slices.Contains(layers, id) }) {
+			return false
+		}
+	}
+	return slices.ContainsFunc(images, func(r record) bool { return r.ID == image && len(r.Mapped) == 0 })
+}
+
+// drop removes a record.
+func (l *list) drop(id string) error {
+	return l.write(slices.DeleteFunc(slices.Clone(l.records), func(r record) bool { return r.ID == id }))
+}
+
+// mark sets a flag of records.
+func (l *list) mark(ids []string, flag string) error {
+	marked := slices.Clone(l.records)
+	var errs []error
+	for i := range marked {
+		if slices.Contains(ids, marked[i].ID) {
+			errs = append(errs, marked[i].set(flag))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return l.write(marked)
+}
