@@ -112,7 +112,7 @@ bench: export MOSS := $(CURDIR)/bin/moss
 bench: build
 	@test/setup.sh bench
 	$(GO) build -o bin/moss-bench ./test/bench
-	test/as-user.sh mosstest run bin/moss-bench -n $(N) -run '$(RUN)'
+	test/bench/docker.sh mosstest test/as-user.sh mosstest run bin/moss-bench -n $(N) -run '$(RUN)'
 
 docs:
 	@test/setup.sh build

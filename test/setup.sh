@@ -140,7 +140,7 @@ for step; do
 		sources
 		;;
 	bench)
-		packages uidmap slirp4netns passt iperf3 wrk curl runc podman skopeo bubblewrap docker-registry busybox-static ca-certificates
+		packages uidmap slirp4netns passt iperf3 wrk curl runc podman buildah skopeo bubblewrap docker-registry busybox-static ca-certificates
 		devices
 		users
 		;;

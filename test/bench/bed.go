@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,13 +22,14 @@ import (
 type bed struct {
 	ctx      context.Context
 	moss     string
+	docker   string // the address of a daemon, "" without
 	dir      string
 	env      []string
 	registry *exec.Cmd
 	address  string // of the registry
 }
 
-func newBed(ctx context.Context, moss string) (*bed, error) {
+func newBed(ctx context.Context, moss, docker string) (*bed, error) {
 	if os.Geteuid() == 0 {
 		return nil, errors.New("run it as an unprivileged user: make bench does")
 	}
@@ -35,8 +37,8 @@ func newBed(ctx context.Context, moss string) (*bed, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &bed{ctx: ctx, moss: moss, dir: dir}
-	b.env = append(os.Environ(), "HOME="+dir)
+	b := &bed{ctx: ctx, moss: moss, docker: docker, dir: dir}
+	b.env = append(os.Environ(), "HOME="+dir, "DOCKER_HOST="+docker, "DOCKER_BUILDKIT=1")
 	conf := filepath.Join(dir, ".config", "containers")
 	return b, firstOf(
 		os.MkdirAll(conf, 0o700),
@@ -58,6 +60,17 @@ for a in sh true sleep echo cat dd sha256sum; do ln -s busybox "$1/bin/$a"; done
 		b.run("sh", "-c", script, "sh", tree, tar),
 		b.run(b.moss, "import", "-q", tar, "localhost/bench"),
 	)
+}
+
+// there are those of the peers that can be measured here.
+func (b *bed) there(peers []other) []other {
+	return slices.DeleteFunc(slices.Clone(peers), func(o other) bool {
+		if o.name == "docker" && b.docker == "" {
+			return true
+		}
+		_, err := exec.LookPath(o.name)
+		return err != nil
+	})
 }
 
 // run runs a command; what it printed is part of the error.

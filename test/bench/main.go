@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -23,17 +24,18 @@ import (
 func main() {
 	moss := flag.String("moss", cmp.Or(os.Getenv("MOSS"), "bin/moss"), "the program to measure")
 	n := flag.Int("n", 20, "how often each command is run")
+	docker := flag.String("docker", "", "the address of a Docker daemon to measure too, as unix:///run/docker.sock")
 	run := flag.String("run", ".", "only rows whose name matches this regular expression")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := bench(ctx, *moss, *n, *run); err != nil {
+	if err := bench(ctx, *moss, *docker, *n, *run); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func bench(ctx context.Context, moss string, n int, run string) (err error) {
+func bench(ctx context.Context, moss, docker string, n int, run string) (err error) {
 	only, err := regexp.Compile(run)
 	if err != nil {
 		return err
@@ -42,13 +44,13 @@ func bench(ctx context.Context, moss string, n int, run string) (err error) {
 	if err != nil {
 		return err
 	}
-	b, err := newBed(ctx, path)
+	b, err := newBed(ctx, path, docker)
 	if err != nil {
 		return err
 	}
 	defer func() { err = firstOf(err, b.close()) }()
 	b.describe(os.Stdout, n)
-	fmt.Println("| what | moss | podman | ratio | bound | bwrap |")
+	fmt.Println("| what | moss | podman | ratio | bound | others |")
 	fmt.Println("|---|---|---|---|---|---|")
 	for _, r := range rows() {
 		if !only.MatchString(r.name) {
@@ -79,9 +81,11 @@ func (b *bed) measure(r row, n int) error {
 	if r.times > 0 {
 		n = r.times
 	}
-	times := make([][]time.Duration, 3)
+	all := append([]other{{do: r.moss}, {do: r.podman}}, b.there(r.others)...)
+	times := make([][]time.Duration, len(all))
 	for i := range n + 1 {
-		for who, do := range []func(*bed) error{r.moss, r.podman, r.bwrap} {
+		for who, do := range all {
+			do := do.do
 			if do == nil {
 				continue
 			}
@@ -102,7 +106,7 @@ func (b *bed) measure(r row, n int) error {
 			}
 		}
 	}
-	print(r, median(times[0]), median(times[1]), median(times[2]))
+	print(r, all, times)
 	return b.tidy(r)
 }
 
@@ -113,12 +117,16 @@ func (b *bed) tidy(r row) error {
 	return r.tearDown(b)
 }
 
-func print(r row, moss, podman, bwrap time.Duration) {
-	ratio := "–"
+func print(r row, all []other, times [][]time.Duration) {
+	moss, podman := median(times[0]), median(times[1])
+	ratio, others := "–", "–"
 	if podman > 0 {
 		ratio = fmt.Sprintf("%.2f", float64(moss)/float64(podman))
 	}
-	fmt.Printf("| %s | %s | %s | %s | %s | %s |\n", r.name, ms(moss), ms(podman), ratio, r.bound, ms(bwrap))
+	for i := 2; i < len(all); i++ {
+		others = strings.TrimPrefix(others+", ", "–, ") + all[i].name + " " + ms(median(times[i]))
+	}
+	fmt.Printf("| %s | %s | %s | %s | %s | %s |\n", r.name, ms(moss), ms(podman), ratio, r.bound, others)
 }
 
 func ms(d time.Duration) string {

@@ -12,13 +12,20 @@ import (
 
 // row is one line of the table.
 type row struct {
-	name, bound         string
-	times               int // how often, when not -n
-	setUp, tearDown     func(*bed) error
-	moss, podman, bwrap func(*bed) error
-	after               func(*bed) error // after each run, not timed
+	name, bound     string
+	times           int // how often, when not -n
+	setUp, tearDown func(*bed) error
+	moss, podman    func(*bed) error
+	others          []other          // peers that only some rows have
+	after           func(*bed) error // after each run, not timed
 	// figure makes the rest of the line by itself.
 	figure func(*bed) (string, error)
+}
+
+// other is one more peer's way to do the same.
+type other struct {
+	name string
+	do   func(*bed) error
 }
 
 const (
@@ -74,9 +81,9 @@ func rows() []row {
 		same("`exec C true`", "1/12", "exec", "c", "true"),
 		{name: "`rm -f -t 0` of a running one", bound: "1/10"},
 	}
-	r[3].bwrap = func(b *bed) error {
+	r[3].others = []other{{"bwrap", func(b *bed) error {
 		return b.quiet("bwrap", "--unshare-all", "--ro-bind", filepath.Join(b.dir, "tree"), "/", "--proc", "/proc", "--dev", "/dev", "true")
-	}
+	}}}
 	r[5].tearDown, r[6].tearDown = removeAll, removeAll
 	start := both(moss("run", "-d", "--network", "none", "--name", "c", image, "sleep", "1000"), podman("run", "-d", "--network", "none", "--name", "c", image, "sleep", "1000"))
 	r[7].setUp, r[7].tearDown = start, removeAll
