@@ -21,7 +21,7 @@ var repeatable = append([]string{
 
 // repeats says whether the same command line could be answered from a record. Nobody waits for what is drawn on a terminal.
 func (o *buildOptions) repeats(app *App, fs *flagSet) bool {
-	same := o.context != stdinName && o.FrontEnd["dockerfilekey"] == "" && o.namesDockerfile()
+	same := o.context != stdinName && o.FrontEnd["dockerfilekey"] == "" && len(o.SourcePolicy) == 0 && o.namesDockerfile()
 	fs.Visit(func(f *pflag.Flag) { same = same && slices.Contains(repeatable, f.Name) })
 	switch o.mode() {
 	case "quiet":

@@ -27,7 +27,7 @@ func builds() []row {
 		return os.WriteFile(filepath.Join(b.dir, "ten", "changing"), []byte(fresh()), 0o600)
 	}
 	for _, r := range []*row{&cached, &changed} {
-		r.setUp = both(r.moss, r.podman)
+		r.setUp = both(makeContexts, r.moss, r.podman)
 	}
 	last := row{name: "peak memory of a cold `build` of ten steps", figure: peak("build", "-q", "--layers", "--no-cache", "-t", "localhost/peak", "ten")}
 	last.tearDown = func(b *bed) error { return b.run(b.moss, "rmi", "-f", "-a") }
