@@ -35,7 +35,7 @@ func (o *buildOptions) repeats(app *App, fs *flagSet) bool {
 // namesDockerfile says that the Dockerfile is the first one that was looked for, or in a directory whose list of names is compared.
 func (o *buildOptions) namesDockerfile() bool {
 	if o.file == "" {
-		return true
+		return o.Locals["dockerfile"] == o.Locals["context"] // else a link led elsewhere
 	}
 	path, err := filepath.Abs(o.file)
 	return err == nil && path == filepath.Join(o.Locals["dockerfile"], o.FrontEnd["filename"])
