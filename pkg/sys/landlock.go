@@ -2,19 +2,20 @@ package sys
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// ConfineFiles takes from all threads of this process, which is confined already, the files that a server for containers does not
-// need: it may read what the host knows of name servers and of processes, change what is below the directories that are
-// given, and send signals to nobody. Above all it cannot read its user's home. It is for good. A kernel without Landlock (landlock(7)) does none of this.
+// ConfineFiles takes from all threads of this process, which is confined already, what a server for containers does not
+// need: it may read the host's files but those below its user's home and where others have theirs, change only what is below the directories
+// that are given, and send signals to nobody. It is for good. A kernel without Landlock (landlock(7)) does none of this.
 func ConfineFiles(change ...string) error {
 	set, err := landlockRules(change)
 	if err != nil || set == nil {
@@ -67,33 +68,23 @@ func landlockRules(change []string) (*os.File, error) {
 	return set, nil
 }
 
-// hostFiles are where the host keeps what it knows of name servers, which is wherever resolv.conf leads now, or may lead later; of
-// processes; and of the time.
+// hostFiles are all directories of the host's but those in which users keep things. resolv.conf may come to lead anywhere, and is to be
+// followed there.
 func hostFiles() []string {
-	paths := []string{"/etc", "/proc", "/usr/share/zoneinfo"}
-	if target, err := realPath("/etc/resolv.conf"); err == nil {
-		if dir := filepath.Dir(target); dir != "/" {
-			target = dir // it may be replaced
+	home, _ := os.UserHomeDir() // "" where nobody says
+	top, _, _ := strings.Cut(strings.TrimPrefix(home, "/"), "/")
+	private := []string{"home", "root", "run", top}
+	var paths []string
+	for _, dir := range []string{"/", "/run"} {
+		entries, _ := os.ReadDir(dir) // without it there is nothing to be read there
+		for _, entry := range entries {
+			if !slices.Contains(private, entry.Name()) {
+				paths = append(paths, filepath.Join(dir, entry.Name()))
+			}
 		}
-		paths = append(paths, target)
-	}
-	run, _ := os.ReadDir("/run") // without it there is nothing to be read there
-	for _, entry := range run {
-		if entry.IsDir() && entry.Name() != "user" {
-			paths = append(paths, filepath.Join("/run", entry.Name()))
-		}
+		private = []string{"user"}
 	}
 	return paths
-}
-
-// realPath is where a path leads now, which the kernel says of what it has opened.
-func realPath(path string) (string, error) {
-	f, err := os.OpenFile(path, unix.O_PATH, 0)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	return os.Readlink(fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
 }
 
 // allowBelow allows something in a directory, or a file to be read; what is not there needs no rule.

@@ -13,6 +13,7 @@ import (
 // A helper that somebody has taken over finds the name servers and its own directory, and nothing of the user's.
 func TestAConfinedServerSeesNoFilesOfItsUser(t *testing.T) {
 	home, own := t.TempDir(), t.TempDir()
+	t.Setenv("HOME", home)
 	secret := filepath.Join(home, "id_rsa")
 	if err := os.WriteFile(secret, []byte("secret"), 0o600); err != nil {
 		t.Fatal(err)

@@ -14,17 +14,26 @@ type ProgramPages []span
 
 type span struct{ start, length uintptr }
 
-// FindProgramPages reads where they are.
+// FindProgramPages reads where they are (proc_pid_smaps(5)).
 func FindProgramPages() (ProgramPages, error) {
-	maps, err := os.Open("/proc/self/maps")
+	maps, err := os.Open("/proc/self/smaps")
 	if err != nil {
 		return nil, err
 	}
 	defer maps.Close()
 	var pages ProgramPages
+	ours := false
 	for lines := bufio.NewScanner(maps); lines.Scan(); {
-		if start, end, ok := fileMapping(lines.Text()); ok {
-			pages = append(pages, span{start, end - start})
+		fields := strings.Fields(lines.Text())
+		switch {
+		case !strings.HasSuffix(fields[0], ":"):
+			var s span
+			if s, ours = fileMapping(fields); ours {
+				pages = append(pages, s)
+			}
+		case fields[0] == "Anonymous:" && fields[1] != "0" && ours:
+			// It was written before it became read-only, as what the dynamic linker has filled in is: the file has something else.
+			pages = pages[:len(pages)-1]
 		}
 	}
 	return pages, nil
@@ -55,15 +64,14 @@ func advise(start, length uintptr, advice int) {
 	_, _, _ = unix.RawSyscall(unix.SYS_MADVISE, start, length, uintptr(advice))
 }
 
-// fileMapping reads a line of /proc/PID/maps (proc_pid_maps(5)) and says whether it is a read-only
-// mapping of a file: dropping pages of a writable one would lose data.
-func fileMapping(line string) (start, end uintptr, ok bool) {
-	fields := strings.Fields(line)
+// fileMapping reads the fields of the line that tells of a mapping (proc_pid_maps(5)) and says whether it is a read-only mapping of a file:
+// dropping pages of a writable one would lose data.
+func fileMapping(fields []string) (s span, ok bool) {
 	if len(fields) < 6 || fields[1][1] == 'w' || fields[4] == "0" {
-		return 0, 0, false
+		return s, false
 	}
 	from, to, _ := strings.Cut(fields[0], "-")
-	a, err1 := strconv.ParseUint(from, 16, 64)
-	b, err2 := strconv.ParseUint(to, 16, 64)
-	return uintptr(a), uintptr(b), err1 == nil && err2 == nil
+	start, err1 := strconv.ParseUint(from, 16, 64)
+	end, err2 := strconv.ParseUint(to, 16, 64)
+	return span{uintptr(start), uintptr(end - start)}, err1 == nil && err2 == nil
 }
