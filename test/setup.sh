@@ -102,7 +102,8 @@ sources() {
 	work=$(mktemp -d)
 	trap 'rm -rf "$work"' EXIT
 	go mod vendor -o "$work/vendor"
-	git -c safe.directory='*' ls-files -z --cached --others --exclude-standard >"$work/list"
+	git -c safe.directory='*' ls-files -z --cached --others --exclude-standard >"$work/list" 2>/dev/null ||
+		find . -type f ! -path './bin/*' ! -path './libpod/embedded/bin/moss-*' -print0 >"$work/list" # an unpacked archive
 	tar --null --ignore-failed-read --owner=0 --group=0 -T "$work/list" -cf "$work/sources.tar"
 	tar -C "$work" --owner=0 --group=0 -rf "$work/sources.tar" vendor
 	as_root install -D -m 0644 "$work/sources.tar" "$fixtures/sources.tar.new"
@@ -131,7 +132,7 @@ for step; do
 		;;
 	test)
 		packages uidmap slirp4netns passt runc crun podman skopeo docker-registry debootstrap busybox-static \
-			apache2-utils curl wrk ca-certificates iproute2 util-linux procps
+			apache2-utils curl wrk ca-certificates iproute2 util-linux procps openssh-client perl
 		devices
 		users
 		debian
