@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/mosscontainers/moss/pkg/config"
+	"github.com/mosscontainers/moss/pkg/sys"
 )
 
 // cacheVersion changes with the shape of what is cached.
@@ -77,15 +78,5 @@ func (c *cached) write() {
 	if err != nil {
 		return
 	}
-	if os.MkdirAll(filepath.Dir(c.path), 0o700) != nil {
-		return
-	}
-	f, err := os.CreateTemp(filepath.Dir(c.path), ".tmp-")
-	if err != nil {
-		return
-	}
-	_, err = f.Write(data)
-	if closeErr := f.Close(); err != nil || closeErr != nil || os.Rename(f.Name(), c.path) != nil {
-		_ = os.Remove(f.Name())
-	}
+	_ = sys.WriteWhole(c.path, sys.Bytes(data))
 }

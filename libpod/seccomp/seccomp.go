@@ -123,27 +123,13 @@ func cacheKey(profile string, text []byte, caps []string, opts Options) (string,
 }
 
 // store compiles rules into a file that is either whole or not there.
-func store(path string, rules *specs.LinuxSeccomp) (err error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		err = errors.Join(err, f.Close())
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
+func store(path string, rules *specs.LinuxSeccomp) error {
+	return sys.WriteWhole(path, func(f *os.File) error {
+		if err := compile(f, rules); err != nil {
+			return err
 		}
-	}()
-	if err := compile(f, rules); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+		return f.Sync()
+	})
 }
 
 func describe(profile string) string {

@@ -2,7 +2,6 @@ package build
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -74,20 +73,8 @@ func (c *cache) add(r *Record, keys ...string) error {
 		return err
 	}
 	for _, key := range keys {
-		path := c.path(key)
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		if err := sys.WriteWhole(c.path(key), sys.Bytes(data)); err != nil {
 			return cacheError(err)
-		}
-		temp, err := os.CreateTemp(filepath.Dir(path), ".new-")
-		if err != nil {
-			return cacheError(err)
-		}
-		_, err = temp.Write(data)
-		if err = errors.Join(err, temp.Close()); err == nil {
-			err = os.Rename(temp.Name(), path)
-		}
-		if err != nil {
-			return cacheError(errors.Join(err, os.Remove(temp.Name())))
 		}
 	}
 	return nil

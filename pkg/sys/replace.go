@@ -60,3 +60,31 @@ func replaceable(path string) (target string, direct bool) {
 
 // maxLinks is how many links the kernel follows.
 const maxLinks = 40
+
+// WriteWhole lets write make a file that is there whole or not at all, in a directory of ours, which is made. Several may do so at once: the
+// last one's stays. A command that is killed may leave a file .new-*.
+func WriteWhole(path string, write func(*os.File) error) error {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, ".new-")
+	if err != nil {
+		return err
+	}
+	if err = errors.Join(write(f), f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		err = errors.Join(err, os.Remove(f.Name()))
+	}
+	return err
+}
+
+// Bytes is a write of WriteWhole.
+func Bytes(data []byte) func(*os.File) error {
+	return func(f *os.File) error {
+		_, err := f.Write(data)
+		return err
+	}
+}

@@ -67,3 +67,18 @@ func TestWhatAProcessHasOpenIsWrittenAndNotReplaced(t *testing.T) {
 		}
 	}
 }
+
+func TestAWholeFileOutlivesAWriteThatFails(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "of", "ours", "file")
+	if err := WriteWhole(path, Bytes([]byte("before"))); err != nil {
+		t.Fatal(err)
+	}
+	failed := errors.New("no more")
+	err := WriteWhole(path, func(f *os.File) error { return errors.Join(Bytes([]byte("half"))(f), failed) })
+	if data, readErr := os.ReadFile(path); !errors.Is(err, failed) || string(data) != "before" || readErr != nil {
+		t.Errorf("after a write that failed with %v: %q, %v", err, data, readErr)
+	}
+	if entries, err := os.ReadDir(filepath.Dir(path)); err != nil || len(entries) != 1 {
+		t.Errorf("left beside the file: %v, %v", entries, err)
+	}
+}

@@ -2,7 +2,6 @@ package image
 
 import (
 	"context"
-	"os"
 
 	"github.com/opencontainers/go-digest"
 	"go.podman.io/image/v5/docker"
@@ -36,8 +35,8 @@ func (a *Artifacts) Push(ctx context.Context, name, destination string, o PushOp
 		}
 		return signManifest(ctx, remote, sys, raw, SignOptions{Key: o.Key, PassphraseFile: o.PassphraseFile})
 	})
-	if err == nil && o.DigestFile != "" {
-		err = os.WriteFile(o.DigestFile, []byte(d.String()), 0o644)
+	if err == nil {
+		err = writeDigest(o.DigestFile, d)
 	}
 	return d, explain(err, "push artifact", name)
 }

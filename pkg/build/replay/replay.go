@@ -7,12 +7,9 @@
 package replay
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,6 +18,7 @@ import (
 
 	"github.com/mosscontainers/moss/pkg/build/seen"
 	"github.com/mosscontainers/moss/pkg/config"
+	"github.com/mosscontainers/moss/pkg/sys"
 	"github.com/mosscontainers/moss/storage"
 )
 
@@ -71,7 +69,7 @@ func (b *Book) Save(a Answer, names []string, notes *seen.Notes, began time.Time
 		}
 		r.Images = append(r.Images, seen.Image{Name: name, ID: a.ID})
 	}
-	if path := b.path(); write(path, r.encode()) == nil {
+	if path := b.path(); sys.WriteWhole(path, sys.Bytes(r.encode())) == nil {
 		_ = seen.KeepNewest(filepath.Dir(path), maxRecords)
 	}
 }
@@ -136,24 +134,4 @@ func means(cfg *config.Config, img seen.Image) bool {
 	}
 	all, err := storage.ListImages(cfg.Storage)
 	return err == nil && !slices.ContainsFunc(all, func(s storage.Summary) bool { return slices.Contains(s.Names, img.Name) })
-}
-
-// write writes a file whole or not at all.
-func write(path string, data []byte) error {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(dir, ".new-")
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(f, bytes.NewReader(data))
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		err = errors.Join(err, os.Remove(f.Name()))
-	}
-	return err
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/mosscontainers/moss/pkg/build/seen"
+	"github.com/mosscontainers/moss/pkg/sys"
 )
 
 const (
@@ -106,29 +107,16 @@ func (k *Known) Save() error {
 	if !k.changed {
 		return nil
 	}
-	dir := filepath.Dir(k.path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("cannot remember what files contain: %w", err)
-	}
-	if err := k.write(dir); err != nil {
+	if err := sys.WriteWhole(k.path, k.write); err != nil {
 		return fmt.Errorf("cannot remember what files contain: %w", err)
 	}
 	k.changed = false
-	return seen.KeepNewest(dir, maxTrees)
+	return seen.KeepNewest(filepath.Dir(k.path), maxTrees)
 }
 
-func (k *Known) write(dir string) (err error) {
-	f, err := os.CreateTemp(dir, ".new-")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
+func (k *Known) write(f *os.File) error {
 	w := bufio.NewWriter(f)
-	_, err = w.WriteString(knownMagic)
+	_, err := w.WriteString(knownMagic)
 	sum := sha256.New()
 	if err == nil {
 		err = k.writeRecords(io.MultiWriter(w, sum))
@@ -136,10 +124,7 @@ func (k *Known) write(dir string) (err error) {
 	if err == nil {
 		_, err = w.Write(sum.Sum(nil))
 	}
-	if err := errors.Join(err, w.Flush(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), k.path)
+	return errors.Join(err, w.Flush())
 }
 
 func (k *Known) writeRecords(w io.Writer) error {
