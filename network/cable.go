@@ -42,18 +42,18 @@ type cable struct {
 
 // claim makes the veth pair under the first name that is free, and by that leases the addresses. On the way out with an error nothing
 // is left.
-func (c *cable) claim() error {
+func (c *cable) claim() (netlink.Link, error) {
 	link, err := c.claim4()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := c.claim6(link); err != nil {
-		return errors.Join(err, c.h.LinkDel(link))
+		return nil, errors.Join(err, c.h.LinkDel(link))
 	}
 	if err := c.hold(link); err != nil {
-		return errors.Join(err, c.h.LinkDel(link))
+		return nil, errors.Join(err, c.h.LinkDel(link))
 	}
-	return nil
+	return link, nil
 }
 
 // claim4 leases an IPv4 address. A network without any has one cable to each container, whose name says no more than that.

@@ -25,7 +25,7 @@ func (r *Request) rulebook(user *os.File) rulebook {
 	return rulebook{user, filepath.Join(r.RunDir, "egress.lock")}
 }
 
-// hold makes the rules of the container's egress lists, if it has some. Its cable is down until they are there.
+// hold makes the rules of the container's egress lists, if it has some, while its cable is down.
 func (c *cable) hold(link netlink.Link) error {
 	if len(c.want.Egress) == 0 {
 		return nil
@@ -40,7 +40,7 @@ func (c *cable) hold(link netlink.Link) error {
 		})
 	}
 	if err == nil {
-		err = errors.Join(c.pin(link, held.MAC), c.h.LinkSetUp(link))
+		err = c.pin(link, held.MAC)
 	}
 	if err != nil {
 		return errdefs.Errorf(errdefs.ErrUnavailable, "cannot hold the container to its egress list on network %q: %w; the kernel may lack nf_tables for bridges", c.want.Network.Name, err)

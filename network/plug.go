@@ -123,10 +123,11 @@ func (c *cable) lay(inner *netlink.Handle, taken map[string]bool) error {
 		}
 	}
 	taken[c.got.Interface] = true
-	if err := c.claim(); err != nil {
+	link, err := c.claim()
+	if err != nil {
 		return err
 	}
-	if err := c.configure(inner); err != nil {
+	if err := c.configure(link, inner); err != nil {
 		err = fmt.Errorf("cannot configure %s of the container: %w", c.got.Interface, err)
 		return errors.Join(err, unplug(c.h, c.id, c.want.Network.NetworkInterface, &c.got))
 	}

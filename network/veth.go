@@ -9,7 +9,7 @@ import (
 )
 
 // makeVeth makes the pair, whose other end is in the container's namespace, with the hardware address mac unless another one
-// was asked for.
+// was asked for. Both ends are down: to look at an end that is up while the other one is not takes a grace period too.
 func (c *cable) makeVeth(name string, mac net.HardwareAddr) (netlink.Link, error) {
 	if c.want.MAC != "" {
 		var err error
@@ -18,10 +18,10 @@ func (c *cable) makeVeth(name string, mac net.HardwareAddr) (netlink.Link, error
 		}
 	}
 	attrs := netlink.NewLinkAttrs()
-	attrs.Name, attrs.MTU, attrs.Flags, attrs.TxQLen = name, mtuOf(c.want.Network), net.FlagUp, 1000
-	if len(c.want.Egress) > 0 {
-		attrs.Flags = 0 // until there are rules
-	}
+	attrs.Name, attrs.MTU, attrs.TxQLen = name, mtuOf(c.want.Network), 1000
+	// Without being told, the kernel makes as many queues as there are processors, and then waits for a grace period (of RCU), for each
+	// end, until nobody can be using those that it takes away again.
+	attrs.NumTxQueues, attrs.NumRxQueues = 1, 1
 	veth := &netlink.Veth{
 		LinkAttrs: attrs, PeerName: c.got.Interface, PeerHardwareAddr: mac,
 		PeerNamespace: netlink.NsFd(int(c.peer.Fd())),
@@ -40,8 +40,8 @@ func (c *cable) makeVeth(name string, mac net.HardwareAddr) (netlink.Link, error
 	return veth, nil
 }
 
-// configure gives the container's end, by a handle in the container's namespace, its addresses and routes.
-func (c *cable) configure(inner *netlink.Handle) error {
+// configure gives the container's end, by a handle in the container's namespace, its addresses and routes, and brings both up.
+func (c *cable) configure(link netlink.Link, inner *netlink.Handle) error {
 	eth, err := inner.LinkByName(c.got.Interface)
 	if err != nil {
 		return err
@@ -59,7 +59,7 @@ func (c *cable) configure(inner *netlink.Handle) error {
 			return err
 		}
 	}
-	if err := inner.LinkSetUp(eth); err != nil {
+	if err := errors.Join(c.h.LinkSetUp(link), inner.LinkSetUp(eth)); err != nil {
 		return err
 	}
 	for _, route := range c.routes(eth.Attrs().Index) {
