@@ -16,10 +16,10 @@ import (
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
-// inputs finds out what the OCI configuration needs to know besides the description, makes the network and the files
-// that are mounted one by one. monitor is the pid of the container's.
-func (s *launch) inputs(ctx Context, monitor int) (spec.Inputs, error) {
-	in := spec.Inputs{HostEnv: os.Environ(), Volumes: map[string]string{}, Rootfs: s.c.Image.Rootfs}
+// inputs finds out what the OCI configuration needs to know besides the description. The files that are mounted one by one
+// come with the network.
+func (s *launch) inputs() (spec.Inputs, error) {
+	in := spec.Inputs{HostEnv: os.Environ(), Volumes: map[string]string{}, Rootfs: s.c.Image.Rootfs, Files: s.files()}
 	if in.Rootfs == "" {
 		in.Rootfs = filepath.Join(s.runDir, "rootfs")
 	}
@@ -35,10 +35,8 @@ func (s *launch) inputs(ctx Context, monitor int) (spec.Inputs, error) {
 	if err = s.join(&in); err != nil {
 		return in, err
 	}
-	if in.Hostname, err = hostname(s.c); err != nil {
-		return in, err
-	}
-	in.Files, err = s.connect(ctx, monitor, in.Hostname)
+	s.hostname, err = hostname(s.c)
+	in.Hostname = s.hostname
 	return in, err
 }
 
@@ -77,79 +75,85 @@ func (s *launch) join(in *spec.Inputs) error {
 	return nil
 }
 
-// connect waits for the container's network and writes its resolv.conf, hosts, hostname and .containerenv.
-func (s *launch) connect(ctx Context, monitor int, hostname string) (map[string]string, error) {
+// connect waits for the container's network and writes its resolv.conf, hosts, hostname and .containerenv. monitor is the pid of the
+// process that keeps the container.
+func (s *launch) connect(ctx Context, monitor int) error {
 	if ref, ok := strings.CutPrefix(s.c.Network.Network, "container:"); ok {
-		return s.borrowFiles(ref, hostname)
+		return s.borrowFiles(ref)
 	}
 	a, err := s.network.wait()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	s.netns = a.NetNS
 	s.keep = append(s.keep, a.Keep...)
 	s.record.Network.Endpoints = a.Endpoints
 	if a.Uplink.Pid != 0 {
 		if err := sys.WriteProcess(s.uplinkFile(), a.Uplink.Pid); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	names := known{c: s.c, hostname: hostname, mode: s.network.mode, at: a.Endpoints, resolvers: a.Resolvers, host: a.Host}
+	names := known{c: s.c, hostname: s.hostname, mode: s.network.mode, at: a.Endpoints, resolvers: a.Resolvers, host: a.Host}
 	for i := range s.network.connections {
 		names.networks = append(names.networks, s.network.connections[i].Network)
 	}
 	if names.served() {
 		process, err := sys.Identify(monitor)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if err := s.tell(ctx, names, process, s.record); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if err := s.linkAndBase(&names, (*state.Record).Active); err != nil {
-		return nil, err
+		return err
 	}
 	hosts, err := names.hosts()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return s.writeFiles(names.resolvConf(), hosts, hostname)
+	return s.writeFiles(names.resolvConf(), hosts)
 }
 
 // borrowFiles shares the resolv.conf and hosts of the container whose network is shared.
-func (s *launch) borrowFiles(ref, hostname string) (map[string]string, error) {
+func (s *launch) borrowFiles(ref string) error {
 	other, err := s.running(ref, "share the network of")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	dir := s.Engine.runDir(other.Spec.ID)
 	resolv, resolvErr := os.ReadFile(filepath.Join(dir, resolvFile))
 	hosts, hostsErr := os.ReadFile(filepath.Join(dir, hostsFile))
 	err = errors.Join(resolvErr, hostsErr)
 	if err != nil && !errors.Is(err, os.ErrNotExist) { // it may have been made without them
-		return nil, errdefs.Errorf(errdefs.ErrDamaged, "cannot share the network of container %s: %w", other.Spec.Name, err)
+		return errdefs.Errorf(errdefs.ErrDamaged, "cannot share the network of container %s: %w", other.Spec.Name, err)
 	}
-	return s.writeFiles(string(resolv), string(hosts), hostname)
+	return s.writeFiles(string(resolv), string(hosts))
 }
 
-// writeFiles writes the files that are mounted one by one, and returns them by their paths in the container.
-func (s *launch) writeFiles(resolvConf, hosts, hostname string) (map[string]string, error) {
-	files := map[string]string{}
-	for _, f := range []struct{ target, name, content string }{
-		{"/etc/resolv.conf", resolvFile, resolvConf},
-		{"/etc/hosts", hostsFile, hosts},
-		{"/etc/hostname", hostnameFile, hostname + "\n"},
-		{"/run/.containerenv", "containerenv", ""},
-	} {
-		if s.c.NoHosts && f.name == hostsFile || s.c.NoResolver() && f.name == resolvFile || s.c.NoHostname && f.name == hostnameFile {
-			continue
-		}
-		path := filepath.Join(s.runDir, f.name)
-		if err := errors.Join(os.WriteFile(path, []byte(f.content), 0o644), os.Chmod(path, 0o644)); err != nil { // whatever the umask
-			return nil, errdefs.NoSpace(fmt.Errorf("cannot write %s for container %s: %w", f.target, s.c.Name, err))
-		}
-		files[f.target] = path
+// files are those that are mounted one by one, by their paths in the container.
+func (s *launch) files() map[string]string {
+	files := map[string]string{"/run/.containerenv": filepath.Join(s.runDir, "containerenv")}
+	if !s.c.NoResolver() {
+		files["/etc/resolv.conf"] = filepath.Join(s.runDir, resolvFile)
 	}
-	return files, nil
+	if !s.c.NoHosts {
+		files["/etc/hosts"] = filepath.Join(s.runDir, hostsFile)
+	}
+	if !s.c.NoHostname {
+		files["/etc/hostname"] = filepath.Join(s.runDir, hostnameFile)
+	}
+	return files
+}
+
+// writeFiles writes them.
+func (s *launch) writeFiles(resolvConf, hosts string) error {
+	contents := map[string]string{"/etc/resolv.conf": resolvConf, "/etc/hosts": hosts, "/etc/hostname": s.hostname + "\n"}
+	for target, path := range s.files() {
+		if err := errors.Join(os.WriteFile(path, []byte(contents[target]), 0o644), os.Chmod(path, 0o644)); err != nil { // whatever the umask
+			return errdefs.NoSpace(fmt.Errorf("cannot write %s for container %s: %w", target, s.c.Name, err))
+		}
+	}
+	return nil
 }

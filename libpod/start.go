@@ -60,6 +60,7 @@ type launch struct {
 	image    *storage.Image // nil until it is needed
 	facts    host.Facts
 	runDir   string
+	hostname string
 	req      monitor.Request
 	network  *pendingNetwork
 	netns    *os.File       // of the container, nil when it has none of its own
@@ -85,8 +86,15 @@ func (e *Engine) start(ctx Context, l *state.Locked, opts StartOptions) (warning
 		s.network, err = e.makeNetwork(ctx, s.c, l.State.Network.Endpoints)
 	}
 	s.close = append(s.close, s.network.abandon)
+	// What does not depend on the network is done while it is made.
 	if err == nil {
 		err = s.prepare(ctx, m.handle.Pid())
+	}
+	if err == nil {
+		err = s.show(ctx)
+	}
+	if err == nil {
+		err = s.connect(ctx, m.handle.Pid())
 	}
 	if err == nil {
 		err = s.run(ctx, m.handle, opts.Attach)
@@ -108,7 +116,7 @@ func (s *launch) bundle(ctx Context, pid int) (*runtime.Bundle, error) {
 	if err := os.MkdirAll(s.runDir, 0o700); err != nil {
 		return nil, fmt.Errorf("cannot make the run directory of container %s: %w", s.c.Name, err)
 	}
-	inputs, err := s.inputs(ctx, pid)
+	inputs, err := s.inputs()
 	if err != nil {
 		return nil, err
 	}
@@ -124,49 +132,25 @@ func (s *launch) bundle(ctx Context, pid int) (*runtime.Bundle, error) {
 	return b, s.confine(ctx, config, b)
 }
 
-// prepare puts the request together for the monitor with this pid: what the container sees, where it runs, and what becomes of it.
+// prepare puts together what the container sees and where it runs, for the monitor with this pid.
 func (s *launch) prepare(ctx Context, pid int) (err error) {
 	bundle, err := s.bundle(ctx, pid)
 	if err != nil {
 		return err
 	}
-	config := bundle.Spec
 	if bundle.Overlay, err = s.overlay(); err != nil {
 		return err
 	}
-	oci, err := s.runtimePath()
-	if err != nil {
-		return err
-	}
 	s.l.State.RunDir = s.runDir
-	s.l.State.Cgroup = config.Linux.CgroupsPath
-	s.req = monitor.Request{
-		ContainerID: s.c.ID, RunDir: s.runDir, StateDir: s.Store.Dir,
-		Terminal: s.c.Terminal, OpenStdin: s.c.OpenStdin, StdinOnce: true,
-		Log:     monitor.Log{Driver: s.c.LogDriver, Path: s.logPath(), MaxSize: s.c.LogMaxSize},
-		Restart: monitor.Restart{Policy: s.c.Restart.Policy, Retries: int(s.c.Restart.Retries)},
-		Remove:  s.c.Remove, Cleanup: s.l.State.Cleanup, Start: true, Runtime: oci,
-	}
-	if s.req.Trees = []string{s.runDir}; s.c.Remove {
-		s.req.Trees = append(s.req.Trees, s.anonymousVolumes(s.c)...)
-	}
-	if s.req.Ports, err = s.publication(); err != nil {
-		return err
-	}
-	if len(s.keep) > 0 {
-		s.req.Care = s.launchCare()
-	}
-	if s.req.Record, err = s.l.Running(); err != nil {
-		return err
-	}
+	s.l.State.Cgroup = bundle.Spec.Linux.CgroupsPath
 	if s.req.Bundle, err = bundle.Encode(); err != nil {
 		return err
 	}
 	return os.WriteFile(filepath.Join(s.runDir, bundleFile), s.req.Bundle, 0o600)
 }
 
-// run tells the monitor what to do and waits until the container's command has been executed.
-func (s *launch) run(ctx Context, handle *monitor.Handle, attach *os.File) error {
+// show lets everybody see the container, and then makes sure that what it needs is still there.
+func (s *launch) show(ctx Context) error {
 	if err := s.l.Commit(); err != nil {
 		return err
 	}
@@ -174,14 +158,44 @@ func (s *launch) run(ctx Context, handle *monitor.Handle, attach *os.File) error
 		return err
 	}
 	if !s.c.Remove && s.c.Image.ID != "" {
-		if err := s.repin(ctx, s.c.Image.ID); err != nil {
-			return err
-		}
+		return s.repin(ctx, s.c.Image.ID)
+	}
+	return nil
+}
+
+// run tells the monitor what to do and waits until the container's command has been executed.
+func (s *launch) run(ctx Context, handle *monitor.Handle, attach *os.File) error {
+	if err := s.request(); err != nil {
+		return err
 	}
 	if err := handle.Send(&s.req, monitor.Passed{Attach: attach, RecordLock: s.l.Lock(), NetNS: s.netns, Extra: s.keep}); err != nil {
 		return err
 	}
 	_, err := handle.Start(ctx)
+	return err
+}
+
+// request completes what the monitor is told: what becomes of the container.
+func (s *launch) request() (err error) {
+	r := &s.req
+	r.ContainerID, r.RunDir, r.StateDir, r.Start = s.c.ID, s.runDir, s.Store.Dir, true
+	r.Terminal, r.OpenStdin, r.StdinOnce = s.c.Terminal, s.c.OpenStdin, true
+	r.Log = monitor.Log{Driver: s.c.LogDriver, Path: s.logPath(), MaxSize: s.c.LogMaxSize}
+	r.Restart = monitor.Restart{Policy: s.c.Restart.Policy, Retries: int(s.c.Restart.Retries)}
+	r.Remove, r.Cleanup = s.c.Remove, s.l.State.Cleanup
+	if r.Trees = []string{s.runDir}; s.c.Remove {
+		r.Trees = append(r.Trees, s.anonymousVolumes(s.c)...)
+	}
+	if len(s.keep) > 0 {
+		r.Care = s.launchCare()
+	}
+	if r.Runtime, err = s.runtimePath(); err != nil {
+		return err
+	}
+	if r.Ports, err = s.publication(); err != nil {
+		return err
+	}
+	r.Record, err = s.l.Running()
 	return err
 }
 

@@ -86,6 +86,9 @@ func (e *Engine) prepareStep(ctx Context, s Step) (*launch, *runtime.Bundle, err
 		return l, nil, err
 	}
 	b, err := l.bundle(ctx, syscall.Getpid())
+	if err == nil {
+		err = l.connect(ctx, syscall.Getpid())
+	}
 	if err != nil {
 		return l, nil, err
 	}
