@@ -9,7 +9,6 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/cyphar/filepath-securejoin/pathrs-lite"
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
@@ -73,7 +72,7 @@ func (r *rootfs) makeDevices() error {
 func (r *rootfs) directory(name string) (*os.File, error) {
 	dir, err := sys.OpenIn(r.root, name, sys.OPath|sys.ODirectory, sys.NoLinks)
 	if errors.Is(err, syscall.ENOENT) {
-		made, err := pathrs.MkdirAllHandle(r.root, name, 0o755)
+		made, err := r.mkdirAll(name)
 		if err != nil {
 			return nil, err
 		}

@@ -42,7 +42,13 @@ func (r *rootfs) mount(m *specs.Mount) error {
 	if err := applyOptions(source, &o); err != nil {
 		return err
 	}
-	return sys.MoveMount(source, target)
+	if err := sys.MoveMount(source, target); err != nil {
+		return err
+	}
+	if m.Type == "proc" && r.proc == nil {
+		r.proc, err = sys.OpenIn(source, ".", sys.OPath, sys.NoLinks)
+	}
+	return err
 }
 
 func applyOptions(mount *os.File, o *mountOptions) error {
@@ -218,9 +224,25 @@ func (r *rootfs) makeTarget(dest string, source *os.File, resolve uint64) (*os.F
 	return r.open(dest, resolve)
 }
 
+// mkdir makes a directory where those above it are there. The last name is not followed if it is a link.
+func (r *rootfs) mkdir(name string) (*os.File, error) {
+	parent, err := sys.OpenIn(r.root, path.Dir(name), sys.OPath|sys.ODirectory, sys.FollowInRoot)
+	if err != nil {
+		return nil, err
+	}
+	defer parent.Close()
+	if err := sys.Mkdirat(parent, path.Base(name), 0o755); err != nil {
+		return nil, err
+	}
+	return sys.OpenIn(parent, path.Base(name), sys.OPath|sys.ODirectory, sys.NoLinks)
+}
+
 // mkdirAll makes a directory and those above it. A link in the image may lead to something that is not there
 // yet (/var/run to /run): where it leads is computed first, and what comes of that is walked inside of the root again.
 func (r *rootfs) mkdirAll(name string) (*os.File, error) {
+	if dir, err := r.mkdir(name); err == nil { // the library takes fifty system calls, and a procfs of its own
+		return dir, nil
+	}
 	dir, err := pathrs.MkdirAllHandle(r.root, name, 0o755)
 	if !errors.Is(err, syscall.ENOTDIR) && !errors.Is(err, syscall.ENOENT) {
 		return dir, err

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/cyphar/filepath-securejoin/pathrs-lite"
-	"github.com/cyphar/filepath-securejoin/pathrs-lite/procfs"
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
@@ -23,6 +21,7 @@ type rootfs struct {
 	bundle *Bundle
 	spec   *specs.Spec
 	root   *os.File
+	proc   *os.File  // its /proc, once it is mounted
 	dev    bool      // /dev is ours to fill
 	user   *identity // of the container's process, once it is known
 }
@@ -133,8 +132,8 @@ func (r *rootfs) readOnly() bool {
 }
 
 // enter makes the root directory the root of the process, and finds the working directory in it.
-func (r *rootfs) enter(s *stage) error {
-	if err := sys.PivotRoot(r.root); err != nil {
+func (r *rootfs) enter(s *stage) (err error) {
+	if s.oldRoot, err = sys.PivotRoot(r.root); err != nil {
 		return err
 	}
 	return s.openCwd()
@@ -161,22 +160,25 @@ func (r *rootfs) makeCwd(cwd string) error {
 	if !errors.Is(err, syscall.ENOENT) {
 		return nil // openCwd tells what is wrong with it
 	}
-	if _, err := pathrs.MkdirAllHandle(r.root, cwd, 0o755); err != nil {
+	dir, err := r.mkdirAll(cwd)
+	if err != nil {
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot create the working directory %q: %w", cwd, err)
 	}
-	return nil
+	return dir.Close()
 }
 
-// setSysctls writes kernel parameters through a procfs of our own, which nothing is mounted over.
-func (r *rootfs) setSysctls() error {
+// setSysctls writes kernel parameters.
+func (r *rootfs) setSysctls() (err error) {
 	if len(r.spec.Linux.Sysctl) == 0 {
 		return nil
 	}
-	proc, err := procfs.OpenUnsafeProcRoot()
-	if err != nil {
-		return fmt.Errorf("cannot set kernel parameters: %w", err)
+	proc := r.proc
+	if proc == nil {
+		if proc, err = sys.NewMount("proc", nil, 0); err != nil {
+			return fmt.Errorf("cannot set kernel parameters: %w", err)
+		}
+		defer proc.Close()
 	}
-	defer proc.Close()
 	for key, value := range r.spec.Linux.Sysctl {
 		if err := setSysctl(proc, key, value); err != nil {
 			return fmt.Errorf("cannot set the kernel parameter %s to %q: %w", key, value, err)
@@ -185,13 +187,9 @@ func (r *rootfs) setSysctls() error {
 	return nil
 }
 
-func setSysctl(proc *procfs.Handle, key, value string) error {
-	handle, err := proc.OpenRoot("sys/" + strings.ReplaceAll(key, ".", "/"))
-	if err != nil {
-		return err
-	}
-	defer handle.Close()
-	f, err := pathrs.Reopen(handle, os.O_WRONLY)
+// setSysctl writes to a file of the kernel's, and to nothing that is mounted over it.
+func setSysctl(proc *os.File, key, value string) error {
+	f, err := sys.OpenIn(proc, "sys/"+strings.ReplaceAll(key, ".", "/"), os.O_WRONLY, sys.NoLinks|sys.SameMount)
 	if err != nil {
 		return err
 	}

@@ -39,6 +39,7 @@ type stage struct {
 	socket  *os.File // to the parent
 	program *os.File // our own executable, for the reaper
 	root    *os.File // the container's root directory
+	oldRoot *os.File // for LeaveRoot
 	proc    *specs.Process
 	user    *identity
 	seccomp []byte
@@ -104,6 +105,11 @@ func (s *stage) run() error {
 	}
 	if err := sendReady(s.socket, s.console); err != nil {
 		return err
+	}
+	if s.oldRoot != nil { // while the parent does its part
+		if err := sys.LeaveRoot(s.oldRoot); err != nil {
+			return err
+		}
 	}
 	if err := s.awaitStarter(); err != nil {
 		return err

@@ -179,21 +179,28 @@ func Unmount(path string) error {
 	return nil
 }
 
-// PivotRoot makes the directory root, which must be a mount, the root of the mount namespace and lets go
-// of the old one: see pivot_root(2), "pivot_root(".", ".")".
-func PivotRoot(root *os.File) error {
+// PivotRoot makes the directory root, which must be a mount, the root of the mount namespace: see pivot_root(2),
+// "pivot_root(".", ".")". The old one is still there, on top of it, where no path leads: LeaveRoot lets go of it.
+func PivotRoot(root *os.File) (old *os.File, err error) {
 	if err := unix.Fchdir(dirfd(root)); err != nil {
-		return fmt.Errorf("cannot enter the root file system: %w", err)
+		return nil, fmt.Errorf("cannot enter the root file system: %w", err)
 	}
-	old, err := unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	fd, err := unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return fmt.Errorf("cannot open the old root: %w", err)
+		return nil, fmt.Errorf("cannot open the old root: %w", err)
 	}
-	defer unix.Close(old)
+	old = os.NewFile(uintptr(fd), "/")
 	if err := unix.PivotRoot(".", "."); err != nil {
-		return fmt.Errorf("cannot change the root file system: %w", err)
+		return nil, errors.Join(fmt.Errorf("cannot change the root file system: %w", err), old.Close())
 	}
-	if err := unix.Fchdir(old); err != nil {
+	return old, nil
+}
+
+// LeaveRoot unmounts and closes what PivotRoot returned, and enters the new root. The kernel waits meanwhile, for as long as a small
+// program runs.
+func LeaveRoot(old *os.File) error {
+	defer old.Close()
+	if err := unix.Fchdir(dirfd(old)); err != nil {
 		return fmt.Errorf("cannot enter the old root: %w", err)
 	}
 	// As a slave, unmounting it here does not reach the host.

@@ -23,6 +23,7 @@ const (
 const (
 	FollowInRoot = unix.RESOLVE_IN_ROOT                            // links lead to somewhere below the root
 	NoLinks      = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_SYMLINKS // any link is ELOOP
+	SameMount    = unix.RESOLVE_NO_XDEV                            // with one of them: what is mounted below the root is EXDEV
 )
 
 // OpenIn opens a path below the directory root, which nothing in it can leave: no link, no "..", no magic
