@@ -65,6 +65,7 @@ type monitor struct {
 // code. What goes wrong before the container runs is told to whoever called Spawn.
 func Main(hooks Hooks) int {
 	goruntime.LockOSThread() // a container dies with the thread that made it
+	_ = sys.SetTimerSlack(0) // rootless/nsenter lets those of the others be late
 	// From the answer on, whoever asked may send signals. (Asking for them takes time, which there is before the request comes.)
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGCHLD)

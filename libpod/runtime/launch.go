@@ -24,6 +24,7 @@ type launch struct {
 	order  order
 	ready  *process            // a stage that was started before, nil when there is none
 	placed bool                // the stage was born in its cgroup
+	slack  int                 // of timers, before the stage was started
 	place  func(pid int) error // Target.Place
 }
 
@@ -62,7 +63,7 @@ func (l *launch) start() (*process, error) {
 		ours.Close()
 		return nil, fmt.Errorf("cannot start the container's first process: %w", err)
 	}
-	p.pid = p.child.Pid
+	p.pid, p.slack = p.child.Pid, l.slack
 	return p, nil
 }
 
@@ -70,6 +71,7 @@ func (l *launch) instruct(p *process) error {
 	if err := l.join(p.pid); err != nil {
 		return err
 	}
+	l.order.slack = p.slack
 	if err := l.sendOrder(p.socket); err != nil && !errors.Is(err, syscall.EPIPE) {
 		return fmt.Errorf("cannot tell the container's first process what to do: %w", err)
 	}
@@ -141,8 +143,9 @@ func (l *launch) clone(control *os.File) (*sys.Child, error) {
 	if dir := l.group.dir; dir != nil {
 		attr.UseCgroupFD, attr.CgroupFD = true, int(dir.Fd())
 	}
-	spawn := func() (*sys.Child, error) {
-		return sys.Spawn(l.exe, []string{l.name}, "", []string{"GOMAXPROCS=1"}, files, attr)
+	spawn := func() (child *sys.Child, err error) {
+		child, l.slack, err = sys.SpawnLate(l.exe, []string{l.name}, "", []string{"GOMAXPROCS=1"}, files, attr)
+		return child, err
 	}
 	child, err := spawn()
 	if attr.UseCgroupFD && l.place != nil && isErrno(err, syscall.EACCES) {

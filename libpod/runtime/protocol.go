@@ -34,6 +34,8 @@ type order struct {
 	loopback bool
 	// start is the socket on which a container that is detached waits, nil for others.
 	start *os.File
+	// slack is what the command's timers are to have: sys.SpawnLate.
+	slack int
 }
 
 // maxJoined is as many namespaces as there are kinds.
@@ -44,6 +46,7 @@ type orderHead struct {
 	Length   uint32 // of the JSON
 	Loopback uint32 // 0 or 1
 	Detached uint32 // 0 or 1: the last descriptor is the order's start
+	Slack    uint32 // nanoseconds
 	Kinds    [maxJoined]uint32
 }
 
@@ -69,7 +72,7 @@ func sendOrder(socket *os.File, o *order) error {
 			return fmt.Errorf("cannot encode what the container's first process is to do: %w", err)
 		}
 	}
-	head := orderHead{Length: uint32(len(body))}
+	head := orderHead{Length: uint32(len(body)), Slack: uint32(o.slack)}
 	if o.loopback {
 		head.Loopback = 1
 	}
@@ -108,7 +111,7 @@ func receiveOrder(socket *os.File, isCommand bool) (*order, error) {
 	if _, err := binary.Decode(b, binary.LittleEndian, &head); err != nil {
 		return nil, err
 	}
-	o := &order{loopback: head.Loopback != 0}
+	o := &order{loopback: head.Loopback != 0, slack: int(head.Slack)}
 	if last := len(files) - 1; head.Detached != 0 {
 		o.start, files = files[last], files[:last]
 	}

@@ -52,6 +52,7 @@ type stage struct {
 	dies bool
 	// start is where a detached container waits for whoever starts it.
 	start *os.File
+	slack int // of the order
 }
 
 func runStage() {
@@ -88,6 +89,7 @@ func (s *stage) run() error {
 	if err != nil {
 		return err
 	}
+	s.slack = o.slack
 	if err := sys.Unshare(sys.CloneFS); err != nil {
 		return err
 	}

@@ -414,6 +414,7 @@ static void start_monitor(void)
 		dup2(control, MOSS_MONITOR_CONTROL);
 		dup2(lock, MOSS_MONITOR_USERS_LOCK);
 		setsid();
+		prctl(PR_SET_TIMERSLACK, MOSS_LATE_TIMERS);
 		if (chdir("/") == 0)
 			execve(program, argv, envp);
 		_exit(1);

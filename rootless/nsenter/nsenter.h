@@ -28,6 +28,9 @@ enum {
 	MOSS_MONITOR_USERS_LOCK = 4,
 };
 
+/* By how many nanoseconds timers of a monitor may be late: see SpawnLate in pkg/sys. */
+enum { MOSS_LATE_TIMERS = 1000000 };
+
 extern struct moss_entry moss_entry;
 
 int moss_wants(int argc, char **argv);
