@@ -63,5 +63,9 @@ func (e *Engine) committedConfig(c *spec.Container) (*spec.ImageConfig, error) {
 
 // mountPoints are the paths that Moss itself makes in the writable layer so as to mount something there.
 func mountPoints(c *spec.Container) []string {
-	return []string{"dev", "proc", "sys", "run/.containerenv", ".dockerenv", "etc/resolv.conf", "etc/hosts", "etc/hostname", "etc/mtab"}
+	list := []string{"dev", "proc", "sys", "run/.containerenv", ".dockerenv", "etc/resolv.conf", "etc/hosts", "etc/hostname", "etc/mtab"}
+	if c.Timezone != "" {
+		list = append(list, strings.TrimPrefix(localtime, "/"))
+	}
+	return list
 }

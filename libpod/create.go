@@ -64,7 +64,11 @@ func (e *Engine) create(ctx Context, c *spec.Container, img *storage.Image, star
 		c.Image.ID = img.ID
 		c.ApplyImage(&img.Config)
 	}
-	if err := c.Settle(e.networkDefaults()); err != nil { // containers.conf may change; the container does not
+	d, err := e.defaults(c)
+	if err != nil {
+		return err
+	}
+	if err := c.Settle(d); err != nil { // containers.conf may change; the container does not
 		return err
 	}
 	if err := c.Validate(); err != nil {

@@ -19,7 +19,7 @@ import (
 // inputs finds out what the OCI configuration needs to know besides the description. The files that are mounted one by one
 // come with the network.
 func (s *launch) inputs() (spec.Inputs, error) {
-	in := spec.Inputs{HostEnv: os.Environ(), Volumes: map[string]string{}, Rootfs: s.c.Image.Rootfs, Files: s.files()}
+	in := spec.Inputs{HostEnv: s.environment(os.Environ()), Volumes: map[string]string{}, Rootfs: s.c.Image.Rootfs}
 	if in.Rootfs == "" {
 		in.Rootfs = filepath.Join(s.runDir, "rootfs")
 	}
@@ -35,8 +35,11 @@ func (s *launch) inputs() (spec.Inputs, error) {
 	if err = s.join(&in); err != nil {
 		return in, err
 	}
-	s.hostname, err = hostname(s.c)
-	in.Hostname = s.hostname
+	if s.hostname, err = hostname(s.c); err != nil {
+		return in, err
+	}
+	s.zone, err = timezone(s.c)
+	in.Hostname, in.Files = s.hostname, s.files()
 	return in, err
 }
 
@@ -144,12 +147,17 @@ func (s *launch) files() map[string]string {
 	if !s.c.NoHostname {
 		files["/etc/hostname"] = filepath.Join(s.runDir, hostnameFile)
 	}
+	if s.zone != nil {
+		files[localtime] = filepath.Join(s.runDir, "localtime")
+	}
 	return files
 }
 
 // writeFiles writes them.
 func (s *launch) writeFiles(resolvConf, hosts string) error {
-	contents := map[string]string{"/etc/resolv.conf": resolvConf, "/etc/hosts": hosts, "/etc/hostname": s.hostname + "\n"}
+	contents := map[string]string{
+		"/etc/resolv.conf": resolvConf, "/etc/hosts": hosts, "/etc/hostname": s.hostname + "\n", localtime: string(s.zone),
+	}
 	for target, path := range s.files() {
 		if err := errors.Join(os.WriteFile(path, []byte(contents[target]), 0o644), os.Chmod(path, 0o644)); err != nil { // whatever the umask
 			return errdefs.NoSpace(fmt.Errorf("cannot write %s for container %s: %w", target, s.c.Name, err))

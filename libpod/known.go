@@ -65,7 +65,10 @@ func (k *known) names() network.Names {
 	if len(n.Resolvers) > 0 {
 		n.Servers = nil // it asks them
 	}
-	n.Resolvers, n.Host = append(n.Resolvers, k.resolvers...), k.host
+	n.Resolvers, n.Host, n.NoHost = append(n.Resolvers, k.resolvers...), k.host, k.c.HostIP == spec.NetworkNone
+	if asked, err := netip.ParseAddr(k.c.HostIP); err == nil {
+		n.Host = asked
+	}
 	held := func(n *netconf.Network) bool { return isHeld(k.c, n) }
 	if slices.ContainsFunc(k.networks, held) && len(n.Search) == 0 {
 		n.Search = []string{"."} // a name in one of the host's domains is refused, and resolvers stop at that

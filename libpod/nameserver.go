@@ -2,6 +2,7 @@ package libpod
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"github.com/mosscontainers/moss/libpod/embedded"
@@ -31,7 +32,7 @@ func (e *Engine) tell(ctx Context, k known, process sys.Process, r *state.Record
 		for _, list := range lists {
 			entry.Egress = append(entry.Egress, list.Names())
 		}
-		err = dns.WriteNetwork(e.networkDir(), n.NetworkInterface, servedNetwork(n))
+		err = dns.WriteNetwork(e.networkDir(), n.NetworkInterface, e.servedNetwork(n))
 		if err == nil {
 			err = dns.Write(e.networkDir(), n.NetworkInterface, k.c.ID, entry)
 		}
@@ -53,15 +54,20 @@ func (e *Engine) tellNetwork(n *netconf.Network) error {
 	if !dns.Known(e.networkDir(), n.NetworkInterface) {
 		return nil // nobody has been on it
 	}
-	return dns.WriteNetwork(e.networkDir(), n.NetworkInterface, servedNetwork(n))
+	return dns.WriteNetwork(e.networkDir(), n.NetworkInterface, e.servedNetwork(n))
 }
 
-func servedNetwork(n *netconf.Network) dns.Network {
+func (e *Engine) servedNetwork(n *netconf.Network) dns.Network {
 	served := dns.Network{Name: n.Name, Internal: n.Internal, Servers: n.NetworkDNSServers}
 	for _, s := range n.Subnets {
 		served.Gateways = append(served.Gateways, s.Gateway)
 	}
-	if !n.Internal {
+	asked, err := netip.ParseAddr(e.Config.Containers.HostIP)
+	switch {
+	case n.Internal || e.Config.Containers.HostIP == spec.NetworkNone:
+	case err == nil:
+		served.Host = asked
+	default:
 		served.Host = network.HostAddress()
 	}
 	return served

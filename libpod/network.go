@@ -130,14 +130,6 @@ func (e *Engine) connections(c *spec.Container, last []spec.Endpoint) ([]network
 	return list, nil
 }
 
-// networkDefaults are what containers.conf says of what a description leaves open.
-func (e *Engine) networkDefaults() spec.NetworkDefaults {
-	c := &e.Config.Containers
-	return spec.NetworkDefaults{Network: c.Network, Naming: spec.Naming{
-		DNS: c.DNSServers, DNSSearch: c.DNSSearches, DNSOptions: c.DNSOptions, NoHosts: c.NoHosts, HostsFile: c.HostsFile,
-	}}
-}
-
 // withDefaults adds what containers.conf says of a container's own network. What the container says comes after it, and wins.
 func (e *Engine) withDefaults(c *spec.Container, mode string) string {
 	kind, given, has := strings.Cut(c.Network.Network, ":")

@@ -64,6 +64,9 @@ func checkFiles(c *spec.Container) error {
 			return errdefs.Errorf(errdefs.ErrInvalid, "cannot give the container the device %s: %w", d.Host, onHost(err))
 		}
 	}
+	if _, err := timezone(c); err != nil {
+		return err
+	}
 	if profile, confined := c.SeccompProfile(); confined {
 		return seccomp.Check(profile)
 	}

@@ -61,6 +61,7 @@ type launch struct {
 	facts    host.Facts
 	runDir   string
 	hostname string
+	zone     []byte // timezone
 	req      monitor.Request
 	network  *pendingNetwork
 	netns    *os.File       // of the container, nil when it has none of its own

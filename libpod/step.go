@@ -72,7 +72,11 @@ func (e *Engine) prepareStep(ctx Context, s Step) (*launch, *runtime.Bundle, err
 	if s.Spec.ID == "" {
 		s.Spec.ID = randomHex()
 	}
-	if err := s.Spec.Settle(e.networkDefaults()); err != nil {
+	d, err := e.stepDefaults(s.Spec)
+	if err != nil {
+		return l, nil, err
+	}
+	if err := s.Spec.Settle(d); err != nil {
 		return l, nil, err
 	}
 	if err := s.Spec.Validate(); err != nil {
@@ -81,7 +85,6 @@ func (e *Engine) prepareStep(ctx Context, s Step) (*launch, *runtime.Bundle, err
 	if err := e.nameNetworks(s.Spec); err != nil {
 		return l, nil, err
 	}
-	var err error
 	if l.network, err = e.makeNetwork(ctx, s.Spec, nil); err != nil {
 		return l, nil, err
 	}

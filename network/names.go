@@ -27,8 +27,10 @@ type Names struct {
 	Base []byte
 	// Internal says that the container reaches nobody outside of its networks, not this host either.
 	Internal bool
-	// Host is Attachment's.
+	// Host is Attachment's, or the one that was asked for.
 	Host netip.Addr
+	// NoHost leaves the names of this machine out.
+	NoHost bool
 }
 
 // ResolvConf is the content of a container's resolv.conf (resolv.conf(5)).
@@ -135,7 +137,7 @@ func Hosts(mode string, n Names, addrs []netip.Addr) (string, error) {
 			fmt.Fprintf(b, "%s\t%s\n", addr, strings.Join(own, " "))
 		}
 	}
-	if outside.IsValid() {
+	if outside.IsValid() && !n.NoHost {
 		fmt.Fprintf(b, "%s\t%s\n", outside, strings.Join(HostNames(), " "))
 	}
 	return b.String(), nil

@@ -114,6 +114,8 @@ type Config struct {
 	Annotations   map[string]string
 	StopSignal    string
 	StopTimeout   uint     // seconds
+	Timezone      string   `json:",omitempty"`
+	Umask         string   // octal
 	CreateCommand []string `json:",omitempty"`
 }
 

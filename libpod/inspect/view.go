@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -90,8 +91,15 @@ func config(c *spec.Container, f Facts) Config {
 		Image: c.Image.Name, Volumes: imageVolumes(c.Mounts.Mounts),
 		Labels: presentMap(c.Labels), Annotations: presentMap(c.Annotations),
 		StopSignal: cmp.Or(c.StopSignal, defaultStopSignal), StopTimeout: stopTimeout,
-		CreateCommand: c.CreateCommand,
+		CreateCommand: c.CreateCommand, Timezone: c.Timezone, Umask: umask(c.Umask),
 	}
+}
+
+func umask(mask *uint32) string {
+	if mask == nil {
+		return "0022"
+	}
+	return fmt.Sprintf("%04o", *mask)
 }
 
 func hostConfig(c *spec.Container, f Facts) HostConfig {

@@ -27,7 +27,13 @@ type App struct {
 // newApp is an App on these streams.
 func newApp(in, out, err *os.File) *App {
 	app := &App{In: in, Out: out, Err: err, logLevel: levelWarn}
-	app.config = sync.OnceValues(func() (*config.Config, error) { return config.Load(app.over) })
+	app.config = sync.OnceValues(func() (*config.Config, error) {
+		cfg, err := config.Load(app.over)
+		if err != nil {
+			return nil, err
+		}
+		return cfg, cfg.Containers.SetEnv()
+	})
 	app.engine = sync.OnceValues(func() (*libpod.Engine, error) {
 		cfg, err := app.config()
 		if err != nil {

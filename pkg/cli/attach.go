@@ -23,11 +23,30 @@ import (
 type attachOptions struct {
 	keys     string
 	sigProxy bool
+	flags    *pflag.FlagSet // those of the command
 }
 
 func (o *attachOptions) addFlags(fs *pflag.FlagSet) {
-	fs.StringVar(&o.keys, "detach-keys", term.DefaultDetachKeys, "keys that leave the container running: characters and ctrl-X, separated by commas")
+	o.addKeys(fs, "container")
 	fs.BoolVar(&o.sigProxy, "sig-proxy", true, "pass signals on to the container")
+}
+
+// addKeys declares the flag about leaving what runs.
+func (o *attachOptions) addKeys(fs *pflag.FlagSet, what string) {
+	o.flags = fs
+	fs.StringVar(&o.keys, "detach-keys", term.DefaultDetachKeys, "keys that leave the "+what+" running: characters and ctrl-X, separated by commas")
+}
+
+// detachKeys are those of the flag, or else those that containers.conf has.
+func (o *attachOptions) detachKeys(app *App) ([]byte, error) {
+	if !o.flags.Changed("detach-keys") {
+		cfg, err := app.Config()
+		if err != nil {
+			return nil, err
+		}
+		o.keys = cfg.Containers.DetachKeys
+	}
+	return term.ParseDetachKeys(o.keys)
 }
 
 // session is our side of an attached container.
@@ -47,7 +66,7 @@ func (o *attachOptions) open(app *App, c *spec.Container, only []string, proxy f
 		}
 	}
 	wants := func(name string) bool { return len(only) == 0 || slices.Contains(only, name) }
-	keys, err := term.ParseDetachKeys(o.keys)
+	keys, err := o.detachKeys(app)
 	if err != nil {
 		return nil, err
 	}

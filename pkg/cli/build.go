@@ -32,6 +32,9 @@ func newBuildCommand(app *App) *cobra.Command {
 }
 
 func (o *buildOptions) run(ctx context.Context, app *App, cmd *cobra.Command) (err error) {
+	if err := o.usual(app, cmd.Flags()); err != nil {
+		return err
+	}
 	if err := o.complete(cmd.Flags()); err != nil {
 		return err
 	}
@@ -125,6 +128,20 @@ func (o *buildOptions) addToList(ctx context.Context, b *build.Builder, id strin
 	}
 	_, err = images.CreateList(ctx, o.image.manifest, []string{id}, image.CreateListOptions{Amend: true, All: true})
 	return err
+}
+
+// usual takes over what containers.conf says, where no flag says it.
+func (o *buildOptions) usual(app *App, fs *flagSet) error {
+	cfg, err := app.Config()
+	if err != nil {
+		return err
+	}
+	c := &cfg.Containers
+	o.httpProxy = o.httpProxy && (c.HTTPProxy || fs.Changed("http-proxy"))
+	if c.ImageFormat != "" && !fs.Changed("format") {
+		o.image.format = c.ImageFormat
+	}
+	return nil
 }
 
 // complete makes options of the build of the flags.

@@ -48,7 +48,7 @@ func newExecCommand(app *App) *cobra.Command {
 	fs.BoolVarP(&o.interactive, "interactive", "i", false, "join our standard input")
 	fs.BoolVarP(&o.detach, "detach", "d", false, "run in the background")
 	fs.BoolVar(&o.Privileged, "privileged", false, "give the command all capabilities")
-	fs.StringVar(&o.keys, "detach-keys", term.DefaultDetachKeys, "keys that leave the command running: characters and ctrl-X, separated by commas")
+	o.addKeys(fs, "command")
 	return cmd
 }
 
@@ -111,7 +111,7 @@ func (o *execOptions) attach(ctx context.Context, app *App, process *libpod.Exec
 	}
 	defer console.Close()
 	process.Console().Close()
-	keys, err := term.ParseDetachKeys(o.keys)
+	keys, err := o.detachKeys(app)
 	if err != nil {
 		return err
 	}

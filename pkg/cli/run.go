@@ -26,9 +26,11 @@ type createOptions struct {
 	cidfile string
 	rootfs  bool
 	replace bool
+	flags   *pflag.FlagSet // those of the command
 }
 
 func (o *createOptions) addFlags(fs *pflag.FlagSet) {
+	o.flags = fs
 	o.Container.AddFlags(fs)
 	o.imageChoice.addFlags(fs)
 	fs.StringVar(&o.cidfile, "cidfile", "", "write the container's id to this new file")
@@ -54,14 +56,31 @@ func (o *createOptions) describe(ctx context.Context, app *App, args []string) (
 	c := &o.Container
 	c.CreateCommand = os.Args
 	c.Command = args[1:]
-	if app.runtime != "" {
-		c.Runtime = app.runtime
+	if err := o.usual(app); err != nil {
+		return nil, nil, err
 	}
 	if err := c.Validate(); err != nil { // before anything is pulled
 		return nil, nil, err
 	}
 	img, err := o.image(ctx, app, args[0])
 	return c, img, err
+}
+
+// usual takes over what containers.conf says of how containers are made, where no flag says it.
+func (o *createOptions) usual(app *App) error {
+	cfg, err := app.Config()
+	if err != nil {
+		return err
+	}
+	if !o.flags.Changed("pull") {
+		o.pull = cfg.Containers.PullPolicy
+	}
+	o.Container.Runtime = app.runtime
+	// The launcher stands in for these two. Others are chosen because they isolate otherwise.
+	if usual := cfg.Containers.Runtime; app.runtime == "" && usual != "crun" && usual != "runc" {
+		o.Container.Runtime = usual
+	}
+	return nil
 }
 
 // store creates the container that was described, by add, which may start it too.

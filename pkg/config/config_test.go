@@ -108,10 +108,10 @@ crun = ["/usr/bin/crun"]
 		t.Fatal(err)
 	}
 	c := cfg.Containers
-	if c.PidsLimit != 99 || c.DetachKeys != "ctrl-x" || len(c.Ulimits) != 1 || c.Runtimes["crun"][0] != "/usr/bin/crun" {
+	if *c.PidsLimit != 99 || c.DetachKeys != "ctrl-x" || len(c.Ulimits) != 1 || c.Runtimes["crun"][0] != "/usr/bin/crun" {
 		t.Errorf("containers.conf was not honoured: %+v", c)
 	}
-	if c.LogDriver != "k8s-file" || c.StopTimeout != 10 || c.PullPolicy != "missing" {
+	if !c.HTTPProxy || c.StopTimeout != 10 || c.PullPolicy != "missing" {
 		t.Errorf("defaults are gone: %+v", c)
 	}
 }
@@ -124,7 +124,7 @@ func TestOnlyCommentsAreLeftOutOfContainersConf(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c := cfg.Containers; c.Timezone != "# within a text" || c.PidsLimit != 7 {
+	if c := cfg.Containers; c.Timezone != "# within a text" || *c.PidsLimit != 7 {
 		t.Errorf("timezone %q, limit %d", c.Timezone, c.PidsLimit)
 	}
 	write(t, conf, "# one\n# two\npids_limit = many\n")

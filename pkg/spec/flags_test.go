@@ -279,7 +279,7 @@ func TestNetworksOfAContainer(t *testing.T) {
 		"--network a:alias=x --network b --net-alias y":                  "bridge a/x/y b/y",
 	} {
 		c := parse(t, append(strings.Fields(args), "sh")...)
-		if err := c.Settle(spec.NetworkDefaults{Network: "private"}); err != nil {
+		if err := c.Settle(&spec.Container{}); err != nil {
 			t.Errorf("%s: %v", args, err)
 		}
 		got := c.Network.Network

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"path/filepath"
 	"strings"
 
@@ -24,10 +25,17 @@ const (
 // AddFlags declares the flags of logging.
 func (l *Logging) AddFlags(fs *pflag.FlagSet) {
 	addFlag(fs, "log-driver", "", "string", LogK8sFile, "log `driver`: k8s-file or none", func(s string) error {
-		l.LogDriver = s
+		if l.LogDriver = s; s == "json-file" { // Podman's other name of it
+			l.LogDriver = LogK8sFile
+		}
 		return l.Validate()
 	})
 	addFlag(fs, "log-opt", "", "list", "", "log `option`: path=FILE, max-size=SIZE", l.setOption)
+}
+
+// settle takes over what the description leaves open.
+func (l *Logging) settle(d *Logging) {
+	l.LogDriver, l.LogMaxSize = cmp.Or(l.LogDriver, d.LogDriver), cmp.Or(l.LogMaxSize, d.LogMaxSize)
 }
 
 func (l *Logging) setOption(s string) error {

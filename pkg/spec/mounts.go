@@ -72,6 +72,26 @@ func (m *Mounts) AddFlags(fs *pflag.FlagSet) {
 	addList(fs, &m.Devices, "device", "", "give the container a `device`: HOST[:CONTAINER][:rwm]", parseDevice)
 }
 
+// settle takes over what the description leaves open, and the mounts and devices whose places it has nothing at.
+func (m *Mounts) settle(d *Mounts) {
+	m.ReadOnly = m.ReadOnly || d.ReadOnly
+	m.ShmSize = cmp.Or(m.ShmSize, d.ShmSize)
+	for _, one := range d.Mounts {
+		at := slices.IndexFunc(m.Mounts, func(o Mount) bool { return o.Target == one.Target })
+		switch {
+		case at < 0:
+			m.Mounts = append(m.Mounts, one)
+		case m.Mounts[at].Optional:
+			m.Mounts[at] = one
+		}
+	}
+	for _, one := range d.Devices {
+		if !slices.ContainsFunc(m.Devices, func(o Device) bool { return o.Container == one.Container }) {
+			m.Devices = append(m.Devices, one)
+		}
+	}
+}
+
 func parseVolumeHere(s string) (Mount, error) {
 	dir, err := os.Getwd()
 	if err != nil {

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"path"
 	"slices"
 	"strings"
@@ -80,6 +81,12 @@ type namespaceMode struct {
 	mode string
 }
 
+// settle takes over what the description leaves open.
+func (n *Namespaces) settle(d *Namespaces) {
+	n.PID, n.IPC, n.UTS = cmp.Or(n.PID, d.PID), cmp.Or(n.IPC, d.IPC), cmp.Or(n.UTS, d.UTS)
+	n.Cgroup, n.Userns = cmp.Or(n.Cgroup, d.Cgroup), cmp.Or(n.Userns, d.Userns)
+}
+
 func (n *Namespaces) modes() []namespaceMode {
 	return []namespaceMode{
 		{specs.PIDNamespace, n.PID},
@@ -104,7 +111,7 @@ func (n *Namespaces) Apply(s *specs.Spec, _ host.Facts, in Inputs) ([]string, er
 func (c *Container) Fresh() []specs.LinuxNamespaceType {
 	list := []specs.LinuxNamespaceType{specs.MountNamespace}
 	for _, ns := range c.modes() {
-		if word, _, _ := strings.Cut(ns.mode, ":"); word != "host" && word != "ns" && word != "container" {
+		if !shared(ns.mode) {
 			list = append(list, ns.kind)
 		}
 	}
@@ -112,6 +119,12 @@ func (c *Container) Fresh() []specs.LinuxNamespaceType {
 		list = append(list, specs.NetworkNamespace)
 	}
 	return list
+}
+
+// shared says whether a mode is of a namespace that others have too.
+func shared(mode string) bool {
+	word, _, _ := strings.Cut(mode, ":")
+	return word == "host" || word == "ns" || word == "container"
 }
 
 func addNamespace(s *specs.Spec, kind specs.LinuxNamespaceType, mode string, in Inputs) error {

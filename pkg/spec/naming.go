@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"net/netip"
 	"path"
 	"path/filepath"
@@ -20,6 +21,8 @@ type Naming struct {
 	NoHosts    bool     `json:"noHosts,omitempty"`  // /etc/hosts is the image's
 	// HostsFile is what /etc/hosts begins with: HostsFileNone, HostsFileImage, the path of a file of the host's; "" is localhost.
 	HostsFile string `json:"hostsFile,omitempty"`
+	// HostIP is the address of host.containers.internal, or none; "" is the one that leads to the host.
+	HostIP string `json:"hostIP,omitempty"`
 }
 
 // The words for [Naming.HostsFile].
@@ -45,7 +48,7 @@ func (n *Naming) addFlags(fs *pflag.FlagSet) {
 }
 
 // settle takes over what the description leaves open.
-func (n *Naming) settle(d Naming) {
+func (n *Naming) settle(d *Naming) {
 	for _, list := range []struct{ given, from *[]string }{
 		{&n.DNS, &d.DNS}, {&n.DNSSearch, &d.DNSSearch}, {&n.DNSOptions, &d.DNSOptions},
 	} {
@@ -55,6 +58,7 @@ func (n *Naming) settle(d Naming) {
 	}
 	asksForHosts := n.HostsFile != "" || len(n.AddHosts) > 0
 	n.NoHosts = n.NoHosts || d.NoHosts && !asksForHosts
+	n.HostIP = cmp.Or(n.HostIP, d.HostIP)
 	if n.HostsFile == "" && !n.NoHosts {
 		n.HostsFile = d.HostsFile
 	}
@@ -101,6 +105,9 @@ func (n *Naming) validate() error {
 	}
 	if err := checkHostsFile(n.HostsFile); err != nil {
 		return err
+	}
+	if _, err := netip.ParseAddr(n.HostIP); err != nil && n.HostIP != "" && n.HostIP != NetworkNone {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use host_containers_internal_ip = %q: want an IP address, or none", n.HostIP)
 	}
 	for _, s := range n.AddHosts {
 		if _, err := parseAddHost(s); err != nil {

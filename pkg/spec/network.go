@@ -160,20 +160,17 @@ func checkMode(kind, arg string, has bool) error {
 	return nil
 }
 
-// NetworkDefaults are for what a description leaves open: what containers.conf says.
-type NetworkDefaults struct {
-	Network string
-	Naming  Naming
-}
-
-// Settle completes the description: it says on which networks the container is.
-func (n *Network) Settle(d NetworkDefaults) error {
+// settle completes the description: it says on which networks the container is.
+func (n *Network) settle(d *Network) error {
 	if n.Network == "" {
-		if err := n.join(d.Network); err != nil {
+		n.Network, n.Networks = d.Network, slices.Clone(d.Networks)
+	}
+	if n.Network == "" {
+		if err := n.join(""); err != nil {
 			return err
 		}
 	}
-	n.Naming.settle(d.Naming)
+	n.Naming.settle(&d.Naming)
 	if n.Network != NetworkBridge {
 		return nil
 	}

@@ -7,7 +7,9 @@ import (
 	"maps"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/docker/go-units"
@@ -26,15 +28,21 @@ type Process struct {
 	Env        []string `json:"env,omitempty"` // KEY=VALUE, in order; of one key the last counts
 	// FromEnvFiles counts the first entries of Env: those that --env-file gave, wherever on the command
 	// line, so that --env wins.
-	FromEnvFiles int    `json:"-"`
-	WorkDir      string `json:"workDir,omitempty"`
-	Terminal     bool   `json:"terminal,omitempty"`  // -t
-	OpenStdin    bool   `json:"openStdin,omitempty"` // -i
-	Init         bool   `json:"init,omitempty"`      // run our own init as PID 1
-	DetachKeys   string `json:"detachKeys,omitempty"`
+	FromEnvFiles int `json:"-"`
+	// UsualEnv are variables that Env wins over; they are no part of what is committed.
+	UsualEnv   []string `json:"usualEnv,omitempty"`
+	EnvHost    bool     `json:"envHost,omitempty"` // hand the caller's environment to the container when it starts
+	WorkDir    string   `json:"workDir,omitempty"`
+	Terminal   bool     `json:"terminal,omitempty"`  // -t
+	OpenStdin  bool     `json:"openStdin,omitempty"` // -i
+	Init       bool     `json:"init,omitempty"`      // run our own init as PID 1
+	DetachKeys string   `json:"detachKeys,omitempty"`
 	// NoHTTPProxy keeps the caller's proxy variables out of the container.
 	NoHTTPProxy bool              `json:"noHTTPProxy,omitempty"`
 	Rlimits     map[string]Rlimit `json:"rlimits,omitempty"` // by the name after RLIMIT_, lower case
+	Umask       *uint32           `json:"umask,omitempty"`   // nil is 0022
+	// Timezone is the name of a zone, or local for the host's; "" leaves /etc/localtime as the image has it.
+	Timezone string `json:"timezone,omitempty"`
 }
 
 // Rlimit is one --ulimit. -1 is unlimited.
@@ -60,8 +68,24 @@ func (p *Process) AddFlags(fs *pflag.FlagSet) {
 	fs.BoolVarP(&p.Terminal, "tty", "t", false, "give the container a terminal")
 	fs.BoolVarP(&p.OpenStdin, "interactive", "i", false, "keep stdin open even if nobody is attached")
 	fs.BoolVar(&p.Init, "init", false, "run an init that forwards signals and reaps processes")
+	fs.BoolVar(&p.EnvHost, "env-host", false, "hand the environment of the caller to the container")
+	addFlag(fs, "umask", "", "string", "0022", "`mask` of the modes of new files, in octal", p.setUmask)
+	addFlag(fs, "tz", "", "string", "", "time `zone`, such as Europe/Prague, or local for that of the host", p.setTimezone)
 	fs.VarPF(&negated{&p.NoHTTPProxy}, "http-proxy", "", "hand the proxy variables of the caller to the container").NoOptDefVal = "true"
 	addFlag(fs, "ulimit", "", "list", "", "limit of the process: `name=soft[:hard]`", p.setUlimit)
+}
+
+// settle takes over what the description leaves open.
+func (p *Process) settle(d *Process) {
+	p.UsualEnv = d.Env
+	fill(&p.Rlimits, d.Rlimits)
+	p.Init = p.Init || d.Init
+	p.EnvHost = p.EnvHost || d.EnvHost
+	p.NoHTTPProxy = p.NoHTTPProxy || d.NoHTTPProxy
+	p.Timezone = cmp.Or(p.Timezone, d.Timezone)
+	if p.Umask == nil {
+		p.Umask = d.Umask
+	}
 }
 
 // negated is a boolean flag whose field says the opposite, so that the zero value is the default.
@@ -225,6 +249,29 @@ func parseEnvFile(file, text string, environ []string) ([]string, error) {
 	return all, nil
 }
 
+func (p *Process) setUmask(s string) error {
+	n, err := strconv.ParseUint(s, 8, 32)
+	if err != nil || n > 0o777 {
+		return invalid("umask", s, "want an octal number up to 0777, such as 0022")
+	}
+	mask := uint32(n)
+	p.Umask = &mask
+	return nil
+}
+
+func (p *Process) setTimezone(s string) error {
+	p.Timezone = s
+	return p.checkTimezone()
+}
+
+// checkTimezone keeps the name below the directory where zones are.
+func (p *Process) checkTimezone() error {
+	if p.Timezone != "" && !filepath.IsLocal(p.Timezone) {
+		return invalid("tz", p.Timezone, "want the name of a zone, such as Europe/Prague, or local")
+	}
+	return nil
+}
+
 func (p *Process) setUlimit(s string) error {
 	if name, value, ok := strings.Cut(s, "="); ok && name != "host" {
 		limit, err := parseUlimit(name, value)
@@ -270,6 +317,9 @@ func (p *Process) Validate() error {
 			return invalid("env", kv, "want NAME=VALUE")
 		}
 	}
+	if err := p.checkTimezone(); err != nil {
+		return err
+	}
 	for name, limit := range p.Rlimits {
 		if _, err := units.ParseUlimit(name + "=0"); err != nil {
 			return invalid("ulimit", name, "%w", err)
@@ -289,7 +339,8 @@ func (p *Process) Apply(s *specs.Spec, _ host.Facts, in Inputs) ([]string, error
 	}
 	s.Process.Cwd = path.Clean("/" + p.WorkDir)
 	s.Process.Terminal = p.Terminal
-	s.Process.Env = p.Variables(cmp.Or(s.Hostname, in.Hostname), p.proxies(in.HostEnv)...)
+	s.Process.User.Umask = p.Umask
+	s.Process.Env = p.Variables(cmp.Or(s.Hostname, in.Hostname), p.handed(in.HostEnv)...)
 	for _, name := range slices.Sorted(maps.Keys(p.Rlimits)) {
 		s.Process.Rlimits = append(s.Process.Rlimits, specs.POSIXRlimit{
 			Type: "RLIMIT_" + strings.ToUpper(name),
@@ -303,24 +354,23 @@ func (p *Process) Apply(s *specs.Spec, _ host.Facts, in Inputs) ([]string, error
 // Variables are the environment of the container's command: what every container has, more, and over that the
 // description's own.
 func (p *Process) Variables(hostname string, more ...string) []string {
-	env := []string{"PATH=" + defaultPath, "container=moss"}
+	env, own := []string{"PATH=" + defaultPath}, []string{"container=moss"}
 	if p.Terminal {
 		env = append(env, "TERM=xterm")
 	}
 	if hostname != "" {
-		env = append(env, "HOSTNAME="+hostname)
+		own = append(own, "HOSTNAME="+hostname)
 	}
-	return MergeEnv(env, more, p.Env)
+	return MergeEnv(env, more, own, p.UsualEnv, p.Env)
 }
 
-// proxies are the caller's variables that a container is handed when it starts.
-func (p *Process) proxies(environ []string) []string {
-	if p.NoHTTPProxy {
-		return nil
-	}
+// handed are the caller's variables that a container is handed when it starts.
+func (p *Process) handed(environ []string) []string {
 	var found []string
 	for _, kv := range environ {
-		if name, _, _ := strings.Cut(kv, "="); slices.Contains(proxyVariables, name) {
+		name, _, _ := strings.Cut(kv, "=")
+		internal := strings.HasPrefix(name, "_MOSS_") || strings.HasPrefix(name, "_CONTAINERS_")
+		if p.EnvHost && !internal || !p.NoHTTPProxy && slices.Contains(proxyVariables, name) {
 			found = append(found, kv)
 		}
 	}

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"path"
@@ -21,7 +22,9 @@ type Resources struct {
 	CPUs       float64 `json:"cpus,omitempty"`       // cores
 	CPU        CPU     `json:"cpu,omitzero"`
 	PidsLimit  int64   `json:"pidsLimit,omitempty"` // processes and threads; 0 is 2048 where it can be had, -1 is unlimited
-	OOMScore   *int    `json:"oomScoreAdj,omitempty"`
+	// UsualPids takes the place of the built-in 2048: it is kept where it can be, and missed in silence.
+	UsualPids int64 `json:"usualPids,omitempty"`
+	OOMScore  *int  `json:"oomScoreAdj,omitempty"`
 	// CgroupParent is the group that the container's is in: absolute, or below the one for containers.
 	CgroupParent string `json:"cgroupParent,omitempty"`
 }
@@ -40,6 +43,16 @@ func (r *Resources) AddFlags(fs *pflag.FlagSet) {
 	addFlag(fs, "pids-limit", "", "int", strconv.Itoa(defaultPids), "most processes and threads; -1 is unlimited", r.setPids)
 	fs.StringVar(&r.CgroupParent, "cgroup-parent", "", "control `group` to be in: absolute, or below that of all containers")
 	addFlag(fs, "oom-score-adj", "", "int", "", "how gladly the kernel kills the container, -1000 to 1000", r.setOOMScore)
+}
+
+// settle takes over what the description leaves open.
+func (r *Resources) settle(d *Resources) {
+	if r.PidsLimit == 0 {
+		r.UsualPids = d.PidsLimit
+	}
+	if r.OOMScore == nil {
+		r.OOMScore = d.OOMScore
+	}
 }
 
 func (r *Resources) setMemorySwap(s string) error {
@@ -141,7 +154,7 @@ func (r *Resources) Apply(s *specs.Spec, f host.Facts, in Inputs) ([]string, err
 	r.CPU.apply(res, want)
 	pids := r.PidsLimit
 	if pids == 0 && f.Cgroup.Has("pids") {
-		pids = defaultPids
+		pids = cmp.Or(r.UsualPids, defaultPids)
 	}
 	if pids > 0 && want("pids", "pids-limit") {
 		res.Pids = &specs.LinuxPids{Limit: &pids}

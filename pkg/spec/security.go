@@ -17,19 +17,24 @@ import (
 
 // Security is what the container's processes may do.
 type Security struct {
-	CapAdd          []string          `json:"capAdd,omitempty"`  // CAP_NAME, or ALL
-	CapDrop         []string          `json:"capDrop,omitempty"` // CAP_NAME, or ALL
-	Privileged      bool              `json:"privileged,omitempty"`
-	NoNewPrivileges bool              `json:"noNewPrivileges,omitempty"`
-	Seccomp         string            `json:"seccomp,omitempty"` // "" is the default profile, "unconfined", or a path
-	AppArmor        string            `json:"appArmor,omitempty"`
-	Mask            []string          `json:"mask,omitempty"`   // paths to hide besides the default ones
-	Unmask          []string          `json:"unmask,omitempty"` // patterns of default paths to show, or ALL
-	Sysctls         map[string]string `json:"sysctls,omitempty"`
+	CapAdd          []string `json:"capAdd,omitempty"`  // CAP_NAME, or ALL
+	CapDrop         []string `json:"capDrop,omitempty"` // CAP_NAME, or ALL
+	Privileged      bool     `json:"privileged,omitempty"`
+	NoNewPrivileges bool     `json:"noNewPrivileges,omitempty"`
+	// Caps are what containers have without CapAdd and CapDrop; nil are the built-in ones.
+	Caps     []string          `json:"caps,omitzero"`
+	Seccomp  string            `json:"seccomp,omitempty"` // "" is the default profile, "unconfined", or a path
+	AppArmor string            `json:"appArmor,omitempty"`
+	Mask     []string          `json:"mask,omitempty"`   // paths to hide besides the default ones
+	Unmask   []string          `json:"unmask,omitempty"` // patterns of default paths to show, or ALL
+	Sysctls  map[string]string `json:"sysctls,omitempty"`
 }
 
-// unconfined turns a profile off.
-const unconfined = "unconfined"
+// unconfined turns a profile off, and builtin asks for that of Moss's, until settle.
+const (
+	unconfined = "unconfined"
+	builtin    = "builtin"
+)
 
 // defaultCaps are Podman's, containers.conf(5): Docker's without AUDIT_WRITE, MKNOD and NET_RAW.
 var defaultCaps = []string{
@@ -55,6 +60,40 @@ func (c *Security) AddFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&c.Privileged, "privileged", false, "give the container all that its user has")
 	addFlag(fs, "security-opt", "", "list", "", "`option`: no-new-privileges, seccomp=…, apparmor=…, mask=…, unmask=…", c.setOption)
 	addFlag(fs, "sysctl", "", "list", "", "set a kernel parameter: `NAME=VALUE`", c.setSysctl)
+}
+
+// settle takes over what the description leaves open.
+func (c *Security) settle(d *Security) {
+	c.Privileged = c.Privileged || d.Privileged
+	c.Caps = d.Caps
+	if c.Seccomp == "" && !c.Privileged {
+		c.Seccomp = d.Seccomp
+	}
+	if c.Seccomp == builtin {
+		c.Seccomp = ""
+	}
+	if c.AppArmor == "" && !c.Privileged {
+		c.AppArmor = d.AppArmor
+	}
+}
+
+// SetCaps says which capabilities a container has without asking; the word that stands for the built-in ones may be among them.
+func (c *Security) SetCaps(list []string, standsForBuiltin string) error {
+	c.Caps = []string{}
+	for _, name := range list {
+		if name == standsForBuiltin {
+			c.Caps = append(c.Caps, defaultCaps...)
+			continue
+		}
+		if err := addCaps(&c.Caps, "cap-add", name); err != nil {
+			return err
+		}
+	}
+	slices.Sort(c.Caps)
+	if c.Caps = slices.Compact(c.Caps); slices.Equal(c.Caps, defaultCaps) {
+		c.Caps = nil
+	}
+	return nil
 }
 
 func addCaps(to *[]string, flag, list string) error {
@@ -120,8 +159,8 @@ func (c *Security) setSeccomp(s, value string) error {
 	switch value {
 	case "":
 		return invalid("security-opt", s, "want seccomp=unconfined, or seccomp=FILE with a profile")
-	case "builtin", "default":
-		c.Seccomp = ""
+	case builtin, "default":
+		c.Seccomp = builtin
 	case unconfined:
 		c.Seccomp = unconfined
 	default:
@@ -201,7 +240,7 @@ func (c *Security) Validate() error {
 			return err
 		}
 	}
-	if c.Seccomp != "" && c.Seccomp != unconfined && !path.IsAbs(c.Seccomp) {
+	if c.Seccomp != "" && c.Seccomp != builtin && c.Seccomp != unconfined && !path.IsAbs(c.Seccomp) {
 		return invalid("security-opt", "seccomp="+c.Seccomp, "want the absolute path of a profile")
 	}
 	return c.checkMasks()
@@ -251,7 +290,7 @@ func (c *Security) Capabilities(f host.Facts) ([]string, error) {
 	if c.Privileged || slices.Contains(c.CapAdd, "ALL") {
 		set = maps.Clone(have)
 	} else if !slices.Contains(c.CapDrop, "ALL") {
-		for _, name := range defaultCaps {
+		for _, name := range c.usual() {
 			set[name] = have[name]
 		}
 	}
@@ -268,6 +307,13 @@ func (c *Security) Capabilities(f host.Facts) ([]string, error) {
 	}
 	maps.DeleteFunc(set, func(_ string, on bool) bool { return !on })
 	return slices.Sorted(maps.Keys(set)), nil
+}
+
+func (c *Security) usual() []string {
+	if c.Caps == nil {
+		return defaultCaps
+	}
+	return c.Caps
 }
 
 func (c *Security) applyMasks(s *specs.Spec) {

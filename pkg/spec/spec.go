@@ -30,6 +30,8 @@ type Container struct {
 	Logging
 	Lifecycle
 	Metadata
+
+	flags *pflag.FlagSet // those it was read from, if any
 }
 
 // Image is what the container was made from.
@@ -42,6 +44,7 @@ type Image struct {
 
 // AddFlags declares all flags that describe a container.
 func (c *Container) AddFlags(fs *pflag.FlagSet) {
+	c.flags = fs
 	fs.StringVar(&c.Name, "name", "", "`name` of the container (default one of our choice)")
 	c.Process.AddFlags(fs)
 	c.Identity.AddFlags(fs)
