@@ -114,12 +114,7 @@ func NewRoot(app *App, args []string) *cobra.Command {
 			app.tellLibraries()
 			return app.enter(cmd.Context())
 		},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return unknownCommand(cmd, args[0])
-			}
-			return cmd.Help()
-		},
+		RunE: noCommand,
 	}
 	root.SetVersionTemplate("moss version {{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
@@ -184,8 +179,23 @@ func (a *App) tellSingleID(ctx context.Context, engine *libpod.Engine) error {
 	return nil
 }
 
+// noCommand is for words that only lead to a command. Scripts learn from the exit code that they named none.
+func noCommand(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return unknownCommand(cmd, args[0])
+	}
+	if err := cmd.Help(); err != nil {
+		return err
+	}
+	return errdefs.Errorf(errdefs.ErrInvalid, "missing command: %s COMMAND%s", cmd.CommandPath(), listHint(cmd))
+}
+
+func listHint(cmd *cobra.Command) string {
+	return "; " + cmd.CommandPath() + " --help lists the commands"
+}
+
 func unknownCommand(cmd *cobra.Command, name string) error {
-	hint := "; moss --help lists the commands"
+	hint := listHint(cmd)
 	cmd.SuggestionsMinimumDistance = 2 // cobra's own default, which it applies only to its own message
 	if near := cmd.SuggestionsFor(name); len(near) > 0 {
 		hint = "; did you mean " + strings.Join(near, " or ") + "?"
@@ -217,13 +227,7 @@ func flagValueError(value *pflag.InvalidValueError) error {
 // group is a command that only holds others.
 func group(use, short string, commands ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: use, Short: short, Args: cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return unknownCommand(cmd, args[0])
-			}
-			return cmd.Help()
-		},
+		Use: use, Short: short, Args: cobra.ArbitraryArgs, RunE: noCommand,
 	}
 	cmd.AddCommand(commands...)
 	return cmd
