@@ -11,13 +11,20 @@ import (
 // ports are the host's already, or another container's, or nobody's.
 func (s *launch) publication() (json.RawMessage, error) {
 	net := &s.l.State.Network
+	if len(s.c.Ports) == 0 || len(net.Endpoints) == 0 {
+		return nil, nil
+	}
+	p := published.Ports{Mappings: s.c.Ports, Last: net.Ports}
 	for _, at := range net.Endpoints {
-		if len(s.c.Ports) > 0 && at.Address.IsValid() {
-			return json.Marshal(published.Ports{Address: at.Address.Addr(), Gateway: at.Gateway, Mappings: s.c.Ports, Last: net.Ports})
+		if !p.Address.IsValid() && at.Address.IsValid() {
+			p.Address, p.Gateway = at.Address.Addr(), at.Gateway
+		}
+		if !p.Address6.IsValid() && at.Address6.IsValid() {
+			p.Address6, p.Gateway6 = at.Address6.Addr(), at.Gateway6
 		}
 	}
-	if len(s.c.Ports) > 0 && len(net.Endpoints) > 0 {
-		return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot publish ports of container %s: its networks give it no IPv4 address, at which they are served; connect it to one that does", s.c.Name)
+	if !p.Address.IsValid() && !p.Address6.IsValid() {
+		return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot publish ports of container %s: its networks give it no address, at which they are served; connect it to one that does", s.c.Name)
 	}
-	return nil, nil
+	return json.Marshal(p)
 }

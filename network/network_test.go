@@ -33,8 +33,13 @@ func dial(a *network.Attachment, proto, addr string) (conn net.Conn, err error) 
 // listen serves "hello" to all who connect, and reports their addresses.
 func listen(t *testing.T, netns *os.File, addr string) (net.Addr, <-chan netip.Addr) {
 	t.Helper()
+	return listenOn(t, netns, "tcp4", addr)
+}
+
+func listenOn(t *testing.T, netns *os.File, proto, addr string) (net.Addr, <-chan netip.Addr) {
+	t.Helper()
 	var ln net.Listener
-	open := func() (err error) { ln, err = net.Listen("tcp4", addr); return err }
+	open := func() (err error) { ln, err = net.Listen(proto, addr); return err }
 	if netns == nil {
 		must(t, open())
 	} else {

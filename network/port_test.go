@@ -16,6 +16,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/mosscontainers/moss/network"
+	"github.com/mosscontainers/moss/network/netconf"
 	"github.com/mosscontainers/moss/network/port"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
@@ -30,8 +31,9 @@ func (u *user) published(id string) *network.Attachment {
 
 func publish(t *testing.T, a *network.Attachment, m spec.PortMapping) (*port.Server, error) {
 	t.Helper()
+	at := a.Endpoints[0]
 	s, err := port.Serve(t.Context(), port.Options{
-		NetNS: a.NetNS, Address: a.Endpoints[0].Address.Addr(), Gateway: a.Endpoints[0].Gateway,
+		NetNS: a.NetNS, Address: at.Address.Addr(), Gateway: at.Gateway, Address6: at.Address6.Addr(), Gateway6: at.Gateway6,
 		Mappings: []spec.PortMapping{m}, Log: t.Output(),
 	})
 	if err == nil {
@@ -66,6 +68,80 @@ func TestAServerSeesAClientFromAnotherMachine(t *testing.T) {
 	u := newUser(t)
 	a := u.published("aaaa")
 	_, clients := listen(t, a.NetNS, "0.0.0.0:80")
+	far := publishAfar(t, a)
+	conn, err := dial(far, "tcp4", "203.0.113.1:8080")
+	expectHello(t, conn, err)
+	if got := <-clients; got != netip.MustParseAddr("203.0.113.9") {
+		t.Errorf("the server sees %s", got)
+	}
+}
+
+// Clients with IPv6 are seen as they are by servers that speak it, whatever addresses their container has.
+func TestAServerSeesAClientWithIPv6(t *testing.T) {
+	const client = "2001:db8:1::9"
+	for name, c := range map[string]struct {
+		ipv6, only bool
+		proto, at  string
+		sees       func(*network.Attachment) string
+	}{
+		"a container with IPv6":                     {true, false, "tcp", "[::]:80", itself(client)},
+		"one with nothing else":                     {true, true, "tcp6", "[::]:80", itself(client)},
+		"one without, which listens everywhere":     {false, false, "tcp", "[::]:80", itself(client)},
+		"one without, which listens with IPv6 only": {false, false, "tcp6", "[::]:80", itself(client)},
+		"one with IPv6, whose server has none":      {true, false, "tcp4", "0.0.0.0:80", gateway4},
+		"one without, whose server has none either": {false, false, "tcp4", "0.0.0.0:80", gateway4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			u := newUser(t)
+			a := u.publishedOn(c.ipv6, c.only)
+			_, clients := listenOn(t, a.NetNS, c.proto, c.at)
+			conn, err := dial(publishAfar(t, a), "tcp6", "[2001:db8:1::1]:8080")
+			expectHello(t, conn, err)
+			if got, want := (<-clients).Unmap().String(), c.sees(a); got != want {
+				t.Errorf("the server sees %s, not %s", got, want)
+			}
+		})
+	}
+}
+
+func itself(client string) func(*network.Attachment) string {
+	return func(*network.Attachment) string { return client }
+}
+
+func gateway4(a *network.Attachment) string { return a.Endpoints[0].Gateway.String() }
+
+// publishedOn connects a container with published ports to a network that has IPv6, too or only, or not.
+func (u *user) publishedOn(ipv6, only bool) *network.Attachment {
+	n := netconf.Network{Name: "net", IPv6Enabled: ipv6}
+	if only {
+		n.Subnets = []netconf.Subnet{{Subnet: netip.MustParsePrefix("fd00:6d:6f::/64")}}
+	}
+	r := u.request("aaaa")
+	r.Published, r.Connections = true, []network.Connection{{Network: u.makes(n)}}
+	return u.attachWith(r)
+}
+
+// What listens on the container's loopback only is not published, to clients of neither kind.
+func TestAPortDoesNotLeadToTheLoopback(t *testing.T) {
+	u := newUser(t)
+	a := u.published("aaaa")
+	listenOn(t, a.NetNS, "tcp6", "[::1]:80")
+	listenOn(t, a.NetNS, "tcp4", "127.0.0.1:80")
+	far := publishAfar(t, a)
+	for _, at := range []string{"203.0.113.1:8080", "[2001:db8:1::1]:8080"} {
+		conn, err := dial(far, "tcp", at)
+		must(t, err)
+		must(t, conn.SetDeadline(time.Now().Add(5*time.Second)))
+		if got, err := io.ReadAll(conn); len(got) > 0 || errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("from %s came %q, %v", at, got, err)
+		}
+		conn.Close()
+	}
+}
+
+// publishAfar publishes port 80 of a container as 8080 of a namespace that stands for the host, and returns another machine.
+func publishAfar(t *testing.T, a *network.Attachment) (machine *network.Attachment) {
+	t.Helper()
 	var far *os.File
 	must(t, sys.OnThread(func() (err error) {
 		near, err := sys.UnshareNet()
@@ -82,12 +158,8 @@ func TestAServerSeesAClientFromAnotherMachine(t *testing.T) {
 		_, err = publish(t, a, spec.PortMapping{HostPort: 8080, ContainerPort: 80, Protocol: "tcp"})
 		return err
 	}))
-	defer far.Close()
-	conn, err := dial(&network.Attachment{NetNS: far}, "tcp4", "203.0.113.1:8080")
-	expectHello(t, conn, err)
-	if got := <-clients; got != netip.MustParseAddr("203.0.113.9") {
-		t.Errorf("the server sees %s", got)
-	}
+	t.Cleanup(func() { far.Close() })
+	return &network.Attachment{NetNS: far}
 }
 
 // cable connects the calling thread's namespace, as 203.0.113.1, with a new one, 203.0.113.9.
@@ -99,10 +171,12 @@ func cable(near *os.File) (far *os.File, err error) {
 		LinkAttrs: netlink.LinkAttrs{Name: "far", Flags: net.FlagUp}, PeerName: "near",
 		PeerNamespace: netlink.NsFd(int(near.Fd())),
 	}
-	if err := errors.Join(netlink.LinkAdd(veth), address("far", "203.0.113.9/24")); err != nil {
+	if err := errors.Join(netlink.LinkAdd(veth), address("far", "203.0.113.9/24"), address("far", "2001:db8:1::9/64")); err != nil {
 		return nil, err
 	}
-	return far, sys.InNetNS(near, func() error { return address("near", "203.0.113.1/24") })
+	return far, sys.InNetNS(near, func() error {
+		return errors.Join(address("near", "203.0.113.1/24"), address("near", "2001:db8:1::1/64"))
+	})
 }
 
 func address(name, cidr string) error {
@@ -114,6 +188,7 @@ func address(name, cidr string) error {
 	if err != nil {
 		return err
 	}
+	addr.Flags = syscall.IFA_F_NODAD
 	return errors.Join(netlink.AddrAdd(link, addr), netlink.LinkSetUp(link))
 }
 

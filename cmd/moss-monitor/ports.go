@@ -26,7 +26,8 @@ func publish(ctx context.Context, req *monitor.Request, netns *os.File, _ []*os.
 		return nil, nil, fmt.Errorf("cannot read what to publish: %w", err)
 	}
 	s, err := port.Serve(ctx, port.Options{
-		NetNS: netns, Address: p.Address, Gateway: p.Gateway, Mappings: p.Mappings, Last: p.Last,
+		NetNS: netns, Address: p.Address, Gateway: p.Gateway, Address6: p.Address6, Gateway6: p.Gateway6,
+		Mappings: p.Mappings, Last: p.Last,
 		Tell: func(event string) { req.Care.Tell(fmt.Sprintf("container %.12s: %s", req.ContainerID, event)) },
 	})
 	if err != nil {

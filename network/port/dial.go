@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -19,16 +20,15 @@ const dialTimeout = 10 * time.Second
 // dialer connects to the container's servers. Its sockets are opened by a thread that stays in the container's network namespace:
 // to send one there and back takes longer than all the rest of a connection.
 type dialer struct {
-	server  netip.Addr
-	gateway netip.Addr
-	ctx     context.Context // of all dials
-	cancel  context.CancelFunc
-	jobs    chan func()
-	thread  sync.WaitGroup
+	ways
+	ctx    context.Context // of all dials
+	cancel context.CancelFunc
+	jobs   chan func()
+	thread sync.WaitGroup
 }
 
 func newDialer(o Options) (*dialer, error) {
-	d := &dialer{server: o.Address, gateway: o.Gateway, jobs: make(chan func())}
+	d := &dialer{ways: waysTo(o), jobs: make(chan func())}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	entered := make(chan error, 1)
 	d.thread.Go(func() {
@@ -68,23 +68,26 @@ func inside[T any](d *dialer, open func() (T, error)) (opened T, err error) {
 func (d *dialer) stream(client netip.AddrPort, number uint16) (conn *net.TCPConn, err error) {
 	ctx, cancel := context.WithTimeout(d.ctx, dialTimeout)
 	defer cancel()
-	to := netip.AddrPortFrom(d.server, number)
+	ways := d.of(client)
 	const tries, pause = 10, 5 * time.Millisecond // 225 ms together
 	for i := range tries {
 		time.Sleep(time.Duration(i) * pause)
-		conn, err = d.connect(ctx, d.source(client), to)
-		if errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, syscall.EADDRNOTAVAIL) {
-			conn, err = d.connect(ctx, netip.AddrPort{}, to)
+		var refused bool
+		for _, w := range ways {
+			if conn, err = d.connect(ctx, w.from, netip.AddrPortFrom(w.to, number)); err == nil || ctx.Err() != nil {
+				return conn, err
+			}
+			refused = refused || errors.Is(err, syscall.ECONNREFUSED)
 		}
-		if !errors.Is(err, syscall.ECONNREFUSED) {
+		if !refused {
 			break
 		}
 	}
-	return conn, err
+	return nil, err
 }
 
 func (d *dialer) connect(ctx context.Context, from, to netip.AddrPort) (*net.TCPConn, error) {
-	socket, err := inside(d, sys.OpenTCP)
+	socket, err := inside(d, func() (*os.File, error) { return sys.OpenTCP(to.Addr()) })
 	if err != nil {
 		return nil, err
 	}
@@ -96,20 +99,9 @@ func (d *dialer) connect(ctx context.Context, from, to netip.AddrPort) (*net.TCP
 	return sys.ConnectTCP(ctx, socket, to)
 }
 
-// source is the address that the server sees. A client on the host's loopback has none that means the
-// same in the container, where it would be trusted like the container itself (CVE-2021-20199): it is the gateway,
-// as is a client with IPv6 for now.
-func (d *dialer) source(client netip.AddrPort) netip.AddrPort {
-	ip := client.Addr().Unmap()
-	if ip.IsLoopback() || !ip.Is4() || ip == d.server {
-		return netip.AddrPortFrom(d.gateway, 0)
-	}
-	return netip.AddrPortFrom(ip, client.Port())
-}
-
 // datagrams opens a socket whose datagrams come from the container's own address.
 func (d *dialer) datagrams(number uint16) (*net.UDPConn, error) {
 	return inside(d, func() (*net.UDPConn, error) {
-		return net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(d.server, number)))
+		return net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(d.gateway[0].to, number)))
 	})
 }

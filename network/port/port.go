@@ -1,7 +1,8 @@
 // Package port publishes ports of containers on the host. It runs inside the container's monitor: listeners in the host's network
 // namespace, and connections to the container's servers from sockets that were opened in the container's.
 //
-// Servers see the address of a TCP client. Package network prepares the routes for that. Datagrams
+// Servers see the address of a TCP client, also that of a client with IPv6 where the container has no such address. Package network
+// prepares the routes for that. Datagrams
 // come from the container's own address: the answer to another could not be told from other traffic.
 package port
 
@@ -25,8 +26,10 @@ import (
 // Options say what to publish.
 type Options struct {
 	NetNS    *os.File           // the container's network namespace; it is used until Close
-	Address  netip.Addr         // the container's, IPv4
+	Address  netip.Addr         // the container's, IPv4; it may be without one
 	Gateway  netip.Addr         // stands for clients whose own address cannot be kept
+	Address6 netip.Addr         // the container's, IPv6; it may be without one
+	Gateway6 netip.Addr         // as Gateway
 	Mappings []spec.PortMapping // HostPort 0 is "choose one"
 	Last     []spec.PortMapping // of an earlier Serve: ports that were chosen then are preferred
 	Log      io.Writer          // what goes wrong with single connections; nil is nowhere

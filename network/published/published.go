@@ -16,6 +16,8 @@ const Mark = 0x6d6f
 type Ports struct {
 	Address  netip.Addr         `json:"address"` // see port.Options
 	Gateway  netip.Addr         `json:"gateway"`
+	Address6 netip.Addr         `json:"address6"`
+	Gateway6 netip.Addr         `json:"gateway6"`
 	Mappings []spec.PortMapping `json:"mappings"`
 	// Last are the mappings of the container's last life: a port that was chosen then is chosen again if it can be had.
 	Last []spec.PortMapping `json:"last,omitempty"`

@@ -11,9 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// OpenTCP opens a socket for TCP over IPv4, which belongs to the network namespace of the calling thread for good.
-func OpenTCP() (*os.File, error) {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.IPPROTO_TCP)
+// OpenTCP opens a socket for TCP to an address, or to others of its kind, which belongs to the network namespace of the calling thread for good.
+func OpenTCP(to netip.Addr) (*os.File, error) {
+	family := unix.AF_INET6
+	if to.Is4() {
+		family = unix.AF_INET
+	}
+	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.IPPROTO_TCP)
 	if err != nil {
 		return nil, os.NewSyscallError("socket", err)
 	}
@@ -39,7 +43,7 @@ func connectTCP(ctx context.Context, f *os.File, to netip.AddrPort) error {
 	if err != nil {
 		return err
 	}
-	at := &unix.SockaddrInet4{Addr: to.Addr().As4(), Port: int(to.Port())}
+	at := sockaddr(to)
 	var connected error
 	// connect(2) is asked again when the socket is ready, and then says how it went.
 	err = raw.Write(func(fd uintptr) bool {
@@ -69,7 +73,11 @@ func BindTransparent(f *os.File, from netip.AddrPort, mark int) error {
 
 func bindTransparent(fd int, from netip.AddrPort, mark int) error {
 	set := func(level, option, value int) error { return unix.SetsockoptInt(fd, level, option, value) }
-	if err := set(unix.SOL_IP, unix.IP_TRANSPARENT, 1); err != nil {
+	level, transparent := unix.SOL_IPV6, unix.IPV6_TRANSPARENT
+	if from.Addr().Is4() {
+		level, transparent = unix.SOL_IP, unix.IP_TRANSPARENT
+	}
+	if err := set(level, transparent, 1); err != nil {
 		return os.NewSyscallError("setsockopt IP_TRANSPARENT", err)
 	}
 	if err := set(unix.SOL_SOCKET, unix.SO_MARK, mark); err != nil {
@@ -80,5 +88,12 @@ func bindTransparent(fd int, from netip.AddrPort, mark int) error {
 			return os.NewSyscallError("setsockopt IP_BIND_ADDRESS_NO_PORT", err)
 		}
 	}
-	return os.NewSyscallError("bind", unix.Bind(fd, &unix.SockaddrInet4{Addr: from.Addr().As4(), Port: int(from.Port())}))
+	return os.NewSyscallError("bind", unix.Bind(fd, sockaddr(from)))
+}
+
+func sockaddr(a netip.AddrPort) unix.Sockaddr {
+	if a.Addr().Is4() {
+		return &unix.SockaddrInet4{Addr: a.Addr().As4(), Port: int(a.Port())}
+	}
+	return &unix.SockaddrInet6{Addr: a.Addr().As16(), Port: int(a.Port())}
 }
