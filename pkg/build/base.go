@@ -54,7 +54,7 @@ func (s *solver) base(ctx context.Context, name string, p v1.Platform) (*base, e
 	s.bases.mu.Unlock()
 	b.once.Do(func() {
 		if err := s.findBase(ctx, b, name, p); err != nil {
-			b.err = &baseError{name: tagged, error: err}
+			b.err = &baseError{name: tagged, other: s.otherPlatform(tagged, p), error: err}
 		}
 	})
 	return b, b.err
@@ -69,10 +69,10 @@ func (s *solver) findBase(ctx context.Context, b *base, name string, p v1.Platfo
 		return s.describe(b, img)
 	}
 	img, err := s.localBase(name, p)
-	b.local = err == nil
 	if err != nil {
 		return err
 	}
+	b.local = img != nil
 	if img == nil {
 		if img, err = s.pullBase(ctx, name, p); err != nil {
 			return err
@@ -88,22 +88,52 @@ func (s *solver) localBase(name string, p v1.Platform) (*storage.Image, error) {
 	}
 	for _, candidate := range localNames(name) {
 		img, err := storage.Resolve(s.engine.Config, candidate)
-		if errors.Is(err, errdefs.ErrNotFound) {
+		switch {
+		case errors.Is(err, errdefs.ErrNotFound):
 			s.seen.Image(candidate, "")
-			continue
-		}
-		if err != nil {
+		case err != nil:
 			return nil, err
+		default:
+			s.seen.Image(candidate, img.ID)
+			if matches(img, p) {
+				return img, nil
+			}
 		}
-		s.seen.Image(candidate, img.ID)
-		if matches(img, p) {
-			return img, nil
+		if img, err = s.listedBase(candidate, p); img != nil || err != nil {
+			return img, err
 		}
 	}
 	if s.opts.Pull == image.PullNever {
-		return nil, errdefs.Errorf(errdefs.ErrNotFound, "cannot find image %s for %s: it is not in the local store, and --pull=never keeps it from being pulled", familiar(name), platforms.Format(p))
+		return nil, errdefs.Errorf(errdefs.ErrNotFound, "cannot find image %s for %s in the local store, and --pull=never keeps it from being pulled", familiar(name), platforms.Format(p))
 	}
 	return nil, nil
+}
+
+// listedBase is the image that a local list has for a platform which is not this machine's; nil where there is none.
+func (s *solver) listedBase(name string, p v1.Platform) (*storage.Image, error) {
+	id, err := storage.Instance(s.engine.Config, name, storage.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant})
+	if errors.Is(err, errdefs.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	img, err := storage.Resolve(s.engine.Config, id)
+	if err != nil || !matches(img, p) {
+		return nil, err
+	}
+	s.seen.Doubt() // what was seen of a list's name is this machine's image
+	return img, nil
+}
+
+// otherPlatform is what the image of that name is for that is here, if that is not p; else "".
+func (s *solver) otherPlatform(name string, p v1.Platform) string {
+	for _, candidate := range localNames(name) {
+		if img, err := storage.Resolve(s.engine.Config, candidate); err == nil && !matches(img, p) {
+			return img.OS + "/" + img.Architecture
+		}
+	}
+	return ""
 }
 
 // localNames are the names under which an image may be known here: the front end has put docker.io in front of those without a registry,

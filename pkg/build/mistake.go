@@ -16,7 +16,8 @@ import (
 
 // baseError is about an image that a Dockerfile names and that cannot be had.
 type baseError struct {
-	name string // as the front end has completed it: docker.io/library/busybox:latest
+	name  string // as the front end has completed it: docker.io/library/busybox:latest
+	other string // the platform of the image by that name that is here, if it is another than the wanted; or ""
 	error
 }
 
@@ -24,6 +25,9 @@ func (e *baseError) Unwrap() error { return e.error }
 
 // Error says also what else the Dockerfile may have meant: a word alone is often a stage.
 func (e *baseError) Error() string {
+	if e.other != "" {
+		return fmt.Sprintf("%v; the one in the local store is for %s", e.error, e.other)
+	}
 	word := strings.TrimSuffix(familiar(e.name), ":latest")
 	if strings.ContainsAny(word, "/:@") {
 		return e.error.Error()
