@@ -84,7 +84,7 @@ stories: export MOSS := $(CURDIR)/bin/moss
 stories: export STORIES := 1
 stories:
 	@test/setup.sh sources
-	test/as-user.sh mosstest $(GO) test -count=1 -timeout 20m -run '$(RUN)' ./test
+	test/as-user.sh mosstest $(GO) test -count=1 -timeout 30m -run '$(RUN)' ./test
 	test/as-user.sh mossplain $(GO) test -count=1 -timeout 5m -run '$(RUN)' ./test
 	test/as-user.sh root $(GO) test -count=1 -timeout 10m -run '$(RUN)' ./test
 
