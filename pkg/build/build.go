@@ -76,6 +76,7 @@ type Result struct {
 	// Answer is set instead of images where the front end was only asked about the Dockerfile (requestid).
 	Answer map[string][]byte
 	Images []Built // one for each platform
+	List   bool    // they are one list, as several are, and one is that the Dockerfile's BUILDKIT_MULTI_PLATFORM asks for
 }
 
 // Built is what was built for a platform, not yet an image.
@@ -167,7 +168,7 @@ func (b *Builder) Build(ctx context.Context) (*Result, error) {
 	if err := json.Unmarshal(res.Metadata[exptypes.ExporterPlatformsKey], &list); err != nil {
 		return nil, fmt.Errorf("cannot understand the result of the front end: %w", err)
 	}
-	out := &Result{Images: make([]Built, len(list.Platforms))}
+	out := &Result{Images: make([]Built, len(list.Platforms)), List: len(res.Refs) > 0}
 	for i, p := range list.Platforms {
 		if out.Images[i], err = b.built(ctx, res, p); err != nil {
 			return nil, err

@@ -96,6 +96,9 @@ func builtIn(source string) bool {
 	if i := strings.LastIndex(name, ":"); i > strings.LastIndex(name, "/") {
 		name = name[:i]
 	}
+	if source == "dockerfile.v0" { // what BuildKit calls its own
+		return true
+	}
 	for _, known := range []string{"docker/dockerfile", "docker/dockerfile-upstream"} {
 		if name == known || strings.HasSuffix(name, "/"+known) {
 			return true

@@ -39,7 +39,7 @@ type ImageOptions struct {
 
 // Store makes images of what was built, in the store.
 func (b *Builder) Store(ctx context.Context, res *Result, o ImageOptions) (*image.Assembled, error) {
-	if len(res.Images) == 1 {
+	if !res.List {
 		return b.Image(ctx, res.Images[0], o)
 	}
 	names := o.Names

@@ -76,7 +76,7 @@ func (o *buildOptions) run(ctx context.Context, app *App, cmd *cobra.Command) (e
 		return o.answer(app, res.Answer)
 	}
 	made, err := o.finish(ctx, app, b, res)
-	if err != nil || made == nil || len(res.Images) != 1 || !o.repeats(app, cmd.Flags()) {
+	if err != nil || made == nil || res.List || !o.repeats(app, cmd.Flags()) {
 		return err
 	}
 	b.Remember(os.Args[1:], replay.Answer{ID: made.ID, IDFile: o.iidfile, Shown: show.shown.Bytes()}, o.image.Names)

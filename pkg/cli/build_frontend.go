@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/distribution/reference"
@@ -81,6 +82,9 @@ func (o *buildOptions) buildArgs() error {
 		}
 		o.FrontEnd["build-arg:"+name] = value
 	}
+	// The one argument that the front end leaves to whoever calls it.
+	inline, err := strconv.ParseBool(o.FrontEnd["build-arg:BUILDKIT_INLINE_CACHE"])
+	o.Inline = o.Inline || err == nil && inline
 	return nil
 }
 

@@ -120,7 +120,7 @@ func (o *buildOptions) exporter(ctx context.Context, app *App, b *build.Builder,
 	if err != nil {
 		return nil, err
 	}
-	e := &export.Exporter{Images: images, Names: o.image.Names, Registry: o.Options.Registry, Stdout: app.Out, Epoch: o.Epoch}
+	e := &export.Exporter{Images: images, List: res.List, Names: o.image.Names, Registry: o.Options.Registry, Stdout: app.Out, Epoch: o.Epoch}
 	e.Registry.Progress = app.progress(o.quiet)
 	for _, built := range res.Images {
 		a, err := b.Assembly(ctx, built, o.image.ImageOptions)

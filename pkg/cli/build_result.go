@@ -49,7 +49,7 @@ func (o *buildOptions) writeMetadata(made *image.Assembled, res *build.Result) e
 	}
 	for i := range res.Images {
 		if key := "buildx.build.provenance"; res.Images[i].Provenance != nil {
-			if len(res.Images) > 1 {
+			if res.List {
 				key += "/" + platforms.Format(res.Images[i].Platform)
 			}
 			fields[key] = res.Images[i].Provenance

@@ -32,6 +32,7 @@ type Files struct {
 type Exporter struct {
 	Images   *image.Images
 	Results  []Result
+	List     bool     // the results are one list, of one too
 	Names    []string // of the images
 	Registry image.Copying
 	Stdout   *os.File
@@ -58,7 +59,7 @@ func (e *Exporter) sent(d v1.Descriptor, err error) (*image.Assembled, error) {
 	}
 	config := digest.FromBytes(e.Results[0].Image.Config)
 	id := config.Encoded()
-	if len(e.Results) > 1 {
+	if e.List {
 		id, config = d.Digest.Encoded(), ""
 	}
 	return &image.Assembled{ID: id, Manifest: d, Config: config}, nil
@@ -79,8 +80,8 @@ func (e *Exporter) archive(ctx context.Context, o Output) (v1.Descriptor, error)
 	switch {
 	case o.Type == Docker && !o.Directory:
 		to = image.DockerArchive
-		if len(e.Results) > 1 {
-			return v1.Descriptor{}, errdefs.Errorf(errdefs.ErrInvalid, "cannot write images for %d platforms as type=docker, which holds one: use type=oci", len(e.Results))
+		if e.List {
+			return v1.Descriptor{}, errdefs.Errorf(errdefs.ErrInvalid, "cannot write a list of %d images as type=docker, which holds one image: use type=oci", len(e.Results))
 		}
 	case o.Directory:
 		to = image.OCIDir
@@ -130,7 +131,7 @@ func (e *Exporter) send(ctx context.Context, o Output, send image.SendOptions) (
 		attested = attested || len(r.Statements) > 0
 	}
 	attested = attested && send.To != image.DockerArchive
-	if len(list) == 1 && !attested {
+	if !e.List && !attested {
 		return e.Images.Send(ctx, bundle, send)
 	}
 	raw, err := json.Marshal(indexOf(list))

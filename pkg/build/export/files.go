@@ -27,7 +27,7 @@ func (e *Exporter) local(ctx context.Context, o Output) error {
 		if err != nil {
 			return err
 		}
-		if len(e.Results) > 1 && o.Split {
+		if e.List && o.Split {
 			dest = filepath.Join(dest, e.Results[i].dirName())
 		}
 		if err := e.Results[i].copyTo(ctx, dest); err != nil {
@@ -97,7 +97,7 @@ func (e *Exporter) tar(ctx context.Context, o Output) error {
 }
 
 func (e *Exporter) writeTar(ctx context.Context, dirs []fsutil.Dir, to io.Writer) error {
-	if len(dirs) == 1 {
+	if !e.List {
 		return fsutil.WriteTar(ctx, dirs[0].FS, to)
 	}
 	all, err := fsutil.SubDirFS(dirs)
