@@ -173,8 +173,8 @@ func (r *rootfs) setSysctls() (err error) {
 		return nil
 	}
 	proc := r.proc
-	if proc == nil {
-		if proc, err = sys.NewMount("proc", nil, 0); err != nil {
+	if proc == nil { // it shows the parameters of this process's namespaces too
+		if proc, err = hostProc(); err != nil {
 			return fmt.Errorf("cannot set kernel parameters: %w", err)
 		}
 		defer proc.Close()
@@ -185,6 +185,18 @@ func (r *rootfs) setSysctls() (err error) {
 		}
 	}
 	return nil
+}
+
+// hostProc opens the host's /proc, and makes sure that it is one.
+func hostProc() (*os.File, error) {
+	proc, err := os.OpenFile("/proc", sys.OPath|sys.ODirectory, 0)
+	if err != nil {
+		return nil, err
+	}
+	if magic, err := sys.FsMagic(proc); err != nil || magic != sys.MagicProc {
+		return nil, errors.Join(err, errors.New("/proc is no procfs"), proc.Close())
+	}
+	return proc, nil
 }
 
 // setSysctl writes to a file of the kernel's, and to nothing that is mounted over it.
