@@ -18,14 +18,14 @@ type listener interface {
 }
 
 // listen binds the port, or one of those to choose from, which it puts into m.
-func listen(ctx context.Context, m *spec.PortMapping, d *dialer, o Options) (l listener, err error) {
+func (s *Server) listen(ctx context.Context, m *spec.PortMapping, o Options) (l listener, err error) {
 	tried := *m
 	for number, none := range candidates(*m, o.Last) {
 		if none != nil {
 			return nil, explain(none, *m)
 		}
 		tried.HostPort = number
-		if l, err = open(ctx, tried, d, o); err == nil {
+		if l, err = s.open(ctx, tried, o); err == nil {
 			m.HostPort, m.HostEnd = number, 0
 			return l, nil
 		}
@@ -39,7 +39,7 @@ func listen(ctx context.Context, m *spec.PortMapping, d *dialer, o Options) (l l
 	return nil, explain(err, tried)
 }
 
-func open(ctx context.Context, m spec.PortMapping, d *dialer, o Options) (listener, error) {
+func (s *Server) open(ctx context.Context, m spec.PortMapping, o Options) (listener, error) {
 	var config net.ListenConfig
 	proto, at := network(m), net.JoinHostPort(m.HostIP, strconv.Itoa(int(m.HostPort)))
 	if strings.HasPrefix(proto, "udp") {
@@ -47,13 +47,13 @@ func open(ctx context.Context, m spec.PortMapping, d *dialer, o Options) (listen
 		if err != nil {
 			return nil, err
 		}
-		return serveDatagrams(conn.(*net.UDPConn), d, m.ContainerPort, o), nil
+		return serveDatagrams(conn.(*net.UDPConn), s.dialer, m.ContainerPort, o), nil
 	}
 	ln, err := config.Listen(ctx, proto, at)
 	if err != nil {
 		return nil, err
 	}
-	s := &streams{ln: ln.(*net.TCPListener), dialer: d, to: m.ContainerPort, log: o.Log, tell: o.Tell}
-	s.serve()
-	return s, nil
+	streams := &streams{ln: ln.(*net.TCPListener), dialer: s.dialer, mover: s.mover, to: m.ContainerPort, log: o.Log, tell: o.Tell}
+	streams.serve()
+	return streams, nil
 }

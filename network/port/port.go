@@ -43,6 +43,7 @@ type Server struct {
 
 	listeners []listener
 	dialer    *dialer
+	mover     *mover
 }
 
 // Serve binds all ports, or none. When it returns, clients can connect; they wait until the container's server
@@ -59,8 +60,11 @@ func Serve(ctx context.Context, o Options) (*Server, error) {
 		return nil, fmt.Errorf("cannot publish ports: %w", err)
 	}
 	s := &Server{Mappings: slices.Clone(o.Mappings), dialer: d}
+	if s.mover, err = newMover(); err != nil {
+		return nil, errors.Join(fmt.Errorf("cannot publish ports: %w", err), s.Close())
+	}
 	for i := range s.Mappings {
-		l, err := listen(ctx, &s.Mappings[i], d, o)
+		l, err := s.listen(ctx, &s.Mappings[i], o)
 		if err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
@@ -78,6 +82,9 @@ func (s *Server) Close() error {
 	var errs []error
 	for _, l := range s.listeners {
 		errs = append(errs, l.close())
+	}
+	if s.mover != nil {
+		errs = append(errs, s.mover.close())
 	}
 	s.dialer.close()
 	s.dialer = nil

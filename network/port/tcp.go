@@ -20,7 +20,7 @@ type streams struct {
 	to     uint16 // the container's port
 	log    io.Writer
 	tell   func(event string)
-	pipes  pipes
+	mover  *mover
 
 	owned sync.WaitGroup
 	mu    sync.Mutex
@@ -49,7 +49,7 @@ func (s *streams) serve() {
 	})
 }
 
-// pass connects a client with a server until both have said all.
+// pass connects a client with a server; the mover does the rest.
 func (s *streams) pass(client *net.TCPConn) {
 	defer s.end(client)
 	from, err := netip.ParseAddrPort(client.RemoteAddr().String())
@@ -65,10 +65,9 @@ func (s *streams) pass(client *net.TCPConn) {
 	if !s.begin(server) {
 		return
 	}
-	var answer sync.WaitGroup
-	answer.Go(func() { s.pipes.pour(client, server) })
-	s.pipes.pour(server, client)
-	answer.Wait()
+	if err := s.mover.take(client, server); err != nil && !errors.Is(err, net.ErrClosed) {
+		fmt.Fprintf(s.log, "cannot pass a client on to port %d: %v\n", s.to, err)
+	}
 }
 
 // begin notes an open connection, so that close can end it. It is false after that.
@@ -98,6 +97,5 @@ func (s *streams) close() error {
 	s.open = nil
 	s.mu.Unlock()
 	s.owned.Wait()
-	s.pipes.close()
 	return err
 }

@@ -36,15 +36,19 @@ func (p *SplicePipe) Drain(socket uintptr, n int) (moved int, ok bool, err error
 	return splice(p.read, int(socket), n)
 }
 
+// splice never waits, so it is a system call without the runtime's care for those that do: that takes a tenth longer.
 func splice(from, to, most int) (n int, ok bool, err error) {
+	const flags = unix.SPLICE_F_MOVE | unix.SPLICE_F_NONBLOCK
 	for {
-		moved, err := unix.Splice(from, nil, to, nil, most, unix.SPLICE_F_MOVE|unix.SPLICE_F_NONBLOCK)
-		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
-		case errors.Is(err, unix.EAGAIN):
+		moved, _, errno := unix.RawSyscall6(unix.SYS_SPLICE, uintptr(from), 0, uintptr(to), 0, uintptr(most), flags)
+		switch errno {
+		case 0:
+			return int(moved), true, nil
+		case unix.EINTR:
+		case unix.EAGAIN:
 			return 0, false, nil
+		default:
+			return 0, true, os.NewSyscallError("splice", errno)
 		}
-		return int(max(moved, 0)), true, os.NewSyscallError("splice", err)
 	}
 }
