@@ -7,9 +7,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
+	"unicode/utf8"
 
 	"go.podman.io/storage/pkg/archive"
 	"go.podman.io/storage/pkg/idtools"
@@ -38,10 +40,12 @@ type Upper struct {
 // 0/0) and opaque directories (trusted. or user.overlay.opaque) become those of the OCI image format.
 func (s *Store) CommitLayer(ctx context.Context, parent string, upper Upper) (*Layer, error) {
 	take := upper.Take && upper.UIDMap == nil && upper.GIDMap == nil
+	ready := check
 	if take {
-		if err := tidy(upper); err != nil {
-			return nil, layerError(ctx, err)
-		}
+		ready = tidy
+	}
+	if err := ready(upper); err != nil {
+		return nil, layerError(ctx, err)
 	}
 	stream, err := s.upperTar(parent, upper)
 	if err != nil {
@@ -146,8 +150,8 @@ func tidy(upper Upper) (err error) {
 		if err != nil {
 			return err
 		}
-		if strings.HasPrefix(entry.Name(), archive.WhiteoutPrefix) {
-			return whiteoutError(upper.Dir, path)
+		if err := upper.allows(path, entry); err != nil {
+			return err
 		}
 		if entry.Type() == fs.ModeSocket {
 			return os.Remove(path)
@@ -159,11 +163,36 @@ func tidy(upper Upper) (err error) {
 	})
 }
 
-// whiteoutError is about a file with a name that would delete another one wherever the layer is unpacked, and so would not be
-// the same image there.
-func whiteoutError(dir, path string) error {
-	return errdefs.Errorf(errdefs.ErrInvalid, "cannot have %s in a layer: in layers, names that begin with %s tell what is deleted; give it another name or leave it out",
-		strings.TrimPrefix(path, dir), archive.WhiteoutPrefix)
+// check looks for names that no layer can have in a tree that stays as it is. Somebody may be writing in there.
+func check(upper Upper) error {
+	return filepath.WalkDir(upper.Dir, func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil
+		case err != nil:
+			return err
+		case slices.Contains(upper.Exclude, strings.TrimPrefix(path, upper.Dir+"/")):
+			if entry.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		return upper.allows(path, entry)
+	})
+}
+
+// allows says which names no layer can have. Those of whiteouts would delete another file wherever the layer is unpacked. Directories whose
+// names are not UTF-8 are left out by the library that reads the tree, with all that is in them.
+func (u *Upper) allows(path string, entry fs.DirEntry) error {
+	inside := strings.TrimPrefix(path, u.Dir)
+	if strings.HasPrefix(entry.Name(), archive.WhiteoutPrefix) {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot have %s in a layer: in layers, names that begin with %s tell what is deleted; give it another name or leave it out",
+			inside, archive.WhiteoutPrefix)
+	}
+	if entry.IsDir() && inside != "" && !utf8.ValidString(entry.Name()) {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot have the directory %q in a layer: its name is not UTF-8; give it another name or leave it out", inside)
+	}
+	return nil
 }
 
 // setTime makes a file's time what it may be.

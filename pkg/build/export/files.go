@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -98,13 +99,22 @@ func (e *Exporter) tar(ctx context.Context, o Output) error {
 
 func (e *Exporter) writeTar(ctx context.Context, dirs []fsutil.Dir, to io.Writer) error {
 	if !e.List {
-		return fsutil.WriteTar(ctx, dirs[0].FS, to)
+		return nameError(fsutil.WriteTar(ctx, dirs[0].FS, to))
 	}
 	all, err := fsutil.SubDirFS(dirs)
 	if err != nil {
 		return err
 	}
-	return fsutil.WriteTar(ctx, all, to)
+	return nameError(fsutil.WriteTar(ctx, all, to))
+}
+
+// nameError says of a name that package fs refuses what is wrong with it.
+func nameError(err error) error {
+	var at *fs.PathError
+	if errors.As(err, &at) && errors.Is(err, fs.ErrInvalid) {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot have the directory %q in an archive: its name is not UTF-8; give it another name, or use type=local", at.Path)
+	}
+	return err
 }
 
 // stamp is the time of what is made for the export alone, in nanoseconds.
