@@ -22,7 +22,7 @@ import (
 
 // Upper is a container's writable layer.
 type Upper struct {
-	Dir string // the upper directory of an overlay mount
+	Dir string // the upper directory of an overlay mount, or a descriptor of a tree that stays
 	// UIDMap and GIDMap translate the owners in Dir to those in the layer, for containers with a user
 	// namespace of their own; nil changes nothing.
 	UIDMap, GIDMap []idtools.IDMap
@@ -67,7 +67,7 @@ func (s *Store) upperTar(parent string, upper Upper) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	return archive.TarWithOptions(upper.Dir, &archive.TarOptions{
+	return archive.TarWithOptions(upper.Dir+"/.", &archive.TarOptions{ // of a link the library would read only that
 		Compression:     archive.Uncompressed,
 		WhiteoutFormat:  archive.OverlayWhiteoutFormat,
 		WhiteoutData:    below, // an opaque directory hides something only where there is one of its name below
@@ -165,7 +165,7 @@ func tidy(upper Upper) (err error) {
 
 // check looks for names that no layer can have in a tree that stays as it is. Somebody may be writing in there.
 func check(upper Upper) error {
-	return filepath.WalkDir(upper.Dir, func(path string, entry fs.DirEntry, err error) error {
+	return filepath.WalkDir(upper.Dir+"/.", func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return nil
