@@ -43,12 +43,28 @@ func (r *rootfs) mount(m *specs.Mount) error {
 		return err
 	}
 	if err := sys.MoveMount(source, target); err != nil {
-		return err
+		return misfit(err, source, target)
 	}
 	if m.Type == "proc" && r.proc == nil {
 		r.proc, err = sys.OpenIn(source, ".", sys.OPath, sys.NoLinks)
 	}
 	return err
+}
+
+// misfit says what the kernel has against a mount: a directory goes on a directory only, and anything else on anything else.
+func misfit(err error, source, target *os.File) error {
+	if !isErrno(err, syscall.EINVAL) {
+		return err
+	}
+	from, fromErr := source.Stat()
+	to, toErr := target.Stat()
+	switch {
+	case fromErr != nil || toErr != nil || from.IsDir() == to.IsDir():
+		return err
+	case to.IsDir():
+		return errdefs.Errorf(errdefs.ErrInvalid, "the container has a directory there, and this is a file")
+	}
+	return errdefs.Errorf(errdefs.ErrInvalid, "the container has something there that is no directory, and this is one")
 }
 
 func applyOptions(mount *os.File, o *mountOptions) error {
@@ -174,6 +190,9 @@ func (r *rootfs) target(m *specs.Mount, source *os.File) (*os.File, error) {
 	if isErrno(err, syscall.ELOOP) {
 		return nil, errdefs.Errorf(errdefs.ErrInvalid, "the image has a link on this path")
 	}
+	if isErrno(err, syscall.ENOTDIR) {
+		return nil, errdefs.Errorf(errdefs.ErrInvalid, "the image has something on this path that is no directory, where one must be")
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -221,7 +240,21 @@ func (r *rootfs) makeTarget(dest string, source *os.File, resolve uint64) (*os.F
 		return nil, err
 	}
 	f.Close()
-	return r.open(dest, resolve)
+	target, err := r.open(dest, resolve)
+	if !errors.Is(err, syscall.ENOENT) || resolve != sys.FollowInRoot {
+		return target, err
+	}
+	end, err := r.linkEnd(dest) // what is there is a link to something that is not there yet
+	if err != nil {
+		return nil, err
+	}
+	return r.makeTarget(end, source, sys.NoLinks)
+}
+
+// linkEnd is where links lead that a path has, be it nowhere yet. What comes of it is to be walked inside of the root again.
+func (r *rootfs) linkEnd(name string) (string, error) {
+	full, err := securejoin.SecureJoin(r.root.Name(), name)
+	return strings.TrimPrefix(full, r.root.Name()), err
 }
 
 // mkdir makes a directory where those above it are there. The last name is not followed if it is a link.
@@ -247,12 +280,11 @@ func (r *rootfs) mkdirAll(name string) (*os.File, error) {
 	if !errors.Is(err, syscall.ENOTDIR) && !errors.Is(err, syscall.ENOENT) {
 		return dir, err
 	}
-	base := r.root.Name()
-	full, joinErr := securejoin.SecureJoin(base, name)
-	if joinErr != nil {
+	end, endErr := r.linkEnd(name)
+	if endErr != nil {
 		return nil, err
 	}
-	return pathrs.MkdirAllHandle(r.root, strings.TrimPrefix(full, base), 0o755)
+	return pathrs.MkdirAllHandle(r.root, end, 0o755)
 }
 
 // inProc are the files of /proc that may be mounted over, to show a container numbers of its own.

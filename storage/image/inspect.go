@@ -27,6 +27,7 @@ type Inspected struct {
 	Author       string            `json:"Author"`
 	Architecture string            `json:"Architecture"`
 	Os           string            `json:"Os"`
+	Variant      string            `json:"Variant,omitempty"` // of the architecture
 	Size         int64             `json:"Size"`
 	VirtualSize  int64             `json:"VirtualSize"`
 	GraphDriver  GraphDriver       `json:"GraphDriver"`
@@ -58,7 +59,7 @@ func Inspect(cfg *config.Config, name string) (*Inspected, error) {
 	i := &Inspected{
 		ID: img.ID, RepoTags: tags(img.Names), RepoDigests: repoDigests(img),
 		Created: doc.Created, Config: doc.Config, Author: doc.Author,
-		Architecture: doc.Architecture, Os: doc.OS, Size: img.Size, VirtualSize: img.Size,
+		Architecture: doc.Architecture, Os: doc.OS, Variant: doc.Variant, Size: img.Size, VirtualSize: img.Size,
 		GraphDriver: GraphDriver{Name: "overlay", Data: map[string]string{}},
 		RootFS:      RootFS{Type: doc.RootFS.Type, Layers: []string{}},
 		Labels:      doc.Config.Labels, User: doc.Config.User, History: doc.History, HealthCheck: doc.Config.Healthcheck,
