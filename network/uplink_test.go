@@ -491,3 +491,24 @@ func TestAnUplinkThatCannotStartSaysWhy(t *testing.T) {
 		}
 	})
 }
+
+// The others are small by themselves, or are what they are.
+func TestTheCarriedUplinkIsSmallWhileNobodyUsesIt(t *testing.T) {
+	c := &connected{world: newWorld(t, false), uplink: gvisor.Uplink{Program: carried}}
+	c.connect(uplink.Options{})
+	small := func() bool { return resident(t, c.link.Process.Pid) < 5<<20 }
+	eventually(t, "the program to be small after its start", small)
+	c.mustRepeat("tcp", farIPv4, echo(t, c.far, farIPv4, 0), bytes.Repeat([]byte("much"), 1<<20))
+	eventually(t, "the program to be small again", small)
+}
+
+// resident is the memory of a process in bytes.
+func resident(t *testing.T, pid int) int {
+	t.Helper()
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	must(t, err)
+	var size, pages int
+	_, err = fmt.Sscan(string(data), &size, &pages)
+	must(t, err)
+	return pages * os.Getpagesize()
+}

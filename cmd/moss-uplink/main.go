@@ -8,19 +8,13 @@ import (
 	"io"
 	"net/netip"
 	"os"
-	"runtime/debug"
 
 	"github.com/mosscontainers/moss/network/gvisor"
 	"github.com/mosscontainers/moss/network/netstack"
 	"github.com/mosscontainers/moss/network/uplink"
 )
 
-// garbage is how much more than is in use the heap may be, in per cent. It is in use by little more than packets on
-// their way, so that collecting at the usual 100 would take a third of the time of a transfer.
-const garbage = 400
-
 func main() {
-	debug.SetGCPercent(garbage)
 	o := netstack.Options{NetNS: os.NewFile(gvisor.NetNSFD, "netns")}
 	subnet, ipv6 := "", false
 	flag.StringVar(&o.Interface, "interface", "tap0", "name of the interface in the namespace")

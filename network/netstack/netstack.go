@@ -44,6 +44,7 @@ type Stack struct {
 	stack *stack.Stack
 	udp   *datagrams
 	pings *pings
+	rest  *rest
 }
 
 // Start configures the interface and serves it.
@@ -52,7 +53,7 @@ func Start(o Options) (*Stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Stack{}
+	s := &Stack{rest: newRest()}
 	if err := sys.InNetNS(o.NetNS, func() (err error) {
 		s.tap, err = makeTap(o)
 		return err
@@ -91,7 +92,7 @@ func (s *Stack) serve(o Options, out *outside) error {
 	s.udp = newDatagrams(s.stack, out)
 	s.stack.SetTransportProtocolHandler(tcp.ProtocolNumber, newStreams(s.stack, out).HandlePacket)
 	s.stack.SetTransportProtocolHandler(udp.ProtocolNumber, s.udp.handle)
-	s.pings = newPings(link, s.stack, out)
+	s.pings = newPings(link, s.stack, out, s.rest)
 	if err := s.stack.CreateNIC(nic, s.pings); err != nil {
 		return fmt.Errorf("%s", err)
 	}

@@ -34,6 +34,7 @@ type pings struct {
 	nested.Endpoint
 	stack *stack.Stack
 	out   *outside
+	rest  *rest
 
 	mu   sync.Mutex
 	open map[pingID]*os.File // nil after close
@@ -45,14 +46,15 @@ type pingID struct {
 	ident    uint16
 }
 
-func newPings(link stack.LinkEndpoint, s *stack.Stack, out *outside) *pings {
-	p := &pings{stack: s, out: out, open: map[pingID]*os.File{}}
+func newPings(link stack.LinkEndpoint, s *stack.Stack, out *outside, r *rest) *pings {
+	p := &pings{stack: s, out: out, rest: r, open: map[pingID]*os.File{}}
 	p.Init(link, p)
 	return p
 }
 
 // DeliverNetworkPacket lets through everything but echo requests to somewhere else.
 func (p *pings) DeliverNetworkPacket(protocol tcpip.NetworkProtocolNumber, pkt *stack.PacketBuffer) {
+	p.rest.packet()
 	id, message, is := echoRequest(protocol, pkt)
 	if !is || p.out.isOurs(id.to) {
 		p.Endpoint.DeliverNetworkPacket(protocol, pkt)
