@@ -41,7 +41,7 @@ func newNetworkConnectCommand(app *App) *cobra.Command {
 	fs.StringVar(&o.ip6, "ip6", "", "`address` of IPv6 that the container has there")
 	fs.StringVar(&o.mac, "mac-address", "", "hardware `address` of the container's interface")
 	fs.StringArrayVar(&o.links, "link", nil, "`CONTAINER[:ALIAS]` on the network that /etc/hosts is to have, also where names are not served")
-	fs.StringSliceVar(&o.driverOpts, "driver-opt", nil, "not supported: the driver has no options for one container")
+	fs.StringSliceVar(&o.driverOpts, "driver-opt", nil, "`KEY=VALUE`: com.docker.network.endpoint.ifname is the name of the container's interface")
 	fs.StringSliceVar(&o.linkLocal, "link-local-ip", nil, "another `address` of the interface, of 169.254.0.0/16 or fe80::/10")
 	fs.IntVar(&o.priority, "gw-priority", 0, "not supported: the network that a container was on first has the default route; see --opt metric of network create")
 	return cmd
@@ -49,12 +49,8 @@ func newNetworkConnectCommand(app *App) *cobra.Command {
 
 // connection is what the flags ask for.
 func (o *networkConnectOptions) connection(network string) (spec.Connection, error) {
-	for flag, given := range map[string]bool{
-		"driver-opt": len(o.driverOpts) > 0, "gw-priority": o.priority != 0,
-	} {
-		if given {
-			return spec.Connection{}, errdefs.Errorf(errdefs.ErrInvalid, "cannot use --%s: it is not supported; moss network connect --help says what to do instead", flag)
-		}
+	if o.priority != 0 {
+		return spec.Connection{}, errdefs.Errorf(errdefs.ErrInvalid, "cannot use --gw-priority: it is not supported; moss network connect --help says what to do instead")
 	}
 	c := spec.Connection{Name: network}
 	for _, option := range []struct{ key, value string }{{"ip", o.ip}, {"ip6", o.ip6}, {"mac", o.mac}} {
@@ -68,7 +64,7 @@ func (o *networkConnectOptions) connection(network string) (spec.Connection, err
 	for _, option := range []struct {
 		key    string
 		values []string
-	}{{"alias", o.aliases}, {"link", o.links}, {"link-local-ip", o.linkLocal}} {
+	}{{"alias", o.aliases}, {"link", o.links}, {"link-local-ip", o.linkLocal}, {"driver-opt", o.driverOpts}} {
 		for _, value := range option.values {
 			if err := c.Set(option.key, value); err != nil {
 				return c, err

@@ -42,7 +42,7 @@ func parseConnection(s string) (Connection, error) {
 	return c, nil
 }
 
-// Set takes one option: ip, ip6, mac, alias or interface_name; and link-local-ip and link, which are flags only.
+// Set takes one option: ip, ip6, mac, alias, interface_name or driver-opt; and link-local-ip and link, which are flags only.
 func (c *Connection) Set(key, value string) (err error) {
 	switch key {
 	case "ip":
@@ -56,6 +56,8 @@ func (c *Connection) Set(key, value string) (err error) {
 	case "interface_name":
 		c.Interface = value
 		err = checkInterfaceName(value)
+	case "driver-opt":
+		err = c.setDriverOption(value)
 	case "link-local-ip":
 		err = c.addLinkLocal(value)
 	case "link":
@@ -64,6 +66,16 @@ func (c *Connection) Set(key, value string) (err error) {
 		err = plain("there is no option %q; there are ip, ip6, mac, alias and interface_name", key)
 	}
 	return err
+}
+
+// setDriverOption takes KEY=VALUE, as Docker has it.
+func (c *Connection) setDriverOption(s string) error {
+	const name = "com.docker.network.endpoint.ifname"
+	key, value, _ := strings.Cut(s, "=")
+	if key != name {
+		return plain("there is no driver option %q for one container; there is %s", key, name)
+	}
+	return c.Set("interface_name", value)
 }
 
 // addLinkLocal takes an address that is good for the own wire only: RFC 3927, RFC 4291.
