@@ -1,6 +1,7 @@
 package image
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -53,12 +54,35 @@ func (m *merging) add(at int, dir string) (err error) {
 		return err
 	}
 	defer closing(&err, root)
-	return fs.WalkDir(root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || name == "." {
+	return m.walk(at, root, ".")
+}
+
+// walk goes through a directory. The names in there may be any bytes, which those of package fs may not.
+func (m *merging) walk(at int, root *os.Root, dir string) error {
+	entries, err := readDir(root, dir)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		name := path.Join(dir, entry.Name())
+		err := m.visit(at, root, name, entry)
+		if err == nil && entry.IsDir() {
+			err = m.walk(at, root, name)
+		}
+		if err != nil && !errors.Is(err, fs.SkipDir) {
 			return err
 		}
-		return m.visit(at, root, name, entry)
-	})
+	}
+	return nil
+}
+
+func readDir(root *os.Root, name string) (_ []fs.DirEntry, err error) {
+	dir, err := root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer closing(&err, dir)
+	return dir.ReadDir(-1)
 }
 
 // visit takes one entry of the layer with the number at.
