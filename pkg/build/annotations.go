@@ -4,6 +4,7 @@ import (
 	"maps"
 	"time"
 
+	"github.com/containerd/platforms"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -24,6 +25,7 @@ func (b *Builder) annotations(built *Built, created time.Time, o ImageOptions) (
 		all[v1.AnnotationCreated] = created.UTC().Format(time.RFC3339)
 	}
 	maps.Copy(all, o.Annotations)
+	maps.Copy(all, o.PlatformAnnotations[platforms.Format(built.Platform)])
 	return all, nil
 }
 

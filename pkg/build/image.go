@@ -21,6 +21,10 @@ import (
 type ImageOptions struct {
 	Names       []string // full
 	Annotations map[string]string
+	// PlatformAnnotations are added for one platform, as in linux/arm64; ListAnnotations are the list's.
+	PlatformAnnotations map[string]map[string]string
+	ListAnnotations     map[string]string
+
 	Docker      bool     // Docker's format
 	Env         []string // NAME=VALUE
 	UnsetEnv    []string
@@ -56,7 +60,7 @@ func (b *Builder) Store(ctx context.Context, res *Result, o ImageOptions) (*imag
 	if err != nil {
 		return nil, err
 	}
-	return images.NewList(ctx, names, ids)
+	return images.NewList(ctx, names, ids, o.ListAnnotations)
 }
 
 // Image makes an image of what was built for one platform, in the store.

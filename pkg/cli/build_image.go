@@ -3,9 +3,11 @@
 package cli
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
+	"github.com/containerd/platforms"
 	"github.com/spf13/pflag"
 
 	"github.com/mosscontainers/moss/pkg/build"
@@ -42,7 +44,7 @@ func (o *buildImageOptions) addConfigFlags(fs *pflag.FlagSet) {
 	fs.StringArrayVar(&o.UnsetLabels, "unsetlabel", nil, "leave this `label` out of the image")
 	fs.BoolVar(&o.inherit, "inherit-labels", true, "keep the labels of the image that the last stage begins with")
 	fs.BoolVar(&o.identity, "identity-label", false, "label the image with the version of moss that made it")
-	fs.StringArrayVar(&o.annotate, "annotation", nil, "annotation of the manifest, `KEY=VALUE`")
+	fs.StringArrayVar(&o.annotate, "annotation", nil, "annotation of the manifest, or of the list with index: before it, `KEY=VALUE`")
 	fs.StringArrayVar(&o.UnsetAnnotations, "unsetannotation", nil, "leave this `annotation` of the image below out")
 	fs.BoolVar(&o.InheritAnnotations, "inherit-annotations", false, "keep the annotations of the image that the last stage begins with")
 	fs.BoolVar(&o.CreatedAnnotation, "created-annotation", false, "annotate the manifest with the time when the image was made")
@@ -69,6 +71,7 @@ func (o *buildImageOptions) complete() error {
 	if o.identity {
 		o.labels = append([]string{"io.mosscontainers.version=" + Version}, o.labels...)
 	}
+	o.PlatformAnnotations, o.ListAnnotations = map[string]map[string]string{}, map[string]string{}
 	if o.Annotations = map[string]string{}; o.Docker {
 		o.InheritAnnotations, o.CreatedAnnotation = false, false // that format has no place for them
 	}
@@ -94,17 +97,55 @@ func (o *buildImageOptions) platform(os, arch string) string {
 	return strings.TrimSuffix(os+"/"+arch+"/"+o.variant, "/")
 }
 
-// annotation reads one of --annotation, whose key may say what it is of: manifest:KEY=VALUE.
+// annotation reads one of --annotation. What is before a colon says what it is of: manifest (also manifest[PLATFORM]) or index, or both,
+// with a comma between them.
 func (o *buildImageOptions) annotation(text string) error {
 	key, value, ok := strings.Cut(text, "=")
-	if kind, rest, typed := strings.Cut(key, ":"); typed && (kind == "manifest" || strings.HasPrefix(kind, "manifest[")) {
-		key = rest
-	} else if typed && slices.Contains([]string{"index", "manifest-descriptor", "index-descriptor"}, kind) {
-		return errdefs.Errorf(errdefs.ErrUnavailable, "cannot use --annotation %s: only manifests are annotated", text)
+	kinds := []string{"manifest"}
+	if before, rest, typed := strings.Cut(key, ":"); typed && namesKinds(before) {
+		kinds, key = strings.Split(before, ","), rest
 	}
 	if !ok || key == "" {
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --annotation %q: write KEY=VALUE", text)
 	}
-	o.Annotations[key] = value
+	for _, kind := range kinds {
+		if err := o.annotateKind(kind, key, value); err != nil {
+			return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --annotation %s: %w", text, err)
+		}
+	}
+	return nil
+}
+
+// namesKinds says whether what is before the colon of an annotation tells what is annotated; other words there are a part of its key.
+func namesKinds(before string) bool {
+	for kind := range strings.SplitSeq(before, ",") {
+		kind, _, _ = strings.Cut(kind, "[")
+		if !slices.Contains([]string{"manifest", "index", "manifest-descriptor", "index-descriptor"}, kind) {
+			return false
+		}
+	}
+	return true
+}
+
+func (o *buildImageOptions) annotateKind(kind, key, value string) error {
+	kind, platform, one := strings.Cut(strings.TrimSuffix(kind, "]"), "[")
+	switch {
+	case kind == "manifest" && one:
+		p, err := platforms.Parse(platform)
+		if err != nil {
+			return err
+		}
+		name := platforms.Format(platforms.Normalize(p))
+		if o.PlatformAnnotations[name] == nil {
+			o.PlatformAnnotations[name] = map[string]string{}
+		}
+		o.PlatformAnnotations[name][key] = value
+	case kind == "manifest":
+		o.Annotations[key] = value
+	case kind == "index" && !one:
+		o.ListAnnotations[key] = value
+	default:
+		return errors.New("manifests are annotated, and the index that lists them, but no descriptors; write manifest:KEY=VALUE or index:KEY=VALUE")
+	}
 	return nil
 }

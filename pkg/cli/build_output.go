@@ -82,6 +82,9 @@ func (o *buildOptions) deliver(ctx context.Context, app *App, b *build.Builder, 
 	if o.output.stores() && len(res.Images[0].Statements) > 0 {
 		app.Warn("what is attested of the image is not in the store: it is in what is pushed, and in archives of type=oci")
 	}
+	if len(o.image.ListAnnotations) > 0 && !res.List && len(res.Images[0].Statements) == 0 {
+		return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot annotate the list of images: for one platform there is none; write --annotation manifest:KEY=VALUE, or --build-arg BUILDKIT_MULTI_PLATFORM=1")
+	}
 	sent, err := o.send(ctx, app, b, res)
 	if err != nil || !o.output.stores() {
 		return sent, err
@@ -120,7 +123,7 @@ func (o *buildOptions) exporter(ctx context.Context, app *App, b *build.Builder,
 	if err != nil {
 		return nil, err
 	}
-	e := &export.Exporter{Images: images, List: res.List, Names: o.image.Names, Registry: o.Options.Registry, Stdout: app.Out, Epoch: o.Epoch}
+	e := &export.Exporter{Images: images, List: res.List, Annotations: o.image.ListAnnotations, Names: o.image.Names, Registry: o.Options.Registry, Stdout: app.Out, Epoch: o.Epoch}
 	e.Registry.Progress = app.progress(o.quiet)
 	for _, built := range res.Images {
 		a, err := b.Assembly(ctx, built, o.image.ImageOptions)

@@ -73,7 +73,7 @@ func (im *Images) newList(named reference.Named) (id string, err error) {
 
 // NewList makes a list of local images, by their ids, and gives it these names, which go over from what has them: what a
 // build for several platforms ends with. Its id is the digest of what it says, unless a list of that id was changed since.
-func (im *Images) NewList(ctx context.Context, called, ids []string) (*Assembled, error) {
+func (im *Images) NewList(ctx context.Context, called, ids []string, annotations map[string]string) (*Assembled, error) {
 	full, err := fullNames(called)
 	if err != nil {
 		return nil, err
@@ -83,6 +83,9 @@ func (im *Images) NewList(ctx context.Context, called, ids []string) (*Assembled
 		if _, err := im.addTo(ctx, list, image, AddOptions{}); err != nil {
 			return nil, explain(err, "list image", names.Short(image))
 		}
+	}
+	if err := annotate(list, nil, annotations); err != nil {
+		return nil, explain(err, "annotate", "the manifest list")
 	}
 	raw, err := list.Serialize(v1.MediaTypeImageIndex)
 	if err != nil {

@@ -83,14 +83,14 @@ func (e Entry) set(list manifests.List, d digest.Digest) error {
 			return err
 		}
 	}
-	if len(e.Annotations) == 0 {
-		return nil
-	}
 	return annotate(list, &d, e.Annotations)
 }
 
 // annotate adds annotations to those of an image, or of the list where d is nil.
 func annotate(list manifests.List, d *digest.Digest, more map[string]string) error {
+	if len(more) == 0 {
+		return nil
+	}
 	have, err := list.Annotations(d)
 	if err != nil {
 		return err

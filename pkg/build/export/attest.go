@@ -71,7 +71,7 @@ func (e *Exporter) attest(l layoutDir, top digest.Digest) error {
 		}
 		index.Manifests = append(index.Manifests, d)
 	}
-	d, err := l.addJSON(v1.MediaTypeImageIndex, indexOf(index.Manifests))
+	d, err := l.addJSON(v1.MediaTypeImageIndex, index)
 	if err != nil {
 		return err
 	}

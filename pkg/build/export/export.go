@@ -30,13 +30,15 @@ type Files struct {
 
 // Exporter carries out outputs of one build.
 type Exporter struct {
-	Images   *image.Images
-	Results  []Result
-	List     bool     // the results are one list, of one too
-	Names    []string // of the images
-	Registry image.Copying
-	Stdout   *os.File
-	Epoch    *time.Time
+	Images  *image.Images
+	Results []Result
+	List    bool // the results are one list, of one too
+	// Annotations are the list's.
+	Annotations map[string]string
+	Names       []string // of the images
+	Registry    image.Copying
+	Stdout      *os.File
+	Epoch       *time.Time
 }
 
 // Export carries out an output, but for what of it is about the store. It returns the image as it was sent, nil for files.
@@ -134,7 +136,9 @@ func (e *Exporter) send(ctx context.Context, o Output, send image.SendOptions) (
 	if !e.List && !attested {
 		return e.Images.Send(ctx, bundle, send)
 	}
-	raw, err := json.Marshal(indexOf(list))
+	index := indexOf(list)
+	index.Annotations = e.Annotations
+	raw, err := json.Marshal(index)
 	if err != nil {
 		return v1.Descriptor{}, err
 	}
