@@ -138,5 +138,9 @@ func (f *foreign) layer(ctx context.Context, images *image.Images, parent string
 	if err != nil {
 		return nil, err
 	}
-	return staged.Commit(ctx, parent)
+	made, err := images.Store().Commit(ctx, store.Stack{Parent: parent, Staged: []*store.Staged{staged}})
+	if err != nil {
+		return nil, err
+	}
+	return &made[0], nil
 }

@@ -242,7 +242,7 @@ func (t *step) commit(ctx context.Context, d *draft) (snapshot, error) {
 	if err := d.unmount(); err != nil {
 		return nil, err
 	}
-	upper := store.Upper{Dir: d.upper(), Take: true}
+	upper := store.Upper{Dir: d.upper(), Take: true, Keep: true}
 	created := time.Now().UTC()
 	if t.opts.Epoch != nil {
 		created, upper.Latest, upper.EarlierToo = *t.opts.Epoch, *t.opts.Epoch, t.opts.EpochForAll

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"os"
 	"sync"
+
+	"golang.org/x/sys/unix"
 )
 
 // Sync makes files and directories durable (fsync(2)): all at once, so that the file system needs to commit
@@ -25,4 +27,14 @@ func syncOne(path string) error {
 	}
 	defer f.Close()
 	return f.Sync()
+}
+
+// SyncFileSystem makes all durable that the file system of a directory has (syncfs(2)).
+func SyncFileSystem(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return os.NewSyscallError("syncfs", unix.Syncfs(int(f.Fd())))
 }

@@ -47,6 +47,9 @@ func (im *Images) Assemble(a Assembly) (*Assembled, error) {
 	if n := len(a.Layers); n > 0 {
 		top = a.Layers[n-1]
 	}
+	if err := im.store.Settle(); err != nil { // layers of steps are not on the disk yet
+		return nil, err
+	}
 	id, err := im.record(a.Config, raw, a.Created, top)
 	if err != nil {
 		return nil, err
@@ -57,7 +60,7 @@ func (im *Images) Assemble(a Assembly) (*Assembled, error) {
 	return &Assembled{
 		ID: id, Config: config,
 		Manifest: descriptorOf(a.manifestType(), raw),
-	}, nil
+	}, im.store.SyncImages()
 }
 
 // manifestOf makes the manifest, and says the digest of the configuration.

@@ -91,7 +91,7 @@ func (im *Images) copy(ctx context.Context, t transfer, o Copying) (id string, m
 	if err != nil {
 		return "", nil, err
 	}
-	return image.ID, manifest, nil
+	return image.ID, manifest, im.store.SyncImages()
 }
 
 // bringLayers fetches an image's layers. The rest is to be copied from what it returns.

@@ -59,7 +59,7 @@ func (im *Images) newImage(doc Document, layers []store.Layer, called []string) 
 	if err := im.library().AddNames(id, called); err != nil {
 		return "", explain(err, "name", names.Short(id))
 	}
-	return id, nil
+	return id, im.store.SyncImages()
 }
 
 // record makes the image of a configuration and a manifest, unless it is there; top is its topmost layer.

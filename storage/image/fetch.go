@@ -12,7 +12,6 @@ import (
 	"go.podman.io/image/v5/docker"
 	"go.podman.io/image/v5/image"
 	"go.podman.io/image/v5/manifest"
-	"go.podman.io/image/v5/pkg/blobinfocache"
 	"go.podman.io/image/v5/signature"
 	"go.podman.io/image/v5/types"
 
@@ -33,7 +32,8 @@ type fetcher struct {
 	src     types.ImageSource
 	infos   []types.BlobInfo // of the blobs
 	diffIDs []digest.Digest  // of what they are uncompressed
-	cache   types.BlobInfoCache
+	found   *foundBlobs
+	sys     *types.SystemContext
 	options Copying
 	bars    *bars
 }
@@ -44,22 +44,22 @@ func (im *Images) newFetcher(ctx context.Context, t transfer, policy *signature.
 	if err != nil {
 		return nil, err
 	}
-	f := &fetcher{im: im, src: src, cache: blobinfocache.DefaultCache(t.srcSys), options: o}
-	if err := f.inspect(ctx, t.srcSys, policy); err != nil {
+	f := &fetcher{im: im, src: src, found: newFoundBlobs(), sys: t.srcSys, options: o}
+	if err := f.inspect(ctx, policy); err != nil {
 		return nil, errors.Join(err, src.Close())
 	}
 	return f, nil
 }
 
-func (f *fetcher) inspect(ctx context.Context, sys *types.SystemContext, policy *signature.PolicyContext) error {
-	one, err := chooseInstance(ctx, f.src, sys)
+func (f *fetcher) inspect(ctx context.Context, policy *signature.PolicyContext) error {
+	one, err := chooseInstance(ctx, f.src, f.sys)
 	if err != nil {
 		return err
 	}
 	if ok, err := policy.IsRunningImageAllowed(ctx, one); !ok {
 		return fmt.Errorf("Source image rejected: %w", err) //nolint:staticcheck // the library's own words
 	}
-	img, err := image.FromUnparsedImage(ctx, sys, one)
+	img, err := image.FromUnparsedImage(ctx, f.sys, one)
 	if err != nil {
 		return err
 	}
@@ -86,6 +86,7 @@ func (f *fetcher) fetch(ctx context.Context) error {
 		parallel = defaultParallel
 	}
 	_, err := f.im.putLayers(ctx, layers, parallel)
+	_ = f.found.write(f.sys) // without it a push may send more than it needs to
 	return err
 }
 
@@ -157,7 +158,7 @@ func (f *fetcher) layer(info types.BlobInfo, diffID digest.Digest) incoming {
 
 // stage unpacks a blob while it comes. Both its digests are checked before anybody can see what was unpacked.
 func (f *fetcher) stage(ctx context.Context, info types.BlobInfo, diffID digest.Digest) (staged *store.Staged, err error) {
-	stream, size, err := f.src.GetBlob(ctx, info, f.cache)
+	stream, size, err := f.src.GetBlob(ctx, info, f.found)
 	if err != nil {
 		return nil, err
 	}
@@ -176,21 +177,16 @@ func (f *fetcher) stage(ctx context.Context, info types.BlobInfo, diffID digest.
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot get layer %s: %w", info.Digest, err), discard(staged))
 	}
-	f.cache.RecordDigestUncompressedPair(info.Digest, diffID)
+	staged.From(info.Digest, blob.size)
+	f.found.RecordDigestUncompressedPair(info.Digest, diffID)
 	return staged, nil
-}
-
-func discard(staged *store.Staged) error {
-	if staged == nil {
-		return nil
-	}
-	return staged.Discard()
 }
 
 // blobReader sums a blob, and ends where the manifest says that it does.
 type blobReader struct {
 	in      io.Reader
 	sum     digest.Verifier
+	size    int64 // so far
 	left    int64
 	bounded bool
 	err     error // what reading ended with, if not its end
@@ -199,6 +195,7 @@ type blobReader struct {
 func (b *blobReader) Read(p []byte) (int, error) {
 	n, err := b.in.Read(p)
 	_, _ = b.sum.Write(p[:n]) // a hash does not fail
+	b.size += int64(n)
 	b.left -= int64(n)
 	if b.bounded && b.left < 0 {
 		err = errors.New("it is larger than its manifest says")

@@ -18,30 +18,32 @@ type incoming struct {
 }
 
 // putLayers brings the layers of one image into the store, lowest first. As many as parallel are unpacked at once,
-// whatever their order; each becomes a layer once those below it are. What the store has is not unpacked.
+// whatever their order; when all are, they become layers together. What the store has is not unpacked.
 func (im *Images) putLayers(ctx context.Context, layers []incoming, parallel int) ([]store.Layer, error) {
 	put, err := im.presentLayers(layers)
 	if err != nil || len(put) == len(layers) {
 		return put, err
 	}
 	layers = layers[len(put):]
-	ready := make([]chan *store.Staged, len(layers))
-	for i := range ready {
-		ready[i] = make(chan *store.Staged, 1)
+	stack := store.Stack{Staged: make([]*store.Staged, len(layers))}
+	if len(put) > 0 {
+		stack.Parent = put[len(put)-1].ID
 	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return im.stageAll(ctx, group, layers, ready, parallel) })
-	group.Go(func() error {
-		put, err = commitAll(ctx, put, ready)
-		return err
-	})
-	err = group.Wait()
-	for i := range ready {
-		if len(ready[i]) > 0 {
-			err = errors.Join(err, (<-ready[i]).Discard())
-		}
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(max(parallel, 1))
+	for i, l := range layers { // in order, so that a source that is read in order finds it so
+		group.Go(func() (err error) {
+			if err = context.Cause(groupCtx); err == nil {
+				stack.Staged[i], err = im.stageOne(groupCtx, l)
+			}
+			return err
+		})
 	}
-	return put, err
+	if err := group.Wait(); err != nil {
+		return put, errors.Join(err, discard(stack.Staged...))
+	}
+	made, err := im.store.Commit(ctx, stack)
+	return append(put, made...), err
 }
 
 // presentLayers are those, from the lowest up, that need not come, or that another image has above something else.
@@ -58,27 +60,6 @@ func (im *Images) presentLayers(layers []incoming) (present []store.Layer, err e
 	return present, nil
 }
 
-// stageAll starts in order, so that the lowest layers tend to be ready first.
-func (im *Images) stageAll(ctx context.Context, group *errgroup.Group, layers []incoming, ready []chan *store.Staged, parallel int) error {
-	free := make(chan struct{}, max(parallel, 1))
-	for i, l := range layers {
-		select {
-		case free <- struct{}{}:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-		group.Go(func() error {
-			defer func() { <-free }()
-			staged, err := im.stageOne(ctx, l)
-			if err == nil {
-				ready[i] <- staged
-			}
-			return err
-		})
-	}
-	return nil
-}
-
 // stageOne links the files of a layer with the same content, where there is one above another parent.
 func (im *Images) stageOne(ctx context.Context, l incoming) (*store.Staged, error) {
 	if staged, err := im.store.StageCopy(ctx, l.diffID); staged != nil || err != nil {
@@ -87,23 +68,13 @@ func (im *Images) stageOne(ctx context.Context, l incoming) (*store.Staged, erro
 	return l.stage(ctx)
 }
 
-func commitAll(ctx context.Context, put []store.Layer, ready []chan *store.Staged) ([]store.Layer, error) {
-	parent := ""
-	if len(put) > 0 {
-		parent = put[len(put)-1].ID
-	}
-	for i := range ready {
-		select {
-		case staged := <-ready[i]:
-			l, err := staged.Commit(ctx, parent)
-			if err != nil {
-				return put, err
-			}
-			put = append(put, *l)
-			parent = l.ID
-		case <-ctx.Done():
-			return put, context.Cause(ctx)
+// discard removes what was staged; nil is nothing.
+func discard(all ...*store.Staged) error {
+	var errs []error
+	for _, staged := range all {
+		if staged != nil {
+			errs = append(errs, staged.Discard())
 		}
 	}
-	return put, nil
+	return errors.Join(errs...)
 }

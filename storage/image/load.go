@@ -225,7 +225,7 @@ func (im *Images) takeNames(claimed []reference.Named, bring func() (id string, 
 	if err := im.library().AddNames(loaded.ID, loaded.Names); err != nil {
 		return loaded, explain(err, "name", names.Short(loaded.ID))
 	}
-	return loaded, nil
+	return loaded, im.store.SyncImages()
 }
 
 // maxIndex bounds what is read of an archive's index.json: 4 MiB, the limit for manifests of the OCI

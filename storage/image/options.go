@@ -79,6 +79,7 @@ func systemContext(cfg *config.Config, r Registry, p Platform) (*types.SystemCon
 		ArchitectureChoice:      p.Arch,
 		VariantChoice:           p.Variant,
 		DockerRegistryUserAgent: "moss",
+		BlobInfoCacheDir:        blobCacheDir(cfg.User),
 	}
 	if r.TLSVerify != nil {
 		sys.DockerInsecureSkipTLSVerify = types.NewOptionalBool(!*r.TLSVerify)

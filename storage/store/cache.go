@@ -31,11 +31,24 @@ func (s *Store) Cache(do func() (*Layer, error)) (l *Layer, err error) {
 
 // Keep keeps a layer, and those below it, when images that have it are removed. Twice is harmless.
 func (s *Store) Keep(layer string) error {
-	_, err := s.store.CreateLayer(keeperID(layer), layer, []string{storage.KeeperName(layer)}, "", false, nil)
-	if err == nil || errors.Is(err, lib.ErrDuplicateID) {
+	if s.store.Exists(keeperID(layer)) {
 		return nil
 	}
-	return errdefs.NoSpace(errdefs.Errorf(errdefs.ErrUnavailable, "cannot keep layer %.12s for later builds: %w", layer, err))
+	k, err := s.keeper(layer)
+	if err == nil {
+		err = errors.Join(s.add([]addition{k}, true), k.staged.Discard())
+	}
+	if err != nil {
+		return errdefs.NoSpace(errdefs.Errorf(errdefs.ErrUnavailable, "cannot keep layer %.12s for later builds: %w", layer, err))
+	}
+	return nil
+}
+
+// keeper is the layer that keeps another one.
+func (s *Store) keeper(layer string) (addition, error) {
+	g, err := s.stageEmpty()
+	r := lib.Layer{ID: keeperID(layer), Parent: layer, Names: []string{storage.KeeperName(layer)}}
+	return addition{record: r, staged: g}, err
 }
 
 // Forget lets go of kept layers, and removes those that no image and no other layer needs. It returns the ids of those

@@ -13,10 +13,11 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/klauspost/compress/gzip"
 	"github.com/opencontainers/go-digest"
 	"github.com/vbatts/tar-split/archive/tar"
 	splitstorage "github.com/vbatts/tar-split/tar/storage"
-	drivers "go.podman.io/storage/drivers"
+	lib "go.podman.io/storage"
 	"go.podman.io/storage/pkg/archive"
 )
 
@@ -26,28 +27,55 @@ import (
 
 // content reads a tar and finds what is to be recorded of it.
 type content struct {
-	in    io.Reader
-	sum   hash.Hash
-	size  int64
-	err   error // of the last read
-	split *os.File
-	out   *bufio.Writer
-	piece []byte // what files and padding are read into
-	pack  splitstorage.Packer
+	in   io.Reader
+	sum  hash.Hash
+	size int64
+	err  error    // of the last read
+	file *os.File // of the tar-split
+	room *room
+	pack splitstorage.Packer
 
 	uids, gids map[uint32]bool
 	root       *fs.FileMode // the mode that the tar gives its root; nil: none
 }
 
-// newContent records the tar-split in the file at splitPath.
-func newContent(in io.Reader, splitPath string) (*content, error) {
-	split, err := os.OpenFile(splitPath, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+// room is memory to read a tar with, which the next one uses again.
+type room struct {
+	stream *bufio.Reader
+	piece  []byte // what files and padding are read into
+	split  *gzip.Writer
+}
+
+func newRoom() (*room, error) {
+	split, err := gzip.NewWriterLevel(nil, gzip.BestSpeed) // as the library does
+	return &room{bufio.NewReaderSize(nil, scanBuffer), make([]byte, scanBuffer), split}, err
+}
+
+// newContent records the tar-split, compressed, in the file at splitPath. Close it.
+func (s *Store) newContent(in io.Reader, splitPath string) (*content, error) {
+	r, ok := s.rooms.Get().(*room)
+	if !ok {
+		var err error
+		if r, err = newRoom(); err != nil {
+			return nil, err
+		}
+	}
+	file, err := os.OpenFile(splitPath, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	c := &content{in: in, sum: digest.Canonical.Hash(), split: split, out: bufio.NewWriter(split), piece: make([]byte, scanBuffer), uids: map[uint32]bool{}, gids: map[uint32]bool{}}
-	c.pack = splitstorage.NewJSONPacker(c.out)
+	r.split.Reset(file)
+	c := &content{in: in, sum: digest.Canonical.Hash(), file: file, room: r, uids: map[uint32]bool{}, gids: map[uint32]bool{}}
+	c.pack = splitstorage.NewJSONPacker(r.split)
 	return c, nil
+}
+
+// close ends the tar-split. What was read of the tar may be asked for after that.
+func (c *content) close(s *Store) error {
+	err := errors.Join(c.room.split.Close(), c.file.Close())
+	s.rooms.Put(c.room)
+	c.room = nil
+	return err
 }
 
 // Read is for the parser alone.
@@ -61,7 +89,9 @@ func (c *content) Read(p []byte) (int, error) {
 
 // scan reads the tar to its end, padding included, and passes it on to unpack.
 func (c *content) scan(unpack io.Writer) error {
-	stream := bufio.NewReaderSize(io.TeeReader(c, unpack), scanBuffer)
+	stream := c.room.stream
+	stream.Reset(io.TeeReader(c, unpack))
+	defer stream.Reset(nil)
 	parser := tar.NewReader(stream)
 	parser.RawAccounting = true
 	for {
@@ -79,10 +109,7 @@ func (c *content) scan(unpack io.Writer) error {
 	if err := c.segment(parser.RawBytes()); err != nil {
 		return err
 	}
-	if err := c.padding(stream); err != nil {
-		return err
-	}
-	return c.out.Flush()
+	return c.padding(stream)
 }
 
 // scanBuffer is large, since each piece goes through a hash, a checksum and a pipe.
@@ -98,7 +125,7 @@ func (c *content) entry(parser *tar.Reader, header *tar.Header) error {
 	file.SetName(header.Name)
 	if header.Size > 0 {
 		sum := crc64.New(splitstorage.CRCTable)
-		if _, err := io.CopyBuffer(sum, parser, c.piece); err != nil {
+		if _, err := io.CopyBuffer(sum, parser, c.room.piece); err != nil {
 			return err
 		}
 		file.Payload = sum.Sum(nil)
@@ -134,8 +161,8 @@ func (c *content) segment(raw []byte) error {
 // padding is what follows the end of the archive, in pieces, since it may be long.
 func (c *content) padding(stream io.Reader) error {
 	for {
-		n, err := io.ReadFull(stream, c.piece)
-		if err := c.segment(c.piece[:n]); err != nil {
+		n, err := io.ReadFull(stream, c.room.piece)
+		if err := c.segment(c.room.piece[:n]); err != nil {
 			return err
 		}
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
@@ -164,11 +191,12 @@ func (c *content) differs(err error, want digest.Digest) error {
 	return fmt.Errorf("what has the digest that it should is not a whole tar archive: %w", err)
 }
 
-// output is what the library is told of a layer whose files are in tree. It owns the tar-split's file then.
-func (c *content) output(tree string) *drivers.DriverWithDifferOutput {
-	return &drivers.DriverWithDifferOutput{
-		Target: tree, Size: c.size, UncompressedDigest: c.digest(), TarSplit: c.split,
-		UIDs: sorted(c.uids), GIDs: sorted(c.gids), RootDirMode: c.root,
+// record is what the list of layers says of it.
+func (c *content) record() lib.Layer {
+	sum := c.digest()
+	return lib.Layer{
+		UncompressedDigest: sum, UncompressedSize: c.size, CompressedDigest: sum, CompressedSize: c.size,
+		UIDs: sorted(c.uids), GIDs: sorted(c.gids),
 	}
 }
 

@@ -30,7 +30,7 @@ func (s *Store) PutLayer(ctx context.Context, parent string, tar io.Reader) (*La
 	if err != nil {
 		return nil, err
 	}
-	return staged.Commit(ctx, parent)
+	return s.commitOne(ctx, parent, staged, false)
 }
 
 var errOtherDigest = errors.New("its archive has another digest than it should")

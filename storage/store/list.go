@@ -6,43 +6,69 @@ import (
 	"os"
 	"path/filepath"
 
+	lib "go.podman.io/storage"
 	"go.podman.io/storage/pkg/ioutils"
 	"go.podman.io/storage/pkg/lockfile"
 )
 
 // list is one of the library's lists, under its lock: overlay-images/images.json or overlay-layers/layers.json.
 type list struct {
-	lock    *lockfile.LockFile
+	locks   []*lockfile.LockFile
 	path    string
 	records []record
 }
 
 // record is what matters here of the record of a layer or of an image. All of it is in raw.
 type record struct {
-	ID     string   `json:"id"`
-	Parent string   `json:"parent"`        // of a layer
-	Top    string   `json:"layer"`         // of an image
-	Mapped []string `json:"mapped-layers"` // of an image
+	ID     string         `json:"id"`
+	Parent string         `json:"parent"`        // of a layer
+	Top    string         `json:"layer"`         // of an image
+	Mapped []string       `json:"mapped-layers"` // of an image
+	Flags  map[string]any `json:"flags"`         // of a layer
 	raw    json.RawMessage
+}
+
+// incomplete is the library's mark of a layer that is not whole. Whoever finds it removes the layer.
+const incomplete = "incomplete"
+
+func (r *record) whole() bool { return r.Flags[incomplete] != true }
+
+// newRecord is that of a layer, as the library writes it.
+func newRecord(l *lib.Layer) (record, error) {
+	raw, err := json.Marshal(l)
+	return record{ID: l.ID, Parent: l.Parent, Flags: l.Flags, raw: raw}, err
 }
 
 // lockList locks and reads a list, "images" or "layers". That of layers is locked before that of images.
 func (s *Store) lockList(kind string) (*list, error) {
-	dir := s.listDir(kind)
-	lock, err := lockfile.GetLockFile(filepath.Join(dir, kind+".lock"))
-	if err != nil {
-		return nil, openError(s.cfg, err)
+	l := &list{path: filepath.Join(s.listDir(kind), kind+".json")}
+	roots := []string{s.cfg.ImageRoot()}
+	if kind == "layers" && s.cfg.ImageStore != "" { // the library has both locked then, this one first
+		roots = []string{s.cfg.GraphRoot, s.cfg.ImageStore}
 	}
-	lock.Lock()
-	l := &list{lock: lock, path: filepath.Join(dir, kind+".json")}
+	for _, root := range roots {
+		lock, err := lockfile.GetLockFile(filepath.Join(root, s.cfg.Driver+"-"+kind, kind+".lock"))
+		if err != nil {
+			return nil, openError(s.cfg, err)
+		}
+		l.locks = append(l.locks, lock)
+	}
+	for _, lock := range l.locks {
+		lock.Lock()
+	}
+	var err error
 	if l.records, err = s.readList(kind, kind+".json"); err != nil {
-		lock.Unlock()
+		l.unlock()
 		return nil, err
 	}
 	return l, nil
 }
 
-func (l *list) unlock() { l.lock.Unlock() }
+func (l *list) unlock() {
+	for _, lock := range l.locks {
+		lock.Unlock()
+	}
+}
 
 func (s *Store) listDir(kind string) string {
 	return filepath.Join(s.cfg.ImageRoot(), s.cfg.Driver+"-"+kind)
@@ -101,8 +127,10 @@ func (l *list) write(records []record) error {
 	if err != nil {
 		return err
 	}
-	if _, err := l.lock.RecordWrite(); err != nil {
-		return err
+	for _, lock := range l.locks {
+		if _, err := lock.RecordWrite(); err != nil {
+			return err
+		}
 	}
 	return ioutils.AtomicWriteFile(l.path, data, 0o600)
 }

@@ -1,11 +1,9 @@
 package store
 
 import (
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,7 +11,6 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	lib "go.podman.io/storage"
-	drivers "go.podman.io/storage/drivers"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/sys"
@@ -22,35 +19,53 @@ import (
 // Rebase puts the contents of layers on top of parent, in that order, lowest first: what COPY --link does with a
 // layer that was made without knowing what will be below. Nothing is unpacked or read again: files are linked,
 // since nobody writes to a layer's. It returns the new layers, which are kept as Cache keeps them; those that are there already are taken.
-func (s *Store) Rebase(ctx context.Context, layers []string, parent string) ([]Layer, error) {
-	var rebased []Layer
-	for _, id := range layers {
-		l, err := s.Cache(func() (*Layer, error) { return s.rebaseOne(ctx, id, parent) })
-		if err != nil {
-			return rebased, err
+func (s *Store) Rebase(ctx context.Context, layers []string, parent string) (rebased []Layer, err error) {
+	err = s.Copy(func() error {
+		stack := Stack{Keep: true}
+		if rebased, stack.Staged, err = s.stageRebased(ctx, layers, parent); err != nil || len(stack.Staged) == 0 {
+			return errors.Join(err, stack.discard())
 		}
-		rebased = append(rebased, *l)
-		parent = l.ID
-	}
-	return rebased, nil
+		stack.Parent = parent
+		if n := len(rebased); n > 0 {
+			stack.Parent = rebased[n-1].ID
+		}
+		made, err := s.Commit(ctx, stack)
+		rebased = append(rebased, made...)
+		return err
+	})
+	return rebased, err
 }
 
-func (s *Store) rebaseOne(ctx context.Context, id, parent string) (*Layer, error) {
-	from, err := s.store.Layer(id)
-	if err != nil {
-		return nil, layerError(ctx, err)
+// stageRebased returns those that are there, lowest first, and stages the others, which are above them.
+func (s *Store) stageRebased(ctx context.Context, layers []string, parent string) (there []Layer, staged []*Staged, err error) {
+	for _, id := range layers {
+		from, err := s.store.Layer(id)
+		if err != nil {
+			return there, staged, layerError(ctx, err)
+		}
+		if from.UncompressedDigest == "" {
+			return there, staged, errdefs.Errorf(errdefs.ErrUnavailable, "cannot put layer %.12s on another one: its digest is not known, since it was pulled in parts", id)
+		}
+		if len(staged) == 0 {
+			known, err := s.Known(parent, from.UncompressedDigest)
+			if err != nil {
+				return there, staged, err
+			}
+			if known != nil {
+				if err := s.Keep(known.ID); err != nil {
+					return there, staged, err
+				}
+				there, parent = append(there, *known), known.ID
+				continue
+			}
+		}
+		g, err := s.stageLinks(ctx, from)
+		if err != nil {
+			return there, staged, layerError(ctx, err)
+		}
+		staged = append(staged, g)
 	}
-	if from.UncompressedDigest == "" {
-		return nil, errdefs.Errorf(errdefs.ErrUnavailable, "cannot put layer %.12s on another one: its digest is not known, since it was pulled in parts", id)
-	}
-	if known, err := s.Known(parent, from.UncompressedDigest); known != nil || err != nil {
-		return known, err
-	}
-	staged, err := s.stageLinks(ctx, from)
-	if err != nil {
-		return nil, layerError(ctx, err)
-	}
-	return staged.Commit(ctx, parent)
+	return there, staged, nil
 }
 
 // StageCopy stages a layer with the content of one that the store has above whatever parent; nil: it has none.
@@ -72,15 +87,11 @@ func (s *Store) StageCopy(ctx context.Context, diffID digest.Digest) (*Staged, e
 // stageLinks makes a second tree of a layer's files. While that goes on another process may remove the layer; then
 // files are missing in the new one, so it counts only if the layer still is there after that.
 func (s *Store) stageLinks(ctx context.Context, from *lib.Layer) (staged *Staged, err error) {
-	temp, err := s.TempDir()
+	g, err := s.newStaged()
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp(temp, "layer-")
-	if err != nil {
-		return nil, err
-	}
-	g := &Staged{store: s, dir: dir}
+	g.record = contentOf(from)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, g.Discard())
@@ -90,14 +101,10 @@ func (s *Store) stageLinks(ctx context.Context, from *lib.Layer) (staged *Staged
 	if err != nil {
 		return nil, err
 	}
-	g.output = &drivers.DriverWithDifferOutput{
-		Target: filepath.Join(dir, "diff"), Size: from.UncompressedSize, UncompressedDigest: from.UncompressedDigest,
-		UIDs: from.UIDs, GIDs: from.GIDs,
-	}
-	if g.output.TarSplit, err = copySplit(filepath.Dir(filepath.Dir(filepath.Dir(tree))), from.ID, dir); err != nil {
+	if err := copyFile(s.splitOf(tree, from.ID), g.split()); err != nil {
 		return nil, err
 	}
-	if err := linkTree(ctx, tree, g.output.Target); err != nil {
+	if err := linkTree(ctx, tree, g.tree()); err != nil {
 		return nil, err
 	}
 	if _, err := s.store.Layer(from.ID); err != nil {
@@ -106,25 +113,21 @@ func (s *Store) stageLinks(ctx context.Context, from *lib.Layer) (staged *Staged
 	return g, nil
 }
 
-// copySplit decompresses a layer's tar-split, which the library keeps beside its records, into dir.
-func copySplit(root, id, dir string) (*os.File, error) {
-	packed, err := os.Open(filepath.Join(root, "overlay-layers", id+".tar-split.gz"))
-	if err != nil {
-		return nil, err
+// contentOf is what a layer's record says of its content alone.
+func contentOf(l *lib.Layer) lib.Layer {
+	return lib.Layer{
+		UncompressedDigest: l.UncompressedDigest, UncompressedSize: l.UncompressedSize, UIDs: l.UIDs, GIDs: l.GIDs,
+		CompressedDigest: l.CompressedDigest, CompressedSize: l.CompressedSize, CompressionType: l.CompressionType,
 	}
-	defer packed.Close()
-	plain, err := gzip.NewReader(packed)
-	if err != nil {
-		return nil, err
+}
+
+// splitOf is the tar-split of a layer whose files are in tree, which may be another store's.
+func (s *Store) splitOf(tree, id string) string {
+	root := filepath.Dir(filepath.Dir(filepath.Dir(tree)))
+	if root == s.cfg.ImageRoot() {
+		return s.splitPath(id)
 	}
-	split, err := os.OpenFile(filepath.Join(dir, "split"), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := io.Copy(split, plain); err != nil { //nolint:gosec // the store wrote it
-		return nil, errors.Join(err, split.Close())
-	}
-	return split, nil
+	return filepath.Join(root, "overlay-layers", id+".tar-split.gz")
 }
 
 // linkTree makes the directories of a layer's tree anew and links all else, whiteouts too.

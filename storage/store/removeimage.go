@@ -17,9 +17,6 @@ import (
 // fewLayers are removed by the library as ever.
 const fewLayers = 3
 
-// incomplete is the library's mark of a layer that is not whole.
-const incomplete = "incomplete"
-
 // RemoveImage removes an image, and its layers that nothing else needs. Errors are those of the library's DeleteImage.
 func (s *Store) RemoveImage(id string) error {
 	layers, err := s.store.DeleteImage(id, false) // only tells which

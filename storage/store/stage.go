@@ -1,12 +1,15 @@
 package store
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
+	"github.com/klauspost/pgzip"
 	"github.com/opencontainers/go-digest"
 	lib "go.podman.io/storage"
 	drivers "go.podman.io/storage/drivers"
@@ -19,13 +22,23 @@ import (
 // staged at once and in any order, since what is below a layer is said only when it is committed: that is a
 // rename. Commit it or Discard it; what is left of a killed process goes as other temporary files do.
 type Staged struct {
-	store  *Store
-	dir    string // holds the tree and the tar-split; "" once committed or discarded
-	output *drivers.DriverWithDifferOutput
+	dir    string       // holds the tree and the tar-split; "" once committed or discarded
+	record lib.Layer    // what its content says
+	mode   *fs.FileMode // of its root; nil: as that below it
+	packed archive.Compression
 }
 
 // DiffID is the digest of the uncompressed tar.
-func (g *Staged) DiffID() digest.Digest { return g.output.UncompressedDigest }
+func (g *Staged) DiffID() digest.Digest { return g.record.UncompressedDigest }
+
+// From says which blob it was unpacked from, and how long that is: the library finds the layer by that too.
+func (g *Staged) From(blob digest.Digest, size int64) {
+	g.record.CompressedDigest, g.record.CompressedSize, g.record.CompressionType = blob, size, g.packed
+}
+
+func (g *Staged) tree() string { return filepath.Join(g.dir, "diff") }
+
+func (g *Staged) split() string { return filepath.Join(g.dir, "tar-split.gz") }
 
 // Stage unpacks a tar archive (plain, gzip, bzip2, xz or zstd). It is read once. diffID is what its uncompressed
 // digest must be; "" takes any.
@@ -34,7 +47,7 @@ func (s *Store) Stage(ctx context.Context, stream io.Reader, diffID digest.Diges
 	if err != nil {
 		return nil, layerError(ctx, err)
 	}
-	plain, err := archive.DecompressStream(&contextReader{ctx, stream})
+	plain, packed, err := decompress(&contextReader{ctx, stream})
 	if err != nil {
 		return nil, layerError(ctx, err)
 	}
@@ -48,34 +61,78 @@ func (s *Store) Stage(ctx context.Context, stream io.Reader, diffID digest.Diges
 	if diffID != "" && g.DiffID() != diffID { // also a gzip stream in a gzip stream
 		return nil, layerError(ctx, errors.Join(errOtherDigest, g.Discard()))
 	}
+	g.packed = packed
 	return g, nil
+}
+
+// sniffed is how much of a stream tells its compression.
+const sniffed = 16
+
+// decompress says how a stream was compressed. The library has one megabyte for each of four pieces that gzip is read ahead in: sixty small layers
+// are busy with making that.
+func decompress(stream io.Reader) (io.ReadCloser, archive.Compression, error) {
+	packed := bufio.NewReaderSize(stream, 32<<10)
+	head, err := packed.Peek(sniffed)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, archive.Uncompressed, err
+	}
+	how := archive.DetectCompression(head)
+	if how == archive.Gzip {
+		plain, err := pgzip.NewReaderN(packed, 64<<10, 4)
+		return gunzip{plain}, how, err
+	}
+	plain, err := archive.DecompressStream(packed)
+	return plain, how, err
+}
+
+type gunzip struct{ *pgzip.Reader }
+
+// Close ends the reading ahead.
+func (g gunzip) Close() error {
+	_ = g.Reader.Close() // what reading has ended with
+	return nil
 }
 
 // stage makes a directory for a layer and lets fill read the tar, which leaves the files in tree.
 func (s *Store) stage(plain io.Reader, fill func(c *content, tree string) error) (*Staged, error) {
+	g, err := s.newStaged()
+	if err != nil {
+		return nil, err
+	}
+	if err := g.fill(s, plain, fill); err != nil {
+		return nil, errors.Join(err, g.Discard())
+	}
+	return g, nil
+}
+
+func (s *Store) newStaged() (*Staged, error) {
 	temp, err := s.TempDir()
 	if err != nil {
 		return nil, err
 	}
 	dir, err := os.MkdirTemp(temp, "layer-")
-	if err != nil {
-		return nil, err
-	}
-	g := &Staged{store: s, dir: dir}
-	tree := filepath.Join(dir, "diff")
-	c, err := newContent(plain, filepath.Join(dir, "split"))
+	return &Staged{dir: dir}, err
+}
+
+// stageEmpty stages a layer without content.
+func (s *Store) stageEmpty() (*Staged, error) {
+	g, err := s.newStaged()
 	if err == nil {
-		g.output = c.output(tree)
-		err = os.Mkdir(tree, 0o755)
+		err = os.Mkdir(g.tree(), 0o755)
 	}
-	if err == nil {
-		err = fill(c, tree)
-	}
+	return g, err
+}
+
+func (g *Staged) fill(s *Store, plain io.Reader, fill func(c *content, tree string) error) (err error) {
+	c, err := s.newContent(plain, g.split())
 	if err != nil {
-		return nil, errors.Join(err, g.Discard())
+		return err
 	}
-	g.output = c.output(tree)
-	return g, nil
+	if err = os.Mkdir(g.tree(), 0o755); err == nil {
+		err = fill(c, g.tree())
+	}
+	g.record, g.mode = c.record(), c.root
+	return errors.Join(err, c.close(s))
 }
 
 // unpack has a thread that is confined to tree write the files, while c reads the same bytes. The library's own way is a
@@ -134,43 +191,12 @@ func (d *optionsDiffer) ApplyDiff(_ string, options *archive.TarOptions, differ 
 // Close is part of the interface.
 func (*optionsDiffer) Close() error { return nil }
 
-// Commit makes a layer of it on top of parent, which may be "". Where that layer is there already, it is taken.
-func (g *Staged) Commit(ctx context.Context, parent string) (*Layer, error) {
-	diffID, size := g.DiffID(), g.output.Size
-	id := layerID(parent, diffID)
-	l, err := g.store.store.Layer(id)
-	if errors.Is(err, lib.ErrLayerUnknown) {
-		l, err = g.apply(id, parent)
-	}
-	if errors.Is(err, lib.ErrDuplicateID) { // another process was faster
-		l, err = g.store.store.Layer(id)
-	}
-	if err = errors.Join(err, g.Discard()); err != nil {
-		return nil, layerError(ctx, err)
-	}
-	return &Layer{ID: l.ID, Parent: l.Parent, DiffID: diffID, Size: size}, nil
-}
-
-func (g *Staged) apply(id, parent string) (*lib.Layer, error) {
-	output := g.output
-	if output.RootDirMode != nil {
-		if err := os.Chmod(output.Target, *output.RootDirMode); err != nil {
-			return nil, err
-		}
-	}
-	return g.store.store.ApplyStagedLayer(lib.ApplyStagedLayerOptions{ID: id, ParentLayer: parent, DiffOutput: output})
-}
-
 // Discard removes what was not committed.
 func (g *Staged) Discard() error {
-	if g.dir == "" {
+	if g == nil || g.dir == "" {
 		return nil
 	}
-	var err error
-	if g.output != nil && g.output.TarSplit != nil {
-		err = g.output.TarSplit.Close()
-	}
-	err = errors.Join(err, removeAll(g.dir))
+	err := removeAll(g.dir)
 	g.dir = ""
 	return err
 }

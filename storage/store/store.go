@@ -29,6 +29,8 @@ type Store struct {
 	tempOnce sync.Mutex // guards temp
 	temp     *sys.Lock  // in TempDir, once that was asked for
 
+	rooms sync.Pool // see newContent
+
 	optionsOnce sync.Once // see unpacking
 	options     *archive.TarOptions
 	optionsErr  error

@@ -22,7 +22,7 @@ func (s *Store) TempDir() (string, error) {
 		return filepath.Dir(s.temp.File().Name()), nil
 	}
 	err := s.withTemps(func(base string) error {
-		if err := sweepTemps(base); err != nil {
+		if err := s.sweepTemps(base); err != nil {
 			return err
 		}
 		dir, err := os.MkdirTemp(base, "")
@@ -42,7 +42,7 @@ func (s *Store) TempDir() (string, error) {
 const tempLock = "lock"
 
 // SweepTemps removes what killed processes left.
-func (s *Store) SweepTemps() error { return s.withTemps(sweepTemps) }
+func (s *Store) SweepTemps() error { return s.withTemps(s.sweepTemps) }
 
 // withTemps keeps others from making and sweeping directories: one that is new is not locked yet.
 func (s *Store) withTemps(do func(base string) error) error {
@@ -57,7 +57,7 @@ func (s *Store) withTemps(do func(base string) error) error {
 	return errors.Join(do(base), lock.Unlock())
 }
 
-func sweepTemps(base string) error {
+func (s *Store) sweepTemps(base string) error {
 	entries, err := os.ReadDir(base)
 	if err != nil {
 		return err
@@ -65,14 +65,14 @@ func sweepTemps(base string) error {
 	var errs []error
 	for _, entry := range entries {
 		if entry.IsDir() {
-			errs = append(errs, sweepTemp(filepath.Join(base, entry.Name())))
+			errs = append(errs, s.sweepTemp(filepath.Join(base, entry.Name())))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// sweepTemp removes a directory whose process is gone.
-func sweepTemp(dir string) error {
+// sweepTemp removes a directory whose process is gone, and what it has half done.
+func (s *Store) sweepTemp(dir string) error {
 	lock, free, err := sys.TryLockFile(filepath.Join(dir, tempLock))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // its process has just removed it
@@ -80,7 +80,14 @@ func sweepTemp(dir string) error {
 	if err != nil || !free {
 		return err
 	}
-	return errors.Join(removeAll(dir), lock.Unlock())
+	begun, err := filepath.Glob(filepath.Join(dir, begunPrefix+"*"))
+	for _, file := range begun {
+		err = errors.Join(err, s.undo(file))
+	}
+	if err == nil {
+		err = removeAll(dir)
+	}
+	return errors.Join(err, lock.Unlock())
 }
 
 // closeTemp removes the directory of this process.

@@ -34,6 +34,8 @@ type Upper struct {
 	Latest time.Time
 	// EarlierToo has earlier times become Latest as well: all of them are the same.
 	EarlierToo bool
+	// Keep keeps the layer for later builds, as Store.Keep does.
+	Keep bool
 }
 
 // CommitLayer makes a layer of a container's changes on top of parent: whiteouts (character devices
@@ -55,7 +57,7 @@ func (s *Store) CommitLayer(ctx context.Context, parent string, upper Upper) (*L
 	if err = errors.Join(err, stream.Close()); err != nil {
 		return nil, err
 	}
-	layer, err := staged.Commit(ctx, parent)
+	layer, err := s.commitOne(ctx, parent, staged, upper.Keep)
 	if upper.Take {
 		err = errors.Join(err, removeAll(upper.Dir)) // where it was copied
 	}
