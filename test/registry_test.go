@@ -2,6 +2,7 @@ package test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -66,7 +67,7 @@ func startRegistry(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("REGISTRY", addr)
 }
 
-// freePort VARIABLE: a TCP port that nobody listens on.
+// freePort VARIABLE: a TCP port that nobody listens on, nor on the few after it.
 func freePort(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: freeport VARIABLE")
@@ -74,9 +75,24 @@ func freePort(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[0], strconv.Itoa(unusedPort(ts)))
 }
 
+// unusedPort is none of those that the kernel gives to clients, and to other tests that ask for any: they would take it in between.
 func unusedPort(ts *testscript.TestScript) int {
-	l, err := net.Listen("tcp", ":0")
-	ts.Check(err)
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	for {
+		if port := 10000 + rand.IntN(20000); unused(ts, port) {
+			return port
+		}
+	}
+}
+
+// unused says whether nobody listens on a port and the few after it.
+func unused(ts *testscript.TestScript, port int) bool {
+	const few = 8
+	for i := range few {
+		l, err := net.Listen("tcp", ":"+strconv.Itoa(port+i))
+		if err != nil {
+			return false
+		}
+		ts.Check(l.Close())
+	}
+	return true
 }
