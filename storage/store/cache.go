@@ -52,8 +52,39 @@ func (s *Store) keeper(layer string) (addition, error) {
 }
 
 // Forget lets go of kept layers, and removes those that no image and no other layer needs. It returns the ids of those
-// that are gone, the topmost first, whatever the order of layers.
+// that are gone, the topmost first, whatever the order of layers. What was below them goes too, where only they needed it: their image was removed
+// before.
 func (s *Store) Forget(ctx context.Context, layers []string) (gone []string, err error) {
+	below, err := s.below(layers)
+	if err != nil {
+		return nil, err
+	}
+	if gone, err = s.forget(ctx, layers); err != nil || len(gone) == 0 {
+		return gone, err
+	}
+	return gone, s.sweepLayers(func(l *lib.Layer) bool { return below[l.ID] })
+}
+
+// below are the layers that others are on.
+func (s *Store) below(layers []string) (map[string]bool, error) {
+	all, err := s.store.Layers()
+	if err != nil {
+		return nil, openError(s.cfg, err)
+	}
+	parents := map[string]string{}
+	for i := range all {
+		parents[all[i].ID] = all[i].Parent
+	}
+	below := map[string]bool{}
+	for _, id := range layers {
+		for id = parents[id]; id != "" && !below[id]; id = parents[id] {
+			below[id] = true
+		}
+	}
+	return below, nil
+}
+
+func (s *Store) forget(ctx context.Context, layers []string) (gone []string, err error) {
 	for _, id := range layers {
 		if err := context.Cause(ctx); err != nil {
 			return nil, err
