@@ -40,7 +40,11 @@ func (o *createOptions) addFlags(fs *pflag.FlagSet) {
 
 // create makes the container that flags and arguments describe, and returns its id.
 func (o *createOptions) create(ctx context.Context, app *App, args []string) (*spec.Container, error) {
-	c, img, err := o.describe(ctx, app, args)
+	c, err := o.describe(app, args)
+	if err != nil {
+		return nil, err
+	}
+	img, err := o.image(ctx, app, args[0])
 	if err != nil {
 		return nil, err
 	}
@@ -51,19 +55,15 @@ func (o *createOptions) create(ctx context.Context, app *App, args []string) (*s
 	return c, o.store(ctx, engine, func() error { return engine.Create(ctx, c, img) })
 }
 
-// describe completes the description by flags and arguments, and finds the image.
-func (o *createOptions) describe(ctx context.Context, app *App, args []string) (*spec.Container, *storage.Image, error) {
+// describe completes the description by flags and arguments.
+func (o *createOptions) describe(app *App, args []string) (*spec.Container, error) {
 	c := &o.Container
 	c.CreateCommand = os.Args
 	c.Command = args[1:]
 	if err := o.usual(app); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if err := c.Validate(); err != nil { // before anything is pulled
-		return nil, nil, err
-	}
-	img, err := o.image(ctx, app, args[0])
-	return c, img, err
+	return c, c.Validate() // before anything is pulled
 }
 
 // usual takes over what containers.conf says of how containers are made, where no flag says it.
@@ -209,7 +209,7 @@ func (o *runOptions) run(ctx context.Context, app *App, args []string) error {
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --attach with --detach: choose one")
 	}
 	o.Container.DetachKeys = o.keys
-	c, img, err := o.describe(ctx, app, args)
+	c, err := o.describe(app, args)
 	if err != nil {
 		return err
 	}
@@ -217,16 +217,20 @@ func (o *runOptions) run(ctx context.Context, app *App, args []string) error {
 	if err != nil {
 		return err
 	}
-	var conn, theirs *os.File
-	if !o.detach {
-		if conn, theirs, err = monitor.Pair(); err != nil {
-			return err
-		}
-	}
-	// The monitor starts up while the container is created.
+	// The monitor starts up while the image is found and the container is created.
 	m, err := engine.Spawn(ctx, c)
 	if err != nil {
 		return err
+	}
+	img, err := o.image(ctx, app, args[0])
+	if err != nil {
+		return errors.Join(err, m.Close())
+	}
+	var conn, theirs *os.File
+	if !o.detach {
+		if conn, theirs, err = monitor.Pair(); err != nil {
+			return errors.Join(err, m.Close())
+		}
 	}
 	made, started := false, false
 	start := func() (warnings []string, err error) {

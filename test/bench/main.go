@@ -63,6 +63,9 @@ func bench(ctx context.Context, moss, docker string, n int, run string) (err err
 	return nil
 }
 
+// rest is how long the machine gets before each command.
+const rest = 300 * time.Millisecond
+
 // measure runs a row's commands in turns and prints its line.
 func (b *bed) measure(r row, n int) error {
 	if r.setUp != nil {
@@ -89,8 +92,10 @@ func (b *bed) measure(r row, n int) error {
 			if do == nil {
 				continue
 			}
-			// Who syncs a file commits the whole file system's journal: nobody is to pay for what another has left in it.
+			// Nobody is to pay for what another has left: in the file system's journal, which whoever syncs a file commits, and to be
+			// done by processes that stay and by the kernel, which takes namespaces apart later.
 			syscall.Sync()
+			time.Sleep(rest)
 			start := time.Now()
 			if err := do(b); err != nil {
 				return err
