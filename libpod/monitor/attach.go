@@ -109,10 +109,10 @@ func (c *client) hasDetached() bool {
 }
 
 func (c *client) detach() {
-	_ = c.send(appendHeader(nil, kindDetach, 0)) // a monitor that is gone needs no goodbye
 	c.mu.Lock()
-	c.detached = true
+	c.detached = true // before the monitor hears of it, whose answer is to hang up
 	c.mu.Unlock()
+	_ = c.send(appendHeader(nil, kindDetach, 0)) // a monitor that is gone needs no goodbye
 	c.conn.Close()
 }
 
