@@ -25,9 +25,6 @@ func (s *stage) become() error {
 	if err := sys.UnblockSignals(); err != nil { // of whoever called us: the container's are its own
 		return err
 	}
-	if err := sys.SetTimerSlack(s.slack); err != nil {
-		return err
-	}
 	// Without no_new_privs loading a filter takes CAP_SYS_ADMIN, which is about to go; with it, as late as
 	// possible, so that the profile need not allow what we do ourselves.
 	if !p.NoNewPrivileges {

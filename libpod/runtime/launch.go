@@ -24,7 +24,6 @@ type launch struct {
 	order  order
 	ready  *process            // a stage that was started before, nil when there is none
 	placed bool                // the stage was born in its cgroup
-	slack  int                 // of timers, before the stage was started
 	place  func(pid int) error // Target.Place
 }
 
@@ -63,7 +62,7 @@ func (l *launch) start() (*process, error) {
 		ours.Close()
 		return nil, fmt.Errorf("cannot start the container's first process: %w", err)
 	}
-	p.pid, p.slack = p.child.Pid, l.slack
+	p.pid = p.child.Pid
 	return p, nil
 }
 
@@ -71,7 +70,7 @@ func (l *launch) instruct(p *process) error {
 	if err := l.join(p.pid); err != nil {
 		return err
 	}
-	l.order.slack = p.slack
+	l.order.slack = p.child.Slack
 	if err := l.sendOrder(p.socket); err != nil && !errors.Is(err, syscall.EPIPE) {
 		return fmt.Errorf("cannot tell the container's first process what to do: %w", err)
 	}
@@ -143,9 +142,8 @@ func (l *launch) clone(control *os.File) (*sys.Child, error) {
 	if dir := l.group.dir; dir != nil {
 		attr.UseCgroupFD, attr.CgroupFD = true, int(dir.Fd())
 	}
-	spawn := func() (child *sys.Child, err error) {
-		child, l.slack, err = sys.SpawnLate(l.exe, []string{l.name}, "", []string{"GOMAXPROCS=1"}, files, attr)
-		return child, err
+	spawn := func() (*sys.Child, error) {
+		return sys.SpawnLate(l.exe, []string{l.name}, "", []string{"GOMAXPROCS=1"}, files, attr)
 	}
 	child, err := spawn()
 	if attr.UseCgroupFD && l.place != nil && isErrno(err, syscall.EACCES) {

@@ -24,7 +24,6 @@ type process struct {
 	// extra is a process in somebody else's container, which Wait must not end.
 	extra bool
 	spare func() []int // Own.Spare
-	slack int          // launch.slack
 }
 
 func (p *process) Pid() int { return p.pid }

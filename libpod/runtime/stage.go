@@ -52,7 +52,6 @@ type stage struct {
 	dies bool
 	// start is where a detached container waits for whoever starts it.
 	start *os.File
-	slack int // of the order
 }
 
 func runStage() {
@@ -89,7 +88,9 @@ func (s *stage) run() error {
 	if err != nil {
 		return err
 	}
-	s.slack = o.slack
+	if err := sys.SetTimerSlack(o.slack); err != nil {
+		return err
+	}
 	if err := sys.Unshare(sys.CloneFS); err != nil {
 		return err
 	}

@@ -10,7 +10,10 @@ import (
 )
 
 // Child is a process that this one started and is to wait for.
-type Child struct{ Pid int }
+type Child struct {
+	Pid   int
+	Slack int // of SpawnLate
+}
 
 // Spawn starts a program. It is os.StartProcess without a pidfd, which Go tries out with two processes more before its
 // first start. Files become descriptors from 0 on; nil ones are closed in the child.
@@ -27,7 +30,7 @@ func Spawn(exe string, argv []string, dir string, env []string, files []*os.File
 	if err != nil {
 		return nil, &os.PathError{Op: "fork/exec", Path: exe, Err: err}
 	}
-	return &Child{pid}, nil
+	return &Child{Pid: pid}, nil
 }
 
 // Kill ends the process, which has not been waited for yet.

@@ -13,19 +13,23 @@ import (
 const lateTimers = 1_000_000
 
 // SpawnLate is Spawn of a Go program that lives for a few milliseconds and waits for no timer. A thread of its runtime looks after the
-// others every 20 µs, and each look takes the kernel a quarter as long; it begins with the slack of the thread that starts the program. slack
-// is what that was before: the program's first thread sets it before it executes another program, which would inherit it.
-func SpawnLate(exe string, argv []string, dir string, env []string, files []*os.File, attr *syscall.SysProcAttr) (child *Child, slack int, err error) {
+// others every 20 µs, and each look takes the kernel a quarter as long; it begins with the slack of the thread that starts the program. What that
+// was before is the Child's Slack: the program's first thread sets it, or another program that it executes would inherit the late timers.
+func SpawnLate(exe string, argv []string, dir string, env []string, files []*os.File, attr *syscall.SysProcAttr) (*Child, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	if slack, err = timerSlack(); err != nil {
-		return nil, 0, err
+	slack, err := timerSlack()
+	if err != nil {
+		return nil, err
 	}
 	if err = SetTimerSlack(max(slack, lateTimers)); err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	child, err = Spawn(exe, argv, dir, env, files, attr)
-	return child, slack, errors.Join(err, SetTimerSlack(slack))
+	child, err := Spawn(exe, argv, dir, env, files, attr)
+	if child != nil {
+		child.Slack = slack
+	}
+	return child, errors.Join(err, SetTimerSlack(slack))
 }
 
 func timerSlack() (int, error) {
