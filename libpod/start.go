@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
@@ -169,12 +170,19 @@ func (s *launch) run(ctx Context, handle *monitor.Handle, attach *os.File) error
 	if err := s.request(); err != nil {
 		return err
 	}
+	// The monitor of the life before has told its end, and may be unmounting: a layer is mounted but once.
+	if _, err := waitProcess(ctx, s.record.Monitor, unmountTime); err != nil {
+		return err
+	}
 	if err := handle.Send(&s.req, monitor.Passed{Attach: attach, RecordLock: s.l.Lock(), NetNS: s.netns, Extra: s.keep}); err != nil {
 		return err
 	}
 	_, err := handle.Start(ctx)
 	return err
 }
+
+// unmountTime is how long a start waits for the unmounting of the life before. The kernel would mount it twice, and warn.
+const unmountTime = 10 * time.Second
 
 // request completes what the monitor is told: what becomes of the container.
 func (s *launch) request() (err error) {

@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/mosscontainers/moss/libpod/monitor"
 	"github.com/mosscontainers/moss/libpod/state"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
@@ -41,11 +42,13 @@ func (e *Engine) Stop(ctx Context, ref string, opts StopOptions) error {
 	if timeout == 0 {
 		first = syscall.SIGKILL
 	}
-	var init, monitor sys.Process
+	told, deaf := e.hear(ctx, c)
+	defer deaf()
+	var init, keeper sys.Process
 	err = e.Store.Transact(ctx, c.Spec.ID, state.OpStop, func(_ context.Context, l *state.Locked) error {
-		init, monitor = l.State.Init, l.State.Monitor
+		init, keeper = l.State.Init, l.State.Monitor
 		if l.State.Status == state.Restarting { // nothing runs: it is the monitor that waits
-			return signalProcess(monitor, syscall.SIGTERM)
+			return signalProcess(keeper, syscall.SIGTERM)
 		}
 		return signalProcess(init, first)
 	})
@@ -55,34 +58,63 @@ func (e *Engine) Stop(ctx Context, ref string, opts StopOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := finish(ctx, c.Spec, init, monitor, timeout); err != nil || !c.State.Unattended {
+	if err := end(ctx, init, timeout); err != nil {
+		return err
+	}
+	if err := settled(ctx, c.Spec, keeper, told); err != nil || !c.State.Unattended {
 		return err
 	}
 	return e.Store.Transact(ctx, c.Spec.ID, state.OpUpdate, mended)
 }
 
+// hear listens for a container's end: told gets nil once its monitor has recorded it and closed the published ports. It gets an error
+// when that cannot be heard of but by the monitor's own end. deaf stops listening.
+func (e *Engine) hear(ctx Context, c *state.Container) (told <-chan error, deaf func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	heard, done := make(chan error, 1), make(chan struct{})
+	go func() {
+		defer close(done)
+		conn, err := monitor.Dial(e.runDir(c.Spec.ID))
+		if err == nil {
+			_, _, err = monitor.Attach(ctx, conn, monitor.Streams{}, monitor.AttachOptions{})
+		}
+		heard <- err
+	}()
+	return heard, func() { cancel(); <-done }
+}
+
 // mended is for a transaction that only writes down what nobody was there to write.
 func mended(context.Context, *state.Locked) error { return nil }
 
-// finish waits for the first process to end, kills it after the timeout, and waits for the monitor to
-// have recorded it.
-func finish(ctx Context, c *spec.Container, init, monitor sys.Process, timeout time.Duration) error {
+// end waits for a container's first process to end, and kills it after the timeout.
+func end(ctx Context, init sys.Process, timeout time.Duration) error {
 	ended, err := waitProcess(ctx, init, timeout)
-	if err != nil {
+	if err != nil || ended {
 		return err
 	}
-	if !ended {
-		if err := signalProcess(init, syscall.SIGKILL); err != nil {
-			return err
-		}
-		if _, err := waitProcess(ctx, init, time.Minute); err != nil {
-			return err
-		}
-	}
-	if ended, err = waitProcess(ctx, monitor, time.Minute); err != nil || ended {
+	if err := signalProcess(init, syscall.SIGKILL); err != nil {
 		return err
 	}
-	return fmt.Errorf("cannot stop container %s: it was killed, but its monitor (pid %d) still runs", c.Name, monitor.Pid)
+	_, err = waitProcess(ctx, init, time.Minute)
+	return err
+}
+
+// settled waits until a container's end is recorded and, if it is to vanish, it is removed.
+func settled(ctx Context, c *spec.Container, keeper sys.Process, told <-chan error) error {
+	if !c.Remove {
+		select {
+		case err := <-told:
+			if err == nil {
+				return nil
+			}
+		case <-time.After(time.Minute): // the next says how that is
+		}
+	}
+	ended, err := waitProcess(ctx, keeper, time.Minute)
+	if err != nil || ended {
+		return err
+	}
+	return fmt.Errorf("cannot stop container %s: it was killed, but its monitor (pid %d) still runs", c.Name, keeper.Pid)
 }
 
 func stopSignal(c *spec.Container, opts StopOptions) (syscall.Signal, error) {

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"syscall"
+	"time"
 
 	"github.com/vishvananda/netlink"
 
@@ -100,6 +101,13 @@ func (c *cable) claim6(link netlink.Link) (err error) {
 	return err
 }
 
+// A container whose end was just told keeps its address until the kernel has taken its namespace apart: so long is waited for one
+// that is wanted.
+const (
+	endingTries = 50
+	endingPause = 10 * time.Millisecond
+)
+
 // choose leases an address of a subnet by lease, which returns EEXIST for one that somebody has: the one that is wanted, else the
 // last one, else any.
 func (c *cable) choose(s netconf.Subnet, wanted, last netip.Addr, lease func(netip.Addr) error) (netip.Prefix, error) {
@@ -108,6 +116,10 @@ func (c *cable) choose(s netconf.Subnet, wanted, last netip.Addr, lease func(net
 			return netip.Prefix{}, c.foreign(wanted)
 		}
 		err := lease(wanted)
+		for try := 0; errors.Is(err, syscall.EEXIST) && try < endingTries; try++ {
+			time.Sleep(endingPause)
+			err = lease(wanted)
+		}
 		if errors.Is(err, syscall.EEXIST) {
 			return netip.Prefix{}, c.taken(wanted)
 		}

@@ -19,8 +19,8 @@ type life struct {
 	pids    Pids
 	streams *streams
 	pumps   []*pump
-	// mounts keeps the container's mount namespace until the exit code is out: unmounting it takes the kernel as long as
-	// a short command runs, and would come first.
+	// mounts keeps the container's mount namespace until the end is told: when the kernel unmounts an overlay, it first writes back
+	// everything that is dirty in the file system below, whoever wrote it.
 	mounts *os.File
 	began  time.Time
 }
@@ -55,9 +55,7 @@ func (m *monitor) settle(ctx context.Context, l *life) error {
 		l.pids.Container, err = sys.Identify(l.process.Pid())
 	}
 	if err == nil {
-		if m.req.Remove { // one that stays may be started again at once, and a layer is mounted but once
-			l.mounts, _ = os.Open(fmt.Sprintf("/proc/%d/ns/mnt", l.process.Pid())) // without it, the end only takes longer
-		}
+		l.mounts, _ = os.Open(fmt.Sprintf("/proc/%d/ns/mnt", l.process.Pid())) // without it, the end only takes longer
 		l.began = time.Now()
 		err = writeJSON(m.req.RunDir, lifeFile, Life{Pids: l.pids, Began: l.began.Round(0), Ports: m.chosen, Record: m.req.Record})
 	}

@@ -331,6 +331,7 @@ func (m *monitor) keep(ctx context.Context, l *life, handled <-chan struct{}) {
 		}
 		l, exit.Restarts = next, exit.Restarts+1
 	}
+	m.unpublish()
 	m.out.hub.finish(exitFrame(exit.Code))
 	if l != nil {
 		l.release()
@@ -411,9 +412,7 @@ func (m *monitor) end() {
 	if m.keeper != nil {
 		m.keeper.stop()
 	}
-	if m.ports != nil {
-		_ = m.ports.Close()
-	}
+	m.unpublish()
 	if m.server != nil && m.server.listener != nil {
 		_ = m.server.close()
 		_ = remove(m.req.RunDir + "/attach")
@@ -424,6 +423,14 @@ func (m *monitor) end() {
 	if m.out != nil && m.out.log != nil {
 		_ = m.out.log.Close()
 	}
+}
+
+// unpublish closes the published ports: who learns of the container's end may want them at once.
+func (m *monitor) unpublish() {
+	if m.ports != nil {
+		_ = m.ports.Close() // nobody is there to be told
+	}
+	m.ports = nil
 }
 
 // handleSignals passes SIGTERM on to the container, which then does not start again, and collects the
