@@ -41,12 +41,12 @@ build: front full
 carried:
 	@test/setup.sh build
 	CGO_ENABLED=0 $(GO) build -ldflags "-s -w" -o $(EMBED)/moss-monitor ./cmd/moss-monitor
-	CGO_ENABLED=0 $(GO) build -tags "$(TAGS) moss_ports" -ldflags "-s -w" -o $(EMBED)/moss-monitor-ports ./cmd/moss-monitor
+	CGO_ENABLED=0 $(GO) build -tags "$(TAGS) moss_root" -ldflags "-s -w" -o $(EMBED)/moss-monitor-root ./cmd/moss-monitor
 	CGO_ENABLED=0 $(GO) build -ldflags "-s -w" -o $(EMBED)/moss-hello ./cmd/moss-hello
 	CGO_ENABLED=0 $(GO) build -ldflags "-s -w" -o $(EMBED)/moss-dns ./cmd/moss-dns
 	CGO_ENABLED=0 $(GO) build -ldflags "-s -w" -o $(EMBED)/moss-uplink ./cmd/moss-uplink
 
-MONITOR_ID := $$(cat $(EMBED)/moss-monitor $(EMBED)/moss-monitor-ports | sha256sum | cut -c1-16)
+MONITOR_ID := $$(cat $(EMBED)/moss-monitor $(EMBED)/moss-monitor-root | sha256sum | cut -c1-16)
 LINKED     := $(LDFLAGS) -X $(MODULE)/libpod/embedded.MonitorID=$(MONITOR_ID) -linkmode external
 
 full: carried
@@ -120,5 +120,5 @@ docs:
 		$(GO) run ./docs/generate -man man -completions completions
 
 clean:
-	rm -rf bin man completions $(EMBED)/moss-monitor $(EMBED)/moss-monitor-ports $(EMBED)/moss-hello $(EMBED)/moss-dns \
+	rm -rf bin man completions $(EMBED)/moss-monitor $(EMBED)/moss-monitor-root $(EMBED)/moss-hello $(EMBED)/moss-dns \
 		$(EMBED)/moss-uplink

@@ -36,12 +36,14 @@ func (e *Engine) monitorProgram() (program, error) {
 	if f, ok := e.NS.MonitorProgram(); ok {
 		return program{file: f}, nil
 	}
+	facts, err := e.Facts()
+	if err != nil {
+		return program{}, err
+	}
+	if !facts.UserNamespace {
+		return e.program("moss-root-"+embedded.MonitorID, embedded.RootMonitor)
+	}
 	return e.program("moss-monitor-"+embedded.MonitorID, embedded.Monitor)
-}
-
-// portMonitorProgram is a monitor that can publish ports.
-func (e *Engine) portMonitorProgram() (program, error) {
-	return e.program("moss-ports-"+embedded.MonitorID, embedded.PortMonitor)
 }
 
 func (e *Engine) program(name string, content func() ([]byte, error)) (program, error) {

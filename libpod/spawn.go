@@ -31,14 +31,11 @@ func (e *Engine) Spawn(ctx Context, c *spec.Container) (*Monitor, error) {
 }
 
 func (e *Engine) monitorFor(ctx Context, c *spec.Container) (m *Monitor, err error) {
-	choose := e.monitorProgram
-	if len(c.Ports) > 0 || c.PublishAll {
-		choose = e.portMonitorProgram
-	} else if pid, control, ok := e.NS.Monitor(); ok && usesOwnLauncher(c) {
+	if pid, control, ok := e.NS.Monitor(); ok && usesOwnLauncher(c) {
 		return &Monitor{handle: monitor.Adopt(pid, control, c.ID)}, nil
 	}
 	m = &Monitor{}
-	if m.exe, err = choose(); err != nil {
+	if m.exe, err = e.monitorProgram(); err != nil {
 		return nil, err
 	}
 	if m.handle, err = monitor.Spawn(ctx, m.exe.path(), c.ID, rootless.UsersLock()); err != nil {

@@ -25,7 +25,7 @@ func main() {
 		}
 		return own, nil
 	}
-	os.Exit(monitor.Main(monitor.Hooks{Launcher: launcher, Prepare: own.Prepare, Recorder: recorder, Ports: ports}))
+	os.Exit(monitor.Main(monitor.Hooks{Launcher: launcher, Prepare: own.Prepare, Recorder: recorder, Ports: publish}))
 }
 
 func recorder(req *monitor.Request) (monitor.Recorder, error) {

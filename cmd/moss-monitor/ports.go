@@ -1,5 +1,3 @@
-//go:build moss_ports
-
 package main
 
 import (
@@ -15,11 +13,7 @@ import (
 	"github.com/mosscontainers/moss/pkg/spec"
 )
 
-// ports publishes what libpod asked for. The libraries for it take as long to initialise as all the rest, so that only the
-// monitors of containers with published ports are built with them.
-var ports = publish
-
-// publish serves the ports. The other descriptors are only held.
+// publish serves the ports that libpod asked for. The other descriptors are only held.
 func publish(ctx context.Context, req *monitor.Request, netns *os.File, _ []*os.File) (io.Closer, []spec.PortMapping, error) {
 	var p published.Ports
 	if err := json.Unmarshal(req.Ports, &p); err != nil {

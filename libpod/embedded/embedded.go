@@ -18,8 +18,8 @@ var files embed.FS
 // Monitor is the moss-monitor program: a static ELF file of a few megabytes.
 func Monitor() ([]byte, error) { return program("moss-monitor") }
 
-// PortMonitor is the moss-monitor program that can publish ports.
-func PortMonitor() ([]byte, error) { return program("moss-monitor-ports") }
+// RootMonitor is the moss-monitor program for real root, which can keep containers from devices.
+func RootMonitor() ([]byte, error) { return program("moss-monitor-root") }
 
 // Uplink is the moss-uplink program, for machines where no other connects containers with the outside: a static ELF file.
 func Uplink() ([]byte, error) { return program("moss-uplink") }

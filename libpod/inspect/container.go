@@ -156,6 +156,8 @@ type HostConfig struct {
 	PidsLimit       int64
 	Ulimits         []Ulimit
 	Devices         []Device
+	// DeviceCgroupRules are as they are given.
+	DeviceCgroupRules []string
 }
 
 // LogConfig is where the output goes.

@@ -110,7 +110,7 @@ func hostConfig(c *spec.Container, f Facts) HostConfig {
 	cgroupMode := cmp.Or(c.Cgroup, privateNamespace)
 	return HostConfig{
 		Binds: binds(c.Mounts.Mounts), Tmpfs: tmpfs(c.Mounts.Mounts), ShmSize: cmp.Or(c.ShmSize, defaultShmSize),
-		ReadonlyRootfs: c.ReadOnly, Devices: devices(c.Devices),
+		ReadonlyRootfs: c.ReadOnly, Devices: devices(c.Devices), DeviceCgroupRules: deviceRules(c.DeviceRules),
 		ContainerIDFile: c.CIDFile, AutoRemove: c.Remove, Runtime: cmp.Or(c.Runtime, "moss"), Init: c.Init,
 		LogConfig:     LogConfig{Type: cmp.Or(c.LogDriver, "k8s-file"), Path: f.LogPath},
 		RestartPolicy: RestartPolicy{Name: cmp.Or(c.Restart.Policy, "no"), MaximumRetryCount: c.Restart.Retries},
@@ -149,6 +149,14 @@ func devices(devices []spec.Device) []Device {
 	list := make([]Device, 0, len(devices))
 	for _, d := range devices {
 		list = append(list, Device{PathOnHost: d.Host, PathInContainer: d.Container, CgroupPermissions: d.Access})
+	}
+	return list
+}
+
+func deviceRules(rules []spec.DeviceRule) []string {
+	list := make([]string, 0, len(rules))
+	for _, r := range rules {
+		list = append(list, string(r))
 	}
 	return list
 }

@@ -109,8 +109,7 @@ func (r *Runtime) launch(ctx context.Context, c *container, spec *specs.Spec, o 
 	}
 	goruntime.LockOSThread() // the thread that clones must not join namespaces meanwhile, nor end
 	p, err = runtime.New(r.Program).CreateDetached(ctx, encoded, o.Stdio, runtime.Detached{
-		Dir:     c.dir,
-		Devices: true, // a user namespace has no rules: limit
+		Dir: c.dir,
 		Mounted: func(pid int) error {
 			if err := c.know(pid); err != nil {
 				return err

@@ -12,6 +12,9 @@ import (
 	"github.com/opencontainers/cgroups/fs"
 	"github.com/opencontainers/cgroups/fs2"
 	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/sys"
 )
 
 // cgroup is the control group of a container; with path "" it has none and everything succeeds.
@@ -40,21 +43,42 @@ func openCgroup(path string, r *cgroups.Resources) (*cgroup, error) {
 	return &cgroup{path: path, manager: m}, nil
 }
 
-// createCgroup makes a group with its limits; devices says that rules about devices are some.
-func createCgroup(path string, r *specs.LinuxResources, devices bool) (*cgroup, error) {
+// createCgroup makes a group with its limits. makes says that who is in there can make devices, and so must have the rules about
+// them, where r has some.
+func createCgroup(path string, r *specs.LinuxResources, makes bool) (*cgroup, error) {
 	limits := cgroupResources(r)
-	if devices {
+	g, err := openCgroup(path, limits)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case !limitsDevices(r):
+	case g.rulesDevices():
 		if err := limitDevices(limits, r.Devices); err != nil {
 			return nil, err
 		}
+	case makes:
+		return nil, errdefs.Errorf(errdefs.ErrUnavailable,
+			"it cannot have the capability MKNOD: there is no control group here that keeps it from the devices it was not given; use --privileged")
 	}
-	g, err := openCgroup(path, limits)
-	if err != nil || path == "" {
-		return g, err
+	if path == "" {
+		return g, nil
 	}
 	if err := g.create(limits); err != nil {
 		return nil, joinErrors(fmt.Errorf("cannot create cgroup %s: %w", path, err), g.destroy())
 	}
+	return g, nil
+}
+
+// joinCgroup finds a group for one more process, which has to keep to its rules about devices too, where it has some.
+func joinCgroup(path string) (*cgroup, error) {
+	limits := cgroupResources(nil)
+	g, err := openCgroup(path, limits)
+	if err != nil || path == "" {
+		return g, err
+	}
+	dir := g.manager.Path(devicesController)
+	limits.SkipDevices = dir == "" || !sys.Exists(dir)
 	return g, nil
 }
 

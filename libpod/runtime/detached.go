@@ -26,9 +26,6 @@ type Detached struct {
 	Dir string
 	// Mounted is called with the first process's id when everything is mounted, before it changes its root directory.
 	Mounted func(pid int) error
-	// Devices says that the cgroup keeps the container from devices, as its limits say. The program links
-	// opencontainers/cgroups/devices then, which the monitor has no room for.
-	Devices bool
 }
 
 // CreateDetached is Create and Ready of a container that may outlive the caller. Start and Console are the only parts of its
@@ -39,7 +36,7 @@ func (l *Own) CreateDetached(ctx context.Context, b Encoded, io Stdio, d Detache
 		return nil, err
 	}
 	defer start.Close()
-	p, err := l.create(b, io, nil, start, d.Devices)
+	p, err := l.create(b, io, nil, start)
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,23 @@ var everywhere = []devices.Rule{
 	{Type: devices.CharDevice, Major: 136, Minor: devices.Wildcard, Permissions: "rwm", Allow: true},
 }
 
+// devicesController is the controller of cgroup v1 that has the rules.
+const devicesController = "devices"
+
+// limitsDevices says whether there is a device that the rules keep from the container. In a user namespace there are none.
+func limitsDevices(r *specs.LinuxResources) bool {
+	return r != nil && slices.ContainsFunc(r.Devices, func(d specs.LinuxDeviceCgroup) bool { return !d.Allow })
+}
+
+// rulesDevices says whether rules about devices can be had in the group. Programs that run as root link
+// opencontainers/cgroups/devices for them; for the others it is too large.
+func (g *cgroup) rulesDevices() bool {
+	if g.manager == nil || cgroups.DevicesSetV1 == nil {
+		return false
+	}
+	return cgroups.IsCgroup2UnifiedMode() || g.manager.Path(devicesController) != ""
+}
+
 // limitDevices adds the rules about devices of a configuration: config-linux.md, "Allowed Device list".
 func limitDevices(c *cgroups.Resources, rules []specs.LinuxDeviceCgroup) error {
 	c.SkipDevices = false

@@ -44,7 +44,7 @@ func Exec(ctx context.Context, target Target, task func() (*Task, error), io Std
 		return nil, err
 	}
 	defer init.Close()
-	group, err := openCgroup(target.Cgroup, cgroupResources(nil))
+	group, err := joinCgroup(target.Cgroup)
 	if err != nil {
 		return nil, err
 	}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
-	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
@@ -64,15 +63,15 @@ func (l *Own) take(spaces *namespaces) *process {
 }
 
 func (l *Own) Create(_ context.Context, b Encoded, io Stdio, netns *os.File) (Process, error) {
-	p, err := l.create(b, io, netns, nil, false)
+	p, err := l.create(b, io, netns, nil)
 	if err != nil {
 		return nil, err
 	}
 	return p, nil
 }
 
-// create begins to set a container up; start is of its order, and devices are as in Detached.
-func (l *Own) create(b Encoded, io Stdio, netns, start *os.File, devices bool) (*process, error) {
+// create begins to set a container up; start is of its order.
+func (l *Own) create(b Encoded, io Stdio, netns, start *os.File) (*process, error) {
 	var o outline
 	if err := json.Unmarshal(b, &o); err != nil {
 		return nil, fmt.Errorf("cannot read the container's configuration: %w", err)
@@ -85,19 +84,14 @@ func (l *Own) create(b Encoded, io Stdio, netns, start *os.File, devices bool) (
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the container's limits: %w", err)
 	}
-	devices = devices && limitsDevices(limits)
-	if !devices && slices.Contains(o.Spec.Process.Capabilities.Bounding, "CAP_MKNOD") && limitsDevices(limits) {
-		return nil, errdefs.Errorf(errdefs.ErrUnavailable,
-			"cannot give container %s the capability MKNOD: only OCI runtimes enforce which devices it may use then; use --runtime crun, or --privileged", o.ID)
-	}
 	spaces, err := openNamespaces(linux.Namespaces, netns)
 	if err != nil {
 		return nil, err
 	}
 	defer spaces.close()
-	group, err := createCgroup(linux.CgroupsPath, limits, devices)
+	group, err := createCgroup(linux.CgroupsPath, limits, slices.Contains(o.Spec.Process.Capabilities.Bounding, "CAP_MKNOD"))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("cannot start container %s: %w", o.ID, err)
 	}
 	stage := &launch{
 		exe: l.exe, name: stageInit, spaces: spaces, group: group, stdio: io,
@@ -137,9 +131,4 @@ func hasNamespace(s *specs.Spec, kind specs.LinuxNamespaceType) bool {
 		}
 	}
 	return false
-}
-
-// limitsDevices says whether there is a device that the rules keep from the container. In a user namespace there are none.
-func limitsDevices(r *specs.LinuxResources) bool {
-	return r != nil && slices.ContainsFunc(r.Devices, func(d specs.LinuxDeviceCgroup) bool { return !d.Allow })
 }

@@ -5,9 +5,9 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// cgroupResources are the limits of an OCI configuration in the words of the cgroups library. Device rules
-// are left out: what a container may not use it cannot make, because mknod(2) needs a capability that it does not get
-// (checkBundle), and what an image brings along cannot be opened, because root file systems are mounted nodev.
+// cgroupResources are the limits of an OCI configuration in the words of the cgroups library. Rules about devices
+// are added where they can be had (limitDevices). Where not, what a container may not use it cannot make, because mknod(2) needs a capability
+// that it does not get (createCgroup), and what an image brings along cannot be opened, because root file systems are mounted nodev.
 func cgroupResources(r *specs.LinuxResources) *cgroups.Resources {
 	c := &cgroups.Resources{SkipDevices: true}
 	if r == nil {

@@ -81,7 +81,7 @@ func (m *Mounts) applyDevices(s *specs.Spec, f host.Facts, in Inputs) error {
 	if !f.UserNamespace {
 		s.Linux.Resources.Devices = rules
 	}
-	return nil
+	return m.applyDeviceRules(s, f, in)
 }
 
 func (d Device) oci(found host.Device) specs.LinuxDevice {

@@ -23,6 +23,8 @@ type Mounts struct {
 	NoReadOnlyTmpfs bool     `json:"noReadOnlyTmpfs,omitempty"`
 	ShmSize         int64    `json:"shmSize,omitempty"` // bytes; 0 is 64 MiB
 	Devices         []Device `json:"devices,omitempty"`
+	// DeviceRules are about devices that come later: those that the container makes itself.
+	DeviceRules []DeviceRule `json:"deviceRules,omitempty"`
 }
 
 // MountType is the kind of a mount.
@@ -70,6 +72,7 @@ func (m *Mounts) AddFlags(fs *pflag.FlagSet) {
 	fs.VarPF(&negated{&m.NoReadOnlyTmpfs}, "read-only-tmpfs", "", "with --read-only, keep /run, /tmp and /var/tmp writable").NoOptDefVal = "true"
 	addBytes(fs, &m.ShmSize, "shm-size", "", "64m", "`size` of /dev/shm")
 	addList(fs, &m.Devices, "device", "", "give the container a `device`: HOST[:CONTAINER][:rwm]", parseDevice)
+	addList(fs, &m.DeviceRules, "device-cgroup-rule", "", "let the container use devices: `'c|b|a MAJOR:MINOR rwm'`", parseDeviceRule)
 }
 
 // settle takes over what the description leaves open, and the mounts and devices whose places it has nothing at.
