@@ -187,7 +187,7 @@ const unmountTime = 10 * time.Second
 // request completes what the monitor is told: what becomes of the container.
 func (s *launch) request() (err error) {
 	r := &s.req
-	r.ContainerID, r.RunDir, r.StateDir, r.Start = s.c.ID, s.runDir, s.Store.Dir, true
+	r.ContainerID, r.RunDir, r.StateDir = s.c.ID, s.runDir, s.Store.Dir
 	r.Terminal, r.OpenStdin, r.StdinOnce = s.c.Terminal, s.c.OpenStdin, true
 	r.Log = monitor.Log{Driver: s.c.LogDriver, Path: s.logPath(), MaxSize: s.c.LogMaxSize}
 	r.Restart = monitor.Restart{Policy: s.c.Restart.Policy, Retries: int(s.c.Restart.Retries)}

@@ -223,7 +223,7 @@ func (m *monitor) begin(ctx context.Context, attached *os.File) (*life, error) {
 	if err := m.settle(ctx, l); err != nil {
 		return nil, err
 	}
-	if !m.released(l) || ctx.Err() != nil {
+	if !m.wanted() || ctx.Err() != nil {
 		defer l.release()
 		return nil, errors.Join(errGivenUp, remove(m.req.RunDir+"/"+lifeFile), l.kill(), l.finish(m))
 	}
@@ -235,16 +235,10 @@ func (m *monitor) begin(ctx context.Context, attached *os.File) (*life, error) {
 
 var errGivenUp = errors.New("the container was given up before its start")
 
-// released says, once the container is set up, whether whoever called Spawn still wants it to run.
-func (m *monitor) released(l *life) bool {
-	if m.req.Start {
-		gone, err := sys.HungUp(m.control)
-		return err == nil && !gone
-	}
-	m.answer(reply{Pids: l.pids})
-	var word [1]byte
-	_, err := io.ReadFull(m.control, word[:])
-	return err == nil
+// wanted says, once the container is set up, whether whoever called Spawn still wants it to run.
+func (m *monitor) wanted() bool {
+	gone, err := sys.HungUp(m.control)
+	return err == nil && !gone
 }
 
 // prepare opens what lasts longer than one life.

@@ -153,7 +153,7 @@ type box struct {
 func newBox(t *testing.T, args ...string) *box {
 	dir := t.TempDir()
 	return &box{T: t, req: &Request{
-		ContainerID: "test", RunDir: dir, StateDir: dir, Start: true,
+		ContainerID: "test", RunDir: dir, StateDir: dir,
 		Log: Log{Driver: LogK8sFile, Path: dir + "/ctr.log"},
 	}, process: &specs.Process{Args: args}}
 }
@@ -167,12 +167,9 @@ func (b *box) must(err error) {
 	}
 }
 
-// spawn starts the monitor, and the container if the request says so.
+// spawn starts the monitor and the container.
 func (b *box) spawn(attach bool) error {
 	b.tell(attach)
-	if !b.req.Start {
-		return nil
-	}
 	var err error
 	b.pids, err = b.handle.Start(b.Context())
 	return err
@@ -346,13 +343,15 @@ func TestDetachAndAttachAgain(t *testing.T) {
 	b.conn = b.dial()
 	out, outW := io.Pipe()
 	in, inW := io.Pipe()
-	go b.attach(Streams{In: in, Out: outW}, AttachOptions{})
+	var wg sync.WaitGroup
+	wg.Go(func() { b.attach(Streams{In: in, Out: outW}, AttachOptions{}) })
 	inW.Write([]byte("two\n"))
 	line := make([]byte, 4)
 	io.ReadFull(out, line)
 	b.same("stdout", string(line), "two\n")
 	b.pids.Container.Signal(syscall.SIGTERM)
 	b.wait()
+	wg.Wait()
 	b.same("record", b.record(), `exited {"Code":143,"Restarts":0,"Again":false}`+"\n")
 }
 
@@ -501,21 +500,6 @@ func TestUnknownCommandKeepsItsKind(t *testing.T) {
 	}
 	b.wait()
 	b.same("record", b.record(), "")
-}
-
-func TestCreatedContainerThatIsGivenUpEnds(t *testing.T) {
-	b := shell(t, "echo never")
-	b.req.Start = false
-	b.must(b.spawn(false))
-	created, err := b.handle.WaitCreated(t.Context())
-	b.must(err)
-	b.must(b.handle.Close())
-	b.wait()
-	if created.Container.Alive() {
-		t.Fatal("the container still lives")
-	}
-	o, _ := b.log()
-	b.same("stdout", o, "")
 }
 
 func TestContainerThatIsCancelledDoesNotRun(t *testing.T) {

@@ -34,8 +34,6 @@ type Request struct {
 	Ports json.RawMessage `json:"ports,omitempty"`
 	// Care is about what the container's network needs; nil needs nothing.
 	Care *Care `json:"care,omitempty"`
-	// Start goes on from created to started without being told: one round trip less.
-	Start bool `json:"start,omitempty"`
 }
 
 // Log says where output goes.

@@ -10,7 +10,6 @@ import (
 	"os"
 	"syscall"
 
-	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
@@ -20,12 +19,11 @@ type Handle struct {
 	process *sys.Child
 	control *os.File
 	replies *json.Decoder
-	begins  bool // Request.Start
 }
 
 // Spawn starts the monitor program exe for one container, in a session of its own and with nothing of
 // the caller's but the lock of the user namespace (nil is none). It returns at once: the program starts up while the caller
-// puts together what Send tells it; WaitCreated and Start tell how it went. Every Handle is to be closed.
+// puts together what Send tells it; Start tells how it went. Every Handle is to be closed.
 func Spawn(ctx context.Context, exe, id string, users *os.File) (*Handle, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -64,7 +62,6 @@ func (h *Handle) Prepare(fresh uint32) error {
 
 // Send tells the monitor what to do. A monitor that has ended meanwhile is for Start to tell of.
 func (h *Handle) Send(req *Request, passed Passed) error {
-	h.begins = req.Start
 	request, err := encode(envelope{
 		Request: req, Attach: passed.Attach != nil, RecordLock: passed.RecordLock != nil, NetNS: passed.NetNS != nil,
 		Extra: len(passed.Extra),
@@ -113,28 +110,9 @@ func encode(e envelope) (*os.File, error) {
 	return sys.SealedProgram("moss-request", append(append(b, data...), e.Request.Bundle...))
 }
 
-// WaitCreated waits until the container is set up, so that only Start is missing. It is not to be
-// called with Request.Start. Errors keep their kind.
-func (h *Handle) WaitCreated(ctx context.Context) (Pids, error) {
-	if h.begins {
-		return Pids{}, errdefs.Errorf(errdefs.ErrInvalid, "cannot wait for a created container: the request starts it")
-	}
-	return h.reply(ctx)
-}
-
-// Start lets the container's command run, after WaitCreated or with Request.Start, and returns once
-// execve has succeeded. Errors keep their kind, such as errdefs.ErrNoCommand and errdefs.ErrNotExecutable;
+// Start waits for the container's command to run: it returns once execve has succeeded. Errors keep their kind, such as errdefs.ErrNoCommand and errdefs.ErrNotExecutable;
 // after one nothing of the container is left but what the monitor still cleans up: see Wait.
 func (h *Handle) Start(ctx context.Context) (Pids, error) {
-	if !h.begins {
-		if _, err := h.control.Write([]byte{wordStart}); err != nil {
-			return Pids{}, fmt.Errorf("cannot reach the container's monitor: %w", err)
-		}
-	}
-	return h.reply(ctx)
-}
-
-func (h *Handle) reply(ctx context.Context) (Pids, error) {
 	stop := context.AfterFunc(ctx, h.giveUp)
 	defer stop()
 	var r reply
@@ -168,7 +146,7 @@ func (h *Handle) Wait() error {
 	return err
 }
 
-// Close lets go of the monitor. A container that is created but not started is removed by it.
+// Close lets go of the monitor. A container that does not run yet is given up by it.
 func (h *Handle) Close() error {
 	err := h.control.Close()
 	if errors.Is(err, os.ErrClosed) || errors.Is(err, os.ErrInvalid) {

@@ -8,13 +8,11 @@ import (
 )
 
 // The control socket carries to the monitor, if anything is known before, wordFresh with what is for Hooks.Prepare, four
-// bytes, little endian; wordFiles with the descriptors of Send, the request's memory file first;
-// and wordStart when the container is to run (unless Request.Start); closing it before that gives the container up.
-// Back come JSON values: one reply for created (unless Request.Start), one for started.
+// bytes, little endian; and wordFiles with the descriptors of Send, the request's memory file first. Closing it before the container
+// runs gives it up. Back comes one reply, as JSON.
 const (
 	wordFresh = 'n'
 	wordFiles = 'f'
-	wordStart = 's'
 )
 
 // Pids name the processes of one life of a container.
