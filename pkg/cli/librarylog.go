@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/sirupsen/logrus"
+
+	"github.com/mosscontainers/moss/pkg/term"
 )
 
 // libraryLog prints what the image libraries log as Moss's own warnings look.
@@ -19,10 +21,11 @@ func (libraryLog) Format(e *logrus.Entry) ([]byte, error) {
 	if mendsItself(e.Message) {
 		return nil, nil
 	}
-	if e.Level <= logrus.WarnLevel {
-		return []byte("moss: warning: " + e.Message + "\n"), nil
+	kind := "warning"
+	if e.Level > logrus.WarnLevel {
+		kind = e.Level.String()
 	}
-	return []byte("moss: " + e.Level.String() + ": " + e.Message + "\n"), nil
+	return []byte("moss: " + kind + ": " + term.Printable(e.Message) + "\n"), nil
 }
 
 // quietLibraries keeps the libraries' running commentary from the standard error, but for warnings. Package log has none: what is

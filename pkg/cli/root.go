@@ -16,6 +16,7 @@ import (
 
 	"github.com/mosscontainers/moss/libpod"
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/term"
 	"github.com/mosscontainers/moss/rootless"
 	"github.com/mosscontainers/moss/rootless/nsenter"
 )
@@ -74,7 +75,7 @@ func (a *App) fail(err error, removes bool) int {
 	var exit *errdefs.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		for line := range strings.SplitSeq(advise(err).Error(), "\n") {
-			a.eprintln("moss: " + line)
+			a.eprintln("moss: " + term.Printable(line)) // registries and images have words in it
 		}
 	}
 	return errdefs.ExitCode(err, removes)

@@ -170,7 +170,7 @@ func (im *Images) pullAllTags(ctx context.Context, named reference.Named, sys *t
 	}
 	var tags []string
 	err = retry(ctx, o.Copying, func() error {
-		tags, err = docker.GetRepositoryTags(ctx, sys, src)
+		tags, err = tagsOf(ctx, sys, src)
 		return err
 	})
 	if err != nil {

@@ -108,7 +108,11 @@ func searchOne(ctx context.Context, sys *types.SystemContext, registry, term str
 	if err := notBlocked(sys, registry); err != nil {
 		return nil, err
 	}
-	results, err := docker.SearchRegistry(ctx, sys, registry, term, limit)
+	var results []docker.SearchResult
+	err := listing(ctx, func(ctx context.Context) (err error) {
+		results, err = docker.SearchRegistry(ctx, sys, registry, term, limit)
+		return err
+	})
 	if err != nil {
 		return nil, explain(err, "search", registry)
 	}
@@ -167,7 +171,11 @@ func RemoteTags(ctx context.Context, cfg *config.Config, name string, o SearchOp
 	}
 	var failures []error
 	for _, candidate := range candidates {
-		tags, err := tagsOf(ctx, sys, candidate)
+		ref, err := docker.NewReference(reference.TagNameOnly(candidate))
+		if err != nil {
+			return "", nil, err
+		}
+		tags, err := tagsOf(ctx, sys, ref)
 		if err == nil {
 			slices.Sort(tags) // registries have no order
 			return candidate.Name(), tags[:min(len(tags), o.limit())], nil
@@ -175,12 +183,4 @@ func RemoteTags(ctx context.Context, cfg *config.Config, name string, o SearchOp
 		failures = append(failures, err)
 	}
 	return "", nil, explain(oneSentence(failures), "list the tags of", name)
-}
-
-func tagsOf(ctx context.Context, sys *types.SystemContext, named reference.Named) ([]string, error) {
-	ref, err := docker.NewReference(reference.TagNameOnly(named))
-	if err != nil {
-		return nil, err
-	}
-	return docker.GetRepositoryTags(ctx, sys, ref)
 }

@@ -5,6 +5,9 @@ import "strings"
 // oneLine is an error of the library whose text has several lines.
 type oneLine struct{ error }
 
+// longest is how many bytes of a text are shown: registries write what they like into their answers.
+const longest = 2000
+
 // Error is the text on one line, without the piece of a file that the library's JSON decoder quotes.
 func (e oneLine) Error() string {
 	text, _, _ := strings.Cut(e.error.Error(), damaged)
@@ -14,7 +17,11 @@ func (e oneLine) Error() string {
 			lines = append(lines, line)
 		}
 	}
-	return strings.Join(lines, "; ")
+	text = strings.Join(lines, "; ")
+	if len(text) > longest {
+		text = strings.ToValidUTF8(text[:longest], "") + "…"
+	}
+	return text
 }
 
 // Unwrap is the error itself.
