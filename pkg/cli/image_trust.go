@@ -81,7 +81,7 @@ func trustTable() *format.Table[image.Trust] {
 	return &format.Table[row]{
 		Columns: []format.Column[row]{
 			{Name: "Transport", Value: func(r row) any { return r.Transport }},
-			{Name: "Name", Value: func(r row) any { return r.Name }},
+			{Name: "Name", Value: func(r row) any { return r.Scope }},
 			{Name: "Type", Value: func(r row) any { return r.Type }},
 			{Name: "ID", Value: func(r row) any { return r.GPGID }},
 			{Name: "Store", Value: func(r row) any { return r.Store }},

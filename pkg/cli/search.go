@@ -105,6 +105,13 @@ func searchTable(compatible bool) *format.Table[image.Found] {
 		return ""
 	}
 	t := &format.Table[row]{
+		JSON: func(r row) any {
+			return struct {
+				Index, Name, Description string
+				Stars                    int
+				Official, Automated, Tag string
+			}{r.Index, r.Name, r.Description, r.Stars, ok(r.Official), ok(r.Automated), ""}
+		},
 		Columns: []format.Column[row]{
 			{Name: "Index", Value: func(r row) any { return r.Index }},
 			{Name: "Name", Value: func(r row) any { return r.Name }},

@@ -57,7 +57,8 @@ func everyImage(cfg *config.Config) ([]*storage.Image, error) {
 	}
 	var all []*storage.Image
 	for _, summary := range summaries {
-		if img, err := storage.Resolve(cfg, summary.ID); err == nil {
+		img, err := storage.Resolve(cfg, summary.ID)
+		if err == nil && !slices.ContainsFunc(all, func(o *storage.Image) bool { return o.ID == img.ID }) { // also what lists lead to
 			all = append(all, img)
 		}
 	}

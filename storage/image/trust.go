@@ -182,8 +182,9 @@ func writePolicy(path string, raw []byte) error {
 // Trust is what one requirement of the policy asks of the images of a scope.
 type Trust struct {
 	Transport string   `json:"transport"` // "repository" for registries, "all" for the default
-	Name      string   `json:"name"`      // the scope
-	Type      string   `json:"type"`      // accept, reject, signed, sigstoreSigned
+	Name      string   `json:"name"`      // the scope, for people
+	Scope     string   `json:"repo_name"`
+	Type      string   `json:"type"` // accept, reject, signed, sigstoreSigned
 	Keys      []string `json:"keys,omitempty"`
 	GPGID     string   `json:"gpg_id,omitempty"`   // addresses of the keys
 	Store     string   `json:"sigstore,omitempty"` // where signatures are looked for
@@ -195,14 +196,14 @@ func TrustShow(cfg *config.Config, option string) ([]Trust, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := trustOf(cfg, Trust{Transport: "all", Name: "default"}, policy.Default)
+	all, err := trustOf(cfg, Trust{Transport: "all", Name: "* (default)", Scope: "default"}, policy.Default)
 	if err != nil {
 		return nil, err
 	}
 	for _, transport := range slices.Sorted(maps.Keys(policy.Transports)) {
 		scopes := policy.Transports[transport]
 		for _, scope := range slices.Sorted(maps.Keys(scopes)) {
-			one := Trust{Transport: transport, Name: scope}
+			one := Trust{Transport: transport, Name: scope, Scope: scope}
 			if transport == docker.Transport.Name() {
 				one.Transport = "repository"
 			}
@@ -223,7 +224,7 @@ func trustOf(cfg *config.Config, one Trust, requirements []json.RawMessage) ([]T
 	for _, raw := range requirements {
 		var r requirement
 		if err := json.Unmarshal(raw, &r); err != nil {
-			return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot read the signature policy for %s: %w", one.Name, err)
+			return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot read the signature policy for %s: %w", one.Scope, err)
 		}
 		t := one
 		t.Type = firstOf(shown[r.Type], r.Type)
@@ -233,7 +234,7 @@ func trustOf(cfg *config.Config, one Trust, requirements []json.RawMessage) ([]T
 		}
 		if r.Type == "signedBy" {
 			t.GPGID = strings.Join(keyOwners(t.Keys), ", ")
-			t.Store = signatureStore(cfg, t.Name)
+			t.Store = signatureStore(cfg, t.Scope)
 		}
 		all = append(all, t)
 	}
