@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"strings"
@@ -22,6 +23,10 @@ import (
 // explain turns an error of the library into a sentence: what could not be done, why, what to do.
 // Errors of our own that have a kind stay as they are.
 func explain(err error, verb, name string) error {
+	var layer *store.LayerError
+	if errors.As(err, &layer) && err.Error() == layer.Error() { // nothing else failed
+		return fmt.Errorf("cannot %s %s: %w", verb, name, layer.Reason)
+	}
 	if err == nil || hasKind(err) {
 		return err
 	}

@@ -130,11 +130,15 @@ func (im *Images) openPlain(ctx context.Context, file string) (plain *os.File, e
 		return f, stream.Close()
 	}
 	defer closing(&err, f)
-	defer closing(&err, stream)
 	if err != nil {
+		return nil, errors.Join(err, stream.Close())
+	}
+	plain, err = im.store.Spool(ctx, stream)
+	if err != nil {
+		_ = stream.Close() // says the same again
 		return nil, err
 	}
-	return im.store.Spool(ctx, stream)
+	return plain, stream.Close()
 }
 
 func (im *Images) loadDirectory(ctx context.Context, dir string, progress io.Writer) ([]Loaded, error) {

@@ -40,6 +40,9 @@ type SaveOptions struct {
 // Save writes local images into an archive or a directory at path. An archive is there whole or not at
 // all. Only a docker-archive takes more than one image.
 func (im *Images) Save(ctx context.Context, names []string, path string, o SaveOptions) error {
+	if o.Compress && o.Format != DockerDir {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --compress: only the layers in a docker-dir are compressed when they are saved")
+	}
 	switch o.Format {
 	case DockerArchive, "":
 		return explain(replace(path, func(tmp string) error { return im.saveDocker(ctx, names, tmp, o) }), "save to", path)

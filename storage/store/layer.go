@@ -1,9 +1,9 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"syscall"
@@ -65,7 +65,7 @@ func (s *Store) Spool(ctx context.Context, stream io.Reader) (*os.File, error) {
 	}
 	f, err := os.CreateTemp(dir, "spool-")
 	if err != nil {
-		return nil, layerError(ctx, err)
+		return nil, err
 	}
 	err = os.Remove(f.Name())
 	if err == nil {
@@ -75,7 +75,7 @@ func (s *Store) Spool(ctx context.Context, stream io.Reader) (*os.File, error) {
 		_, err = f.Seek(0, io.SeekStart)
 	}
 	if err != nil {
-		return nil, errors.Join(layerError(ctx, err), f.Close())
+		return nil, errors.Join(cmp.Or(context.Cause(ctx), err), f.Close())
 	}
 	return f, nil
 }
@@ -94,21 +94,26 @@ func (s *Store) DeleteLayer(id string) error {
 	return nil
 }
 
+// LayerError is why a layer could not be written. It has a kind.
+type LayerError struct{ Reason error }
+
+func (e *LayerError) Error() string { return "cannot write a layer: " + e.Reason.Error() }
+
+// Unwrap is the reason.
+func (e *LayerError) Unwrap() error { return e.Reason }
+
 func layerError(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); cause != nil {
-		err = cause
-	}
-	if damagedFile(err) {
-		return errdefs.Errorf(errdefs.ErrDamaged, "cannot write a layer: %w", OneLine(err))
-	}
+	err = cmp.Or(context.Cause(ctx), err)
 	kind := errdefs.ErrInvalid
 	switch {
+	case damagedFile(err):
+		kind = errdefs.ErrDamaged
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return errdefs.NoSpace(fmt.Errorf("cannot write a layer: %w", OneLine(err)))
+		return &LayerError{errdefs.NoSpace(OneLine(err))}
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
 		kind = errdefs.ErrDenied
 	}
-	return errdefs.Errorf(kind, "cannot write a layer: %w", OneLine(err))
+	return &LayerError{errdefs.Errorf(kind, "%w", OneLine(err))}
 }
 
 // contextReader ends with the context: that is how an unpacking is interrupted.
