@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"cmp"
 	"io"
 	"time"
 
@@ -42,7 +43,14 @@ func (o *transferOptions) complete(app *App, fs *pflag.FlagSet) error {
 	if fs.Changed("tls-verify") {
 		o.TLSVerify = &o.tlsVerify
 	}
-	if o.delay != "" {
+	cfg, err := app.Config()
+	if err != nil {
+		return err
+	}
+	if cfg.Containers.Retry != nil && !fs.Changed("retry") {
+		o.Retries = *cfg.Containers.Retry
+	}
+	if o.delay = cmp.Or(o.delay, cfg.Containers.RetryDelay); o.delay != "" {
 		delay, err := time.ParseDuration(o.delay)
 		if err != nil || delay < 0 {
 			return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --retry-delay %q: write a time such as 500ms or 2s", o.delay)
@@ -126,9 +134,35 @@ type pushOptions struct {
 	transferOptions
 	image.PushOptions
 	sealFlags
+	compressionFlags
 	platform string
-	level    int
 	allTags  bool
+}
+
+// compressionFlags are those of commands that push.
+type compressionFlags struct{ level int }
+
+func (c *compressionFlags) addFlags(fs *pflag.FlagSet, o *image.PushOptions) {
+	fs.StringVar(&o.CompressionFormat, "compression-format", "", "compress layers with gzip, zstd or zstd:chunked (default gzip)")
+	fs.IntVar(&c.level, "compression-level", 0, "level of the compression")
+	fs.BoolVar(&o.ForceCompression, "force-compression", false, "compress again what is compressed in another way, here or there (default true with --compression-format)")
+}
+
+// complete takes from containers.conf what was not given. Who asks for a format wants it also where the destination has the
+// layer in another one.
+func (c *compressionFlags) complete(app *App, fs *pflag.FlagSet, o *image.PushOptions) error {
+	cfg, err := app.Config()
+	if err != nil {
+		return err
+	}
+	if !fs.Changed("force-compression") {
+		o.ForceCompression = fs.Changed("compression-format")
+	}
+	o.CompressionFormat = cmp.Or(o.CompressionFormat, cfg.Containers.CompressionFormat)
+	if o.CompressionLevel = cfg.Containers.CompressionLevel; fs.Changed("compression-level") {
+		o.CompressionLevel = &c.level
+	}
+	return nil
 }
 
 func newPushCommand(app *App) *cobra.Command {
@@ -141,8 +175,8 @@ func newPushCommand(app *App) *cobra.Command {
 				return err
 			}
 			o.PushOptions.Copying = o.transferOptions.Copying
-			if cmd.Flags().Changed("compression-level") {
-				o.CompressionLevel = &o.level
+			if err := o.compressionFlags.complete(app, cmd.Flags(), &o.PushOptions); err != nil {
+				return err
 			}
 			if err := o.sealFlags.complete(app, &o.Sealing); err != nil {
 				return err
@@ -153,15 +187,13 @@ func newPushCommand(app *App) *cobra.Command {
 		},
 	}
 	fs := cmd.Flags()
-	o.addFlags(fs)
+	o.transferOptions.addFlags(fs)
+	o.compressionFlags.addFlags(fs, &o.PushOptions)
 	fs.StringVarP(&o.Format, "format", "f", "", "format of the manifest: oci or v2s2 (default: the image's own)")
-	fs.StringVar(&o.CompressionFormat, "compression-format", "", "compress layers with gzip, zstd or zstd:chunked (default gzip)")
 	fs.BoolVar(&o.Compress, "compress", false, "compress the layers in a directory (dir:)")
 	fs.BoolVarP(&o.allTags, "all-tags", "a", false, "every tag that the local store has of the repository")
 	fs.StringVar(&o.platform, "platform", "", "of a list, the image for this platform; an image for another is refused, OS/ARCH[/VARIANT]")
 	o.addSealFlags(fs, &o.Sealing)
-	fs.IntVar(&o.level, "compression-level", 0, "level of the compression")
-	fs.BoolVar(&o.ForceCompression, "force-compression", false, "compress again what is compressed in another way")
 	fs.StringVar(&o.DigestFile, "digestfile", "", "write the digest of what was pushed into a file")
 	return cmd
 }

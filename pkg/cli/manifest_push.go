@@ -15,7 +15,7 @@ type manifestPushOptions struct {
 	transferOptions
 	image.PushListOptions
 	sealFlags
-	level             int
+	compressionFlags
 	all, rm, insecure bool
 }
 
@@ -44,7 +44,7 @@ func newManifestPushCommand(app *App) *cobra.Command {
 		},
 	}
 	fs := cmd.Flags()
-	o.addFlags(fs)
+	o.transferOptions.addFlags(fs)
 	o.addPushFlags(fs)
 	return cmd
 }
@@ -56,9 +56,7 @@ func (o *manifestPushOptions) addPushFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.insecure, "insecure", false, "do not require HTTPS, as --tls-verify=false")
 	fs.StringVarP(&o.Format, "format", "f", "", "format of the manifests: oci or v2s2 (default: their own)")
 	fs.StringSliceVar(&o.AddCompression, "add-compression", nil, "add a variant of each image with this compression")
-	fs.StringVar(&o.CompressionFormat, "compression-format", "", "compress layers with gzip or zstd (default gzip)")
-	fs.IntVar(&o.level, "compression-level", 0, "level of the compression")
-	fs.BoolVar(&o.ForceCompression, "force-compression", false, "compress again what is compressed in another way")
+	o.compressionFlags.addFlags(fs, &o.PushOptions)
 	fs.StringVar(&o.DigestFile, "digestfile", "", "write the digest of what was pushed into a file")
 	fs.BoolVar(&o.RemoveSignatures, "remove-signatures", false, "leave signatures behind")
 	o.addSigningFlags(fs, &o.Sealing)
@@ -73,8 +71,8 @@ func (o *manifestPushOptions) complete(app *App, fs *pflag.FlagSet) error {
 		o.TLSVerify = &no
 	}
 	o.PushOptions.Copying, o.Alone = o.transferOptions.Copying, !o.all
-	if fs.Changed("compression-level") {
-		o.CompressionLevel = &o.level
+	if err := o.compressionFlags.complete(app, fs, &o.PushOptions); err != nil {
+		return err
 	}
 	return o.sealFlags.complete(app, &o.Sealing)
 }

@@ -57,6 +57,10 @@ type Containers struct {
 	DetachKeys         string
 	EngineEnv          []string // KEY=VALUE, for this program itself
 	ImageFormat        string   // of images that are built
+	CompressionFormat  string   // of layers that are pushed; "" is gzip
+	CompressionLevel   *int     // nil: the format's own
+	Retry              *uint    // how often transfers are tried again; nil: the commands' choice
+	RetryDelay         string   // before the first repetition; "" is the commands' choice
 	ImageParallel      uint     // how many layers are copied at a time; 0: the library's choice
 	NetworkCommandOpts []string
 	PastaOptions       []string
@@ -112,12 +116,16 @@ type file struct {
 		Volumes      configfile.Slice `toml:"volumes"`
 	} `toml:"containers"`
 	Engine struct {
+		CompressionFormat  string              `toml:"compression_format"`
+		CompressionLevel   *int                `toml:"compression_level"`
 		DetachKeys         string              `toml:"detach_keys"`
 		Env                configfile.Slice    `toml:"env"`
 		ImageFormat        string              `toml:"image_default_format"`
 		ImageParallel      uint                `toml:"image_parallel_copies"`
 		NetworkCommandOpts configfile.Slice    `toml:"network_cmd_options"`
 		PullPolicy         string              `toml:"pull_policy"`
+		Retry              *uint               `toml:"retry"`
+		RetryDelay         string              `toml:"retry_delay"`
 		Runtime            string              `toml:"runtime"`
 		Runtimes           map[string][]string `toml:"runtimes"`
 		StopTimeout        uint                `toml:"stop_timeout"`
@@ -226,6 +234,7 @@ func (f *file) containers() Containers {
 		Network: c.Network, NoHosts: c.NoHosts, OOMScoreAdj: c.OOMScoreAdj, PIDns: c.PIDns, PidsLimit: c.PidsLimit,
 		Privileged: c.Privileged, ReadOnly: c.ReadOnly, SeccompPath: c.SeccompPath, ShmSize: c.ShmSize, Sysctls: c.Sysctls.Get(),
 		Timezone: c.Timezone, Ulimits: c.Ulimits.Get(), Umask: c.Umask, Userns: c.Userns, UTSns: c.UTSns, Volumes: c.Volumes.Get(),
+		CompressionFormat: e.CompressionFormat, CompressionLevel: e.CompressionLevel, Retry: e.Retry, RetryDelay: e.RetryDelay,
 		DetachKeys: e.DetachKeys, EngineEnv: e.Env.Get(), ImageFormat: e.ImageFormat, ImageParallel: e.ImageParallel,
 		NetworkCommandOpts: e.NetworkCommandOpts.Get(), PastaOptions: f.Network.PastaOptions.Get(),
 		Uplink: first(os.Getenv("MOSS_UPLINK"), f.Network.Uplink), PullPolicy: e.PullPolicy,

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,7 +26,10 @@ type Registry struct {
 // Platform chooses one image of a list. Empty fields are this machine's.
 type Platform struct{ OS, Arch, Variant string }
 
-// ParsePlatform reads OS/ARCH[/VARIANT], or ARCH alone.
+// systems are operating systems of images: a platform that is one of these is no architecture.
+var systems = []string{"linux", "windows", "freebsd", "darwin"}
+
+// ParsePlatform reads OS/ARCH[/VARIANT], or one of OS and ARCH alone.
 func ParsePlatform(s string) (Platform, error) {
 	parts := strings.Split(s, "/")
 	for _, part := range parts {
@@ -35,6 +39,9 @@ func ParsePlatform(s string) (Platform, error) {
 	}
 	switch len(parts) {
 	case 1:
+		if slices.Contains(systems, s) {
+			return Platform{OS: s, Arch: runtime.GOARCH}, nil
+		}
 		return Platform{OS: runtime.GOOS, Arch: parts[0]}, nil
 	case 2:
 		return Platform{OS: parts[0], Arch: parts[1]}, nil
