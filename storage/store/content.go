@@ -44,11 +44,12 @@ type room struct {
 	stream *bufio.Reader
 	piece  []byte // what files and padding are read into
 	split  *gzip.Writer
+	held   []byte // see unpacker
 }
 
 func newRoom() (*room, error) {
 	split, err := gzip.NewWriterLevel(nil, gzip.BestSpeed) // as the library does
-	return &room{bufio.NewReaderSize(nil, scanBuffer), make([]byte, scanBuffer), split}, err
+	return &room{bufio.NewReaderSize(nil, scanBuffer), make([]byte, scanBuffer), split, make([]byte, 0, smallTar)}, err
 }
 
 // newContent records the tar-split, compressed, in the file at splitPath. Close it.

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -9,13 +8,10 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/klauspost/pgzip"
 	"github.com/opencontainers/go-digest"
 	lib "go.podman.io/storage"
 	drivers "go.podman.io/storage/drivers"
 	"go.podman.io/storage/pkg/archive"
-
-	"github.com/mosscontainers/moss/pkg/sys"
 )
 
 // Staged is the content of a layer, unpacked beside the store, where nobody sees it. Any number of layers can be
@@ -47,7 +43,7 @@ func (s *Store) Stage(ctx context.Context, stream io.Reader, diffID digest.Diges
 	if err != nil {
 		return nil, layerError(ctx, err)
 	}
-	plain, packed, err := decompress(&contextReader{ctx, stream})
+	plain, how, err := s.decompress(&contextReader{ctx, stream})
 	if err != nil {
 		return nil, layerError(ctx, err)
 	}
@@ -61,36 +57,8 @@ func (s *Store) Stage(ctx context.Context, stream io.Reader, diffID digest.Diges
 	if diffID != "" && g.DiffID() != diffID { // also a gzip stream in a gzip stream
 		return nil, layerError(ctx, errors.Join(errOtherDigest, g.Discard()))
 	}
-	g.packed = packed
+	g.packed = how
 	return g, nil
-}
-
-// sniffed is how much of a stream tells its compression.
-const sniffed = 16
-
-// decompress says how a stream was compressed. The library has one megabyte for each of four pieces that gzip is read ahead in: sixty small layers
-// are busy with making that.
-func decompress(stream io.Reader) (io.ReadCloser, archive.Compression, error) {
-	packed := bufio.NewReaderSize(stream, 32<<10)
-	head, err := packed.Peek(sniffed)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, archive.Uncompressed, err
-	}
-	how := archive.DetectCompression(head)
-	if how == archive.Gzip {
-		plain, err := pgzip.NewReaderN(packed, 64<<10, 4)
-		return gunzip{plain}, how, err
-	}
-	plain, err := archive.DecompressStream(packed)
-	return plain, how, err
-}
-
-type gunzip struct{ *pgzip.Reader }
-
-// Close ends the reading ahead.
-func (g gunzip) Close() error {
-	_ = g.Reader.Close() // what reading has ended with
-	return nil
 }
 
 // stage makes a directory for a layer and lets fill read the tar, which leaves the files in tree.
@@ -133,32 +101,6 @@ func (g *Staged) fill(s *Store, plain io.Reader, fill func(c *content, tree stri
 	}
 	g.record, g.mode = c.record(), c.root
 	return errors.Join(err, c.close(s))
-}
-
-// unpack has a thread that is confined to tree write the files, while c reads the same bytes. The library's own way is a
-// process for each layer, whose start takes longer than a small layer.
-func unpack(c *content, tree string, options *archive.TarOptions) error {
-	root, err := os.Open(tree)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	out, in, err := sys.Pipe(true)
-	if err != nil {
-		return err
-	}
-	sys.WidenPipe(out, scanBuffer)
-	ended := make(chan error, 1)
-	go func() {
-		err := sys.InRoot(root, func() error { return archive.Unpack(in, "/", options) })
-		_, drainErr := io.Copy(io.Discard, in) // what an archive has after its end, and what nobody takes
-		ended <- errors.Join(err, drainErr, in.Close())
-	}()
-	scanErr := errors.Join(c.scan(out), out.Close())
-	if err = <-ended; scanErr != nil {
-		return scanErr // the other one saw only that the archive ended too early
-	}
-	return err
 }
 
 // unpacking is how this store wants layers unpacked; only its driver knows that.

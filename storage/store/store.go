@@ -29,7 +29,8 @@ type Store struct {
 	tempOnce sync.Mutex // guards temp
 	temp     *sys.Lock  // in TempDir, once that was asked for
 
-	rooms sync.Pool // see newContent
+	rooms  sync.Pool // see newContent
+	packed sync.Pool // see decompress
 
 	optionsOnce sync.Once // see unpacking
 	options     *archive.TarOptions

@@ -1,0 +1,72 @@
+package store
+
+import (
+	"bufio"
+	"errors"
+	"io"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/pgzip"
+	"go.podman.io/storage/pkg/archive"
+)
+
+// smallBlob is how many bytes of a blob are read before any of it is decompressed. Where they are all of it, nobody needs to read ahead: to start
+// that takes longer than to decompress so little.
+const smallBlob = 512 << 10
+
+// packed is memory to decompress a blob with, which the next one uses again.
+type packed struct {
+	stream *bufio.Reader
+	gunzip *gzip.Reader
+}
+
+// decompressed is the plain stream of a blob. Close it.
+type decompressed struct {
+	io.Reader
+	close func()
+}
+
+func (d decompressed) Close() error {
+	d.close()
+	return nil
+}
+
+// decompress also says how a stream was compressed.
+func (s *Store) decompress(stream io.Reader) (io.ReadCloser, archive.Compression, error) {
+	p, ok := s.packed.Get().(*packed)
+	if !ok {
+		p = &packed{bufio.NewReaderSize(nil, smallBlob), new(gzip.Reader)}
+	}
+	p.stream.Reset(stream)
+	plain, how, end, err := p.decompress()
+	return decompressed{plain, func() {
+		end()
+		p.stream.Reset(nil)
+		s.packed.Put(p)
+	}}, how, err
+}
+
+func (p *packed) decompress() (plain io.Reader, how archive.Compression, end func(), err error) {
+	end = func() {}
+	head, err := p.stream.Peek(smallBlob)
+	small := errors.Is(err, io.EOF)
+	if err != nil && !small {
+		return nil, archive.Uncompressed, end, err
+	}
+	switch how = archive.DetectCompression(head); {
+	case how != archive.Gzip:
+		other, err := archive.DecompressStream(p.stream)
+		if err == nil {
+			end = func() { _ = other.Close() } // what reading has ended with
+		}
+		return other, how, end, err
+	case small:
+		return p.gunzip, how, end, p.gunzip.Reset(p.stream)
+	}
+	// The library has one megabyte for each of four pieces that are read ahead.
+	ahead, err := pgzip.NewReaderN(p.stream, 64<<10, 4)
+	if err == nil {
+		end = func() { _ = ahead.Close() } // likewise
+	}
+	return ahead, how, end, err
+}
