@@ -12,7 +12,7 @@ import (
 
 // smallBlob is how many bytes of a blob are read before any of it is decompressed. Where they are all of it, nobody needs to read ahead: to start
 // that takes longer than to decompress so little.
-const smallBlob = 512 << 10
+const smallBlob = 256 << 10
 
 // packed is memory to decompress a blob with, which the next one uses again.
 type packed struct {

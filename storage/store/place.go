@@ -82,29 +82,34 @@ func shortName(tree string) (string, error) {
 	return string(link), err
 }
 
+// begin makes what the directory of every layer has beside its tree.
+func (g *Staged) begin() error {
+	g.link = rand.Text()
+	err := g.note("link", g.link)
+	for _, name := range []string{"work", "merged"} {
+		if err == nil {
+			err = os.Mkdir(filepath.Join(g.dir, name), 0o700)
+		}
+	}
+	return err
+}
+
+// furnish makes the rest of it, for a layer of this id on what is below.
 func (g *Staged) furnish(id string, below *floor) (*floor, error) {
 	root, err := g.setRoot(below.root)
 	if err != nil {
 		return nil, err
 	}
-	link := rand.Text()
-	files, dirs := map[string]string{"link": link}, []string{"work", "merged"}
 	if below.ids == "" {
-		dirs = append(dirs, "empty")
+		err = os.Mkdir(filepath.Join(g.dir, "empty"), 0o700)
 	} else {
-		files["lower"], files["lower-layers"] = below.lower, below.ids
+		err = errors.Join(g.note("lower", below.lower), g.note("lower-layers", below.ids))
 	}
-	for name, content := range files {
-		if err := os.WriteFile(filepath.Join(g.dir, name), []byte(content), 0o644); err != nil { //nolint:gosec // as the driver does; the store is 0700
-			return nil, err
-		}
-	}
-	for _, name := range dirs {
-		if err := os.Mkdir(filepath.Join(g.dir, name), 0o700); err != nil {
-			return nil, err
-		}
-	}
-	return below.on(id, link, root), nil
+	return below.on(id, g.link, root), err
+}
+
+func (g *Staged) note(name, content string) error {
+	return os.WriteFile(filepath.Join(g.dir, name), []byte(content), 0o644) //nolint:gosec // as the driver does; the store is 0700
 }
 
 // setRoot gives the tree's root the mode that the tar says, or else makes it like that of the layer below.
@@ -131,11 +136,7 @@ func (s *Store) place(a addition) error {
 		return err
 	}
 	g.dir = ""
-	link, err := shortName(filepath.Join(dir, "diff"))
-	if err != nil {
-		return err
-	}
-	return os.Symlink(filepath.Join("..", id, "diff"), s.linkPath(link))
+	return os.Symlink(filepath.Join("..", id, "diff"), s.linkPath(g.link))
 }
 
 // displace removes all that there is of a layer that is not in the list.

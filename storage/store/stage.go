@@ -19,6 +19,7 @@ import (
 // rename. Commit it or Discard it; what is left of a killed process goes as other temporary files do.
 type Staged struct {
 	dir    string       // holds the tree and the tar-split; "" once committed or discarded
+	link   string       // its short name
 	record lib.Layer    // what its content says
 	mode   *fs.FileMode // of its root; nil: as that below it
 	packed archive.Compression
@@ -49,7 +50,7 @@ func (s *Store) Stage(ctx context.Context, stream io.Reader, diffID digest.Diges
 	}
 	defer closeJoined(&err, plain)
 	g, err = s.stage(plain, func(c *content, tree string) error {
-		return c.differs(unpack(c, tree, options), diffID)
+		return c.differs(s.unpack(c, tree, options), diffID)
 	})
 	if err != nil {
 		return nil, layerError(ctx, err)
@@ -79,7 +80,14 @@ func (s *Store) newStaged() (*Staged, error) {
 		return nil, err
 	}
 	dir, err := os.MkdirTemp(temp, "layer-")
-	return &Staged{dir: dir}, err
+	if err != nil {
+		return nil, err
+	}
+	g := &Staged{dir: dir}
+	if err := g.begin(); err != nil {
+		return nil, errors.Join(err, g.Discard())
+	}
+	return g, nil
 }
 
 // stageEmpty stages a layer without content.

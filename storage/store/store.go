@@ -32,6 +32,8 @@ type Store struct {
 	rooms  sync.Pool // see newContent
 	packed sync.Pool // see decompress
 
+	threads sys.RootThreads // that unpack
+
 	optionsOnce sync.Once // see unpacking
 	options     *archive.TarOptions
 	optionsErr  error
@@ -95,6 +97,7 @@ func (s *Store) Config() config.Storage { return s.cfg }
 // Close lets go of the store.
 func (s *Store) Close() error {
 	s.store.Free()
+	s.threads.Close()
 	return s.closeTemp()
 }
 

@@ -13,11 +13,12 @@ import (
 
 // smallTar is how large a layer is at most that is held in memory until all of it was read. Then it is unpacked at once: a larger one is passed on through
 // a pipe while it comes, to somebody who is woken for each piece.
-const smallTar = 1 << 20
+const smallTar = 512 << 10
 
 // unpacker has a thread that is confined to a directory write the files of the tar that is written to it. The library's own way is a
 // process for each layer, whose start takes longer than a small layer.
 type unpacker struct {
+	threads *sys.RootThreads
 	root    *os.File
 	options *archive.TarOptions
 	held    []byte     // nothing was unpacked yet
@@ -26,13 +27,13 @@ type unpacker struct {
 }
 
 // unpack writes the files of the tar that c reads.
-func unpack(c *content, tree string, options *archive.TarOptions) error {
+func (s *Store) unpack(c *content, tree string, options *archive.TarOptions) error {
 	root, err := os.Open(tree)
 	if err != nil {
 		return err
 	}
 	defer root.Close()
-	u := &unpacker{root: root, options: options, held: c.room.held[:0]}
+	u := &unpacker{threads: &s.threads, root: root, options: options, held: c.room.held[:0]}
 	if err = c.scan(u); err == nil && u.pipe == nil {
 		return u.write(bytes.NewReader(u.held))
 	}
@@ -82,5 +83,5 @@ func (u *unpacker) wait(scanErr error) error {
 }
 
 func (u *unpacker) write(tar io.Reader) error {
-	return sys.InRoot(u.root, func() error { return archive.Unpack(tar, "/", u.options) })
+	return u.threads.Run(u.root, func() error { return archive.Unpack(tar, "/", u.options) })
 }
