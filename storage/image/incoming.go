@@ -36,6 +36,9 @@ func (im *Images) putLayers(ctx context.Context, layers []incoming, parallel int
 			if err = context.Cause(groupCtx); err == nil {
 				stack.Staged[i], err = im.stageOne(groupCtx, l)
 			}
+			if err == nil {
+				im.store.SettleSoon(stack.Staged[i])
+			}
 			return err
 		})
 	}

@@ -134,14 +134,6 @@ func (l *list) append(all []addition) error {
 	return l.write(append(records, more...))
 }
 
-// Settle has the disk hold all that was written to the store.
-func (s *Store) Settle() error {
-	if err := sys.SyncFileSystem(s.cfg.ImageRoot()); err != nil {
-		return openError(s.cfg, err)
-	}
-	return nil
-}
-
 // SyncImages has the disk hold the list of images as it is. The library syncs the list itself, but not that it has replaced the one before.
 func (s *Store) SyncImages() error {
 	if err := sys.Sync(s.listDir("images")); err != nil {

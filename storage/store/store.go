@@ -32,7 +32,8 @@ type Store struct {
 	rooms  sync.Pool // see newContent
 	packed sync.Pool // see decompress
 
-	threads sys.RootThreads // that unpack
+	threads  sys.RootThreads // that unpack
+	settling settling
 
 	optionsOnce sync.Once // see unpacking
 	options     *archive.TarOptions
@@ -98,6 +99,7 @@ func (s *Store) Config() config.Storage { return s.cfg }
 func (s *Store) Close() error {
 	s.store.Free()
 	s.threads.Close()
+	_ = s.settling.wait() // who has something to lose has asked
 	return s.closeTemp()
 }
 
