@@ -1,38 +1,49 @@
-// Moss-uplink connects a network namespace with the outside, on machines where slirp4netns and pasta are not installed; moss
-// starts it. See package netstack.
+// Moss-uplink connects a network namespace with the outside. The door-keeper that moss starts (rootless/nsenter/door.c) runs it when
+// the namespace sends something; it ends when nobody has anything to say. See package netstack.
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"net/netip"
 	"os"
+	"time"
 
-	"github.com/mosscontainers/moss/network/gvisor"
 	"github.com/mosscontainers/moss/network/netstack"
 	"github.com/mosscontainers/moss/network/uplink"
+	"github.com/mosscontainers/moss/pkg/sys"
 )
 
+// How long nobody must have said anything for the program to end. Where connections are open that say nothing, it is looked for less and
+// less often.
+const firstPause, lastPause = 5 * time.Second, 5 * time.Minute
+
 func main() {
-	o := netstack.Options{NetNS: os.NewFile(gvisor.NetNSFD, "netns")}
-	subnet, ipv6 := "", false
-	flag.StringVar(&o.Interface, "interface", "tap0", "name of the interface in the namespace")
+	_ = sys.SetThreadName("moss-uplink") // it would be the number of the program's descriptor
+	var o netstack.Options
+	subnet, ipv6, tap, exit := "", false, 0, 0
+	flag.IntVar(&tap, "tap", 0, "descriptor of the interface")
+	flag.IntVar(&exit, "exit", 0, "descriptor of a pipe: without writers nobody needs the program any more")
 	flag.IntVar(&o.MTU, "mtu", uplink.MTU, "of the interface")
 	flag.StringVar(&subnet, "subnet", uplink.Subnet.String(), "IPv4 network")
 	flag.BoolVar(&ipv6, "ipv6", false, "serve IPv6 too")
 	flag.BoolVar(&o.HostLoopback, "host-loopback", false, "lead the gateway's address to the host's loopback")
-	flag.StringVar(&o.Outbound4, "outbound4", "", "address or interface that IPv4 connections come from")
-	flag.StringVar(&o.Outbound6, "outbound6", "", "address or interface that IPv6 connections come from")
+	flag.Func("from", "address that connections come from", func(value string) error {
+		addr, err := netip.ParseAddr(value)
+		o.From = append(o.From, addr)
+		return err
+	})
 	flag.Parse()
-	if err := run(o, subnet, ipv6); err != nil {
+	o.Tap = os.NewFile(uintptr(tap), "tap")
+	if err := run(o, subnet, ipv6, os.NewFile(uintptr(exit), "exit")); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-// run serves until the pipe of the exit descriptor has no writer left.
-func run(o netstack.Options, subnet string, ipv6 bool) error {
+// run serves until nobody needs it.
+func run(o netstack.Options, subnet string, ipv6 bool, exit *os.File) error {
 	prefix, err := netip.ParsePrefix(subnet)
 	if err != nil {
 		return err
@@ -41,16 +52,28 @@ func run(o netstack.Options, subnet string, ipv6 bool) error {
 	if ipv6 {
 		o.IPv6 = uplink.In(uplink.Subnet6)
 	}
-	exit, ready := os.NewFile(gvisor.ExitFD, "exit"), os.NewFile(gvisor.ReadyFD, "ready")
+	if exit, err = sys.Pollable(exit); err != nil {
+		return err
+	}
 	stack, err := netstack.Start(o)
 	if err != nil {
 		return err
 	}
-	if _, err := ready.Write([]byte{1}); err != nil {
-		return fmt.Errorf("cannot say that it is ready: %w", err)
+	for pause := firstPause; ; {
+		if err := exit.SetReadDeadline(time.Now().Add(pause)); err != nil {
+			return err
+		}
+		if _, err := exit.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			stack.Close()
+			return nil
+		}
+		switch {
+		case !stack.Quiet():
+			pause = firstPause
+		case stack.Unused():
+			return nil // at once: what comes now is the next one's
+		default:
+			pause = min(2*pause, lastPause)
+		}
 	}
-	ready.Close()
-	_, err = io.Copy(io.Discard, exit)
-	stack.Close()
-	return err
 }

@@ -5,7 +5,9 @@ package netstack
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
+	"slices"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/link/fdbased"
@@ -29,42 +31,32 @@ const hardware = tcpip.LinkAddress("\x02\x6d\x0a\x00\x02\x02")
 
 // Options say what is connected and how; see uplink.Options.
 type Options struct {
-	NetNS                *os.File
-	Interface            string
-	MTU                  int
-	IPv4                 uplink.Addresses
-	IPv6                 uplink.Addresses // zero without IPv6
-	HostLoopback         bool
-	Outbound4, Outbound6 string
+	Tap          *os.File // where the namespace's frames come out
+	MTU          int
+	IPv4         uplink.Addresses
+	IPv6         uplink.Addresses // zero without IPv6
+	HostLoopback bool
+	From         []netip.Addr // that connections come from, one of a family; the others are the kernel's choice
 }
 
 // Stack serves a namespace.
 type Stack struct {
-	tap   *os.File
-	stack *stack.Stack
-	udp   *datagrams
-	pings *pings
-	rest  *rest
+	tap     *os.File
+	stack   *stack.Stack
+	streams *streams
+	udp     *datagrams
+	pings   *pings
+	rest    *rest
 }
 
-// Start configures the interface and serves it.
+// Start serves an interface. Whoever started the program has taken from it what can be taken before a program starts.
 func Start(o Options) (*Stack, error) {
-	out, err := newOutside(o)
-	if err != nil {
-		return nil, err
-	}
-	s := &Stack{rest: newRest()}
-	if err := sys.InNetNS(o.NetNS, func() (err error) {
-		s.tap, err = makeTap(o)
-		return err
-	}); err != nil {
-		return nil, err
-	}
-	if err := errors.Join(sys.Confine(), sys.ConfineFiles(), sys.SetNonDumpable()); err != nil {
+	if err := errors.Join(sys.ForbidCalls(), sys.SetNonDumpable()); err != nil {
 		return nil, fmt.Errorf("cannot drop privileges: %w", err)
 	}
-	if err := s.serve(o, out); err != nil {
-		return nil, fmt.Errorf("cannot serve %s: %w", o.Interface, err)
+	s := &Stack{tap: o.Tap, rest: newRest()}
+	if err := s.serve(o, newOutside(o)); err != nil {
+		return nil, fmt.Errorf("cannot serve the interface: %w", err)
 	}
 	return s, nil
 }
@@ -75,6 +67,28 @@ func (s *Stack) Close() {
 	s.pings.close()
 	s.stack.Destroy()
 	s.tap.Close()
+}
+
+// Quiet says whether nobody has sent anything since it was asked last.
+func (s *Stack) Quiet() bool { return s.rest.undisturbed() }
+
+// Unused says whether no connection is open.
+func (s *Stack) Unused() bool {
+	return s.streams.active.Load() == 0 && !s.udp.active() && !s.pings.active() &&
+		!slices.ContainsFunc(s.stack.RegisteredEndpoints(), unfinished)
+}
+
+// unfinished says whether something may still have to be said in a connection.
+func unfinished(e stack.TransportEndpoint) bool {
+	conn, ok := e.(*tcp.Endpoint)
+	if !ok {
+		return false
+	}
+	switch conn.EndpointState() {
+	case tcp.StateTimeWait, tcp.StateClose, tcp.StateError:
+		return false
+	}
+	return true
 }
 
 // serve attaches a stack to the tap. It takes whatever address somebody wants to reach for its own (promiscuous mode), and answers
@@ -90,7 +104,8 @@ func (s *Stack) serve(o Options, out *outside) error {
 	}
 	s.stack = newStack()
 	s.udp = newDatagrams(s.stack, out)
-	s.stack.SetTransportProtocolHandler(tcp.ProtocolNumber, newStreams(s.stack, out).HandlePacket)
+	s.streams = newStreams(s.stack, out)
+	s.stack.SetTransportProtocolHandler(tcp.ProtocolNumber, s.streams.HandlePacket)
 	s.stack.SetTransportProtocolHandler(udp.ProtocolNumber, s.udp.handle)
 	s.pings = newPings(link, s.stack, out, s.rest)
 	if err := s.stack.CreateNIC(nic, s.pings); err != nil {

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -30,38 +29,19 @@ type outside struct {
 	resolver     resolver
 }
 
-func newOutside(o Options) (*outside, error) {
+func newOutside(o Options) *outside {
 	out := &outside{families: []uplink.Addresses{o.IPv4}, hostLoopback: o.HostLoopback}
 	if o.IPv6.Own.IsValid() {
 		out.families = append(out.families, o.IPv6)
 	}
-	var err error
-	if out.source4, err = source(o.Outbound4, netip.Addr.Is4); err != nil {
-		return nil, err
-	}
-	out.source6, err = source(o.Outbound6, netip.Addr.Is6)
-	return out, err
-}
-
-// source is the address that is given, or the first fit one of the interface that is named.
-func source(given string, fits func(netip.Addr) bool) (netip.Addr, error) {
-	if given == "" {
-		return netip.Addr{}, nil
-	}
-	if addr, err := netip.ParseAddr(given); err == nil {
-		return addr, nil
-	}
-	iface, err := net.InterfaceByName(given)
-	if err != nil {
-		return netip.Addr{}, fmt.Errorf("cannot connect from %s: it is no address and no interface of this machine", given)
-	}
-	addrs, err := iface.Addrs()
-	for _, a := range addrs {
-		if p, parseErr := netip.ParsePrefix(a.String()); parseErr == nil && fits(p.Addr()) {
-			return p.Addr(), nil
+	for _, from := range o.From {
+		if from.Is4() {
+			out.source4 = from
+		} else {
+			out.source6 = from
 		}
 	}
-	return netip.Addr{}, fmt.Errorf("cannot connect from %s: the interface has no address of that family: %v", given, err)
+	return out
 }
 
 // target is where an address of the namespace's leads; not valid when it leads nowhere. The host's own loopback, by whatever name, is

@@ -132,6 +132,13 @@ func (p *pings) send(id pingID, message []byte) {
 	_ = route.WritePacket(stack.NetworkHeaderParams{Protocol: transport, TTL: route.DefaultTTL(), TOS: stack.DefaultTOS}, pkt)
 }
 
+// active says whether answers are waited for.
+func (p *pings) active() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.open) > 0
+}
+
 func (p *pings) close() {
 	p.mu.Lock()
 	for _, conn := range p.open {

@@ -19,11 +19,12 @@ const (
 	memoryLimit = 128 << 20 // bytes
 )
 
-// rest gives back what waiting does not need: the program waits most of its life.
+// rest gives back what waiting does not need: a connection that is open may be quiet for days.
 type rest struct {
 	pages   sys.ProgramPages
 	packets atomic.Uint64
 	awake   atomic.Bool
+	asked   uint64 // what packets was when undisturbed was asked last
 }
 
 // newRest is awake until nothing has come for a while.
@@ -31,8 +32,6 @@ func newRest() *rest {
 	debug.SetGCPercent(garbage)
 	debug.SetMemoryLimit(memoryLimit)
 	r := &rest{}
-	r.pages, _ = sys.FindProgramPages() // else they stay
-	r.pages.Split()
 	r.awake.Store(true)
 	r.look(0)
 	return r
@@ -48,6 +47,13 @@ func (r *rest) packet() {
 	r.look(n)
 }
 
+// undisturbed says whether nothing has come since it was asked last.
+func (r *rest) undisturbed() bool {
+	before := r.asked
+	r.asked = r.packets.Load()
+	return r.asked == before
+}
+
 // look rests when nothing has come since the packet of a number, and looks again later if something has.
 func (r *rest) look(last uint64) {
 	time.AfterFunc(quiet, func() {
@@ -59,6 +65,10 @@ func (r *rest) look(last uint64) {
 		debug.SetGCPercent(-1)
 		runtime.GC() // a pool keeps what it has for one more collection
 		debug.FreeOSMemory()
+		if r.pages == nil {
+			r.pages, _ = sys.FindProgramPages() // else they stay
+			r.pages.Split()
+		}
 		r.pages.Drop()
 		time.AfterFunc(time.Second, r.pages.Drop) // all this was itself code that is not needed any more
 		r.awake.Store(false)

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -24,13 +25,22 @@ const (
 	smallBuffer, largeBuffer = 16 << 10, 256 << 10
 )
 
-// newStreams takes new TCP connections: a namespace's is established when the host's is.
-func newStreams(s *stack.Stack, out *outside) *tcp.Forwarder {
+// streams are the TCP connections.
+type streams struct {
+	*tcp.Forwarder
+	active atomic.Int64 // how many there are, also of those that are being made
+}
+
+// newStreams takes new connections: a namespace's is established when the host's is.
+func newStreams(s *stack.Stack, out *outside) *streams {
+	streams := &streams{}
 	buffers := &buffers{
 		small: sync.Pool{New: func() any { return new([smallBuffer]byte) }},
 		large: sync.Pool{New: func() any { return new([largeBuffer]byte) }},
 	}
-	return tcp.NewForwarder(s, 0, maxConnecting, func(r *tcp.ForwarderRequest) {
+	streams.Forwarder = tcp.NewForwarder(s, 0, maxConnecting, func(r *tcp.ForwarderRequest) {
+		streams.active.Add(1)
+		defer streams.active.Add(-1)
 		id := r.ID()
 		to := out.target(fromAddress(id.LocalAddress, id.LocalPort))
 		if !to.IsValid() {
@@ -52,6 +62,7 @@ func newStreams(s *stack.Stack, out *outside) *tcp.Forwarder {
 		keepAlive(ep)
 		relay(gonet.NewTCPConn(&queue, ep), host.(*net.TCPConn), buffers)
 	})
+	return streams
 }
 
 func keepAlive(ep tcpip.Endpoint) {

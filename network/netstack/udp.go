@@ -169,6 +169,13 @@ func (d *datagrams) send(from, to netip.AddrPort, payload []byte) {
 	}, pkt)
 }
 
+// active says whether there are flows.
+func (d *datagrams) active() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.flows) > 0
+}
+
 // close ends all flows.
 func (d *datagrams) close() {
 	d.mu.Lock()

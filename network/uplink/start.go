@@ -53,9 +53,14 @@ func Start(ctx context.Context, cmd *exec.Cmd, log *os.File, assign func(pipe *o
 		said = logged
 	}
 	if said := sentence(said); said != "" {
-		return sys.Process{}, errdefs.Errorf(errdefs.ErrUnavailable, "cannot connect to the network: %s: %s%s", name, said, advice())
+		return sys.Process{}, Unavailable(name, errors.New(said))
 	}
 	return sys.Process{}, errdefs.Errorf(errdefs.ErrUnavailable, "cannot connect to the network: %s did not get ready: %w", name, err)
+}
+
+// Unavailable is the error of the uplink name that cannot connect a namespace (ErrUnavailable).
+func Unavailable(name string, why error) error {
+	return errdefs.Errorf(errdefs.ErrUnavailable, "cannot connect to the network: %s: %w%s", name, why, advice())
 }
 
 // advice is what to do about what all uplinks need.

@@ -26,8 +26,11 @@ func Confine(keep ...uint) error {
 	if e != 0 {
 		return os.NewSyscallError("capset", e)
 	}
-	return refuse(forbidden)
+	return ForbidCalls()
 }
+
+// ForbidCalls takes those system calls alone from all threads of this process, which has no_new_privs set (prctl(2)).
+func ForbidCalls() error { return refuse(forbidden) }
 
 // CapNetBindService is the capability to listen on ports below 1024.
 const CapNetBindService = unix.CAP_NET_BIND_SERVICE

@@ -17,7 +17,7 @@ import (
 // need: it may read the host's files but those below its user's home and where others have theirs, change only what is below the directories
 // that are given, and send signals to nobody. It is for good. A kernel without Landlock (landlock(7)) does none of this.
 func ConfineFiles(change ...string) error {
-	set, err := landlockRules(change)
+	set, err := FileRules(change...)
 	if err != nil || set == nil {
 		return err
 	}
@@ -35,8 +35,8 @@ const (
 	changeFiles = unix.LANDLOCK_ACCESS_FS_MAKE_SYM<<1 - 1
 )
 
-// landlockRules makes the rules of ConfineFiles; nil where there is no Landlock.
-func landlockRules(change []string) (*os.File, error) {
+// FileRules are the rules of ConfineFiles for a process that is not there yet (landlock_restrict_self(2)); nil where there is no Landlock.
+func FileRules(change ...string) (*os.File, error) {
 	abi, _, e := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
 	if e != 0 {
 		return nil, nil //nolint:nilerr // old, or switched off

@@ -18,7 +18,7 @@ func TestAConfinedServerSeesNoFilesOfItsUser(t *testing.T) {
 	if err := os.WriteFile(secret, []byte("secret"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	set, err := landlockRules([]string{own})
+	set, err := FileRules(own)
 	if err != nil {
 		t.Fatal(err)
 	}

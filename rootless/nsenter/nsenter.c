@@ -1,12 +1,11 @@
 /*
  * Everything here runs before the Go runtime starts, because the kernel lets only a process with a
- * single thread join or make a user namespace (user_namespaces(7)). It and full.c are the only C in Moss.
+ * single thread join or make a user namespace (user_namespaces(7)). It, door.c and full.c are the only C in Moss.
  * README.md in this directory says what it does and why it is so small.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <link.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -22,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lean.h"
 #include "nsenter.h"
 
 struct moss_entry moss_entry = {.lock_fd = -1};
@@ -218,58 +218,6 @@ static void own_mounts(void)
 #endif
 }
 
-/* The pages of the file that this program is. */
-static struct {
-	long start, length;
-} program[8];
-
-static int find_program(struct dl_phdr_info *info, size_t size, void *arg)
-{
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	unsigned n = 0;
-
-	(void)size;
-	(void)arg;
-	for (int i = 0; i < info->dlpi_phnum && n < sizeof program / sizeof *program; i++) {
-		const ElfW(Phdr) *p = &info->dlpi_phdr[i];
-		size_t start = (info->dlpi_addr + p->p_vaddr) & ~(page - 1), end = info->dlpi_addr + p->p_vaddr + p->p_filesz;
-
-		if (p->p_type != PT_LOAD)
-			continue;
-		if (p->p_flags & PF_W)
-			end &= ~(page - 1); /* the rest of that page is no file's */
-		program[n].start = (long)start;
-		program[n++].length = (long)(end - start);
-	}
-	return 1;
-}
-
-/* A system call without libc, whose functions touch pages of theirs, sixteen at a time. */
-static inline __attribute__((always_inline)) long direct(long nr, long a, long b, long c)
-{
-#if defined(__x86_64__)
-	long ret;
-
-	__asm__ volatile("syscall" : "=a"(ret) : "a"(nr), "D"(a), "S"(b), "d"(c) : "rcx", "r11", "memory");
-	return ret;
-#elif defined(__aarch64__)
-	register long x8 __asm__("x8") = nr, x0 __asm__("x0") = a, x1 __asm__("x1") = b, x2 __asm__("x2") = c;
-
-	__asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2) : "memory");
-	return x0;
-#else
-#error "say how a system call is made on this processor"
-#endif
-}
-
-/* Waits in a system call, after giving those pages back: they are read again from the file when they are needed. */
-static inline __attribute__((always_inline)) long wait_lean(long nr, long a, long b)
-{
-	for (unsigned i = 0; i < sizeof program / sizeof *program && program[i].length > 0; i++)
-		direct(SYS_madvise, program[i].start, program[i].length, MADV_DONTNEED);
-	return direct(nr, a, b, 0);
-}
-
 /*
  * Stays for as long as somebody holds users.lock, and linger seconds longer, then removes the file record and ends. A large program
  * that does little, for days: it lets go of all of itself but of this function and its stack. What libc has written into its data
@@ -282,22 +230,22 @@ static void keep(unsigned linger, const char *record)
 		struct stat before, after;
 
 		/* while a container or a command of the user's is alive */
-		wait_lean(SYS_flock, MOSS_HOLDER_LOCK, LOCK_EX);
-		direct(SYS_fstat, MOSS_HOLDER_LOCK, (long)&before, 0);
-		direct(SYS_flock, MOSS_HOLDER_LOCK, LOCK_UN, 0);
+		wait_lean(SYS_flock, MOSS_HOLDER_LOCK, LOCK_EX, 0, 0);
+		direct(SYS_fstat, MOSS_HOLDER_LOCK, (long)&before, 0, 0);
+		direct(SYS_flock, MOSS_HOLDER_LOCK, LOCK_UN, 0, 0);
 		left.tv_sec = linger;
 		left.tv_nsec = 0;
-		while (wait_lean(SYS_nanosleep, (long)&left, (long)&left) == -EINTR)
+		while (wait_lean(SYS_nanosleep, (long)&left, (long)&left, 0, 0) == -EINTR)
 			;
-		if (direct(SYS_flock, MOSS_HOLDER_LOCK, LOCK_EX | LOCK_NB, 0) < 0)
+		if (direct(SYS_flock, MOSS_HOLDER_LOCK, LOCK_EX | LOCK_NB, 0, 0) < 0)
 			continue;
-		direct(SYS_fstat, MOSS_HOLDER_LOCK, (long)&after, 0);
+		direct(SYS_fstat, MOSS_HOLDER_LOCK, (long)&after, 0, 0);
 		/* every user sets the file's times: see moss_enter */
 		if (before.st_mtim.tv_sec == after.st_mtim.tv_sec && before.st_mtim.tv_nsec == after.st_mtim.tv_nsec) {
-			direct(SYS_unlinkat, AT_FDCWD, (long)record, 0);
-			direct(SYS_exit_group, 0, 0, 0);
+			direct(SYS_unlinkat, AT_FDCWD, (long)record, 0, 0);
+			direct(SYS_exit_group, 0, 0, 0, 0);
 		}
-		direct(SYS_flock, MOSS_HOLDER_LOCK, LOCK_UN, 0);
+		direct(SYS_flock, MOSS_HOLDER_LOCK, LOCK_UN, 0, 0);
 	}
 }
 
@@ -343,7 +291,7 @@ static void hold(void)
 	syscall(SYS_close_range, MOSS_HOLDER_EXIT_W + 1, ~0U, 0);
 	if (chdir("/") < 0)
 		_exit(1);
-	dl_iterate_phdr(find_program, NULL);
+	moss_find_program();
 	keep(linger, path);
 }
 
@@ -440,8 +388,8 @@ static void open_streams(void)
 }
 
 /*
- * The command line, of which only glibc tells constructors. One that is longer than this is cut: what counts is at its
- * beginning. Returns argc; 0 without /proc.
+ * The command line, of which only glibc tells constructors, with a NULL after its end. One that is longer than this is cut: what
+ * counts is at its beginning. Returns argc; 0 without /proc.
  */
 static int command_line(char **argv, int max)
 {
@@ -449,12 +397,14 @@ static int command_line(char **argv, int max)
 	int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC), argc = 0;
 	ssize_t n;
 
+	argv[0] = NULL;
 	if (fd < 0)
 		return 0;
 	n = read(fd, line, sizeof line - 1);
 	close(fd);
-	for (char *p = line; p < line + n && argc < max; p += strlen(p) + 1)
+	for (char *p = line; p < line + n && argc < max - 1; p += strlen(p) + 1)
 		argv[argc++] = p;
+	argv[argc] = NULL;
 	return argc;
 }
 
@@ -481,6 +431,8 @@ __attribute__((constructor)) static void moss_enter(void)
 	if (getenv("_MOSS_HOLDER"))
 		hold(); /* does not return */
 	argc = command_line(argv, sizeof argv / sizeof *argv);
+	if (getenv("_MOSS_UPLINK"))
+		moss_keep_door(argv); /* neither */
 #ifdef MOSS_FRONT
 	if (is_for_full(argc, argv))
 		moss_entry.no_full = moss_become_full();

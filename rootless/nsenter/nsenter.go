@@ -20,6 +20,16 @@ const (
 	HolderExit    = C.MOSS_HOLDER_EXIT_R
 )
 
+// Descriptors that the door-keeper of an uplink is started with; see nsenter.h for what each is.
+const (
+	DoorNetNS = C.MOSS_DOOR_NETNS
+	DoorExit  = C.MOSS_DOOR_EXIT
+	DoorTap   = C.MOSS_DOOR_TAP
+)
+
+// EnvDoor is the variable that makes a process that door-keeper.
+const EnvDoor = "_MOSS_UPLINK"
+
 // Entry is what the constructor did.
 type Entry struct {
 	Joined bool // this process is inside the user's namespace; the full program is in a mount namespace of its own too

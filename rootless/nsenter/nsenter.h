@@ -10,6 +10,16 @@ enum {
 	MOSS_HOLDER_EXIT_W = 7,
 };
 
+/* Descriptors that the door-keeper of moss-uplink is started with, after its standard ones. */
+enum {
+	MOSS_DOOR_NETNS = 3,   /* the namespace that is served, which is only kept */
+	MOSS_DOOR_READY = 4,   /* a pipe: a byte says that the door is kept */
+	MOSS_DOOR_EXIT = 5,    /* reading end of a pipe: without writers nobody needs the door any more */
+	MOSS_DOOR_TAP = 6,     /* where the namespace's frames come out */
+	MOSS_DOOR_PROGRAM = 7, /* sealed memory file with the program that serves them */
+	MOSS_DOOR_RULES = 8,   /* Landlock rules for both; closed where the kernel has no Landlock */
+};
+
 /* What happened before Go started. */
 struct moss_entry {
 	int joined;  /* 1: inside the user's namespace */
@@ -35,6 +45,9 @@ extern struct moss_entry moss_entry;
 
 int moss_wants(int argc, char **argv);
 int moss_is_quick(const char *command);
+
+/* Keeps the door of moss-uplink, whose command line argv is. It does not return. */
+void moss_keep_door(char **argv);
 
 /* Becomes the full program, which runs as if it had been executed: it returns only an errno. */
 int moss_become_full(void);

@@ -1,4 +1,4 @@
-package netstack
+package gvisor
 
 import (
 	"fmt"
@@ -12,36 +12,38 @@ import (
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
-// makeTap makes and configures the interface in the namespace of the calling thread.
-func makeTap(o Options) (*os.File, error) {
-	tap, err := sys.OpenTap(o.Interface)
-	if err != nil {
-		return nil, fmt.Errorf("cannot make the interface %s: %w", o.Interface, err)
-	}
-	if err := configure(o); err != nil {
-		tap.Close()
-		return nil, fmt.Errorf("cannot configure %s: %w", o.Interface, err)
-	}
-	return tap, nil
+// makeTap makes and configures the interface of a link in a namespace.
+func makeTap(netns *os.File, l *uplink.Link) (tap *os.File, err error) {
+	err = sys.InNetNS(netns, func() error {
+		if tap, err = sys.OpenTap(l.Interface); err != nil {
+			return fmt.Errorf("cannot make the interface %s: %w", l.Interface, err)
+		}
+		if err := configure(l); err != nil {
+			tap.Close()
+			return fmt.Errorf("cannot configure %s: %w", l.Interface, err)
+		}
+		return nil
+	})
+	return tap, err
 }
 
-func configure(o Options) error {
-	link, err := netlink.LinkByName(o.Interface)
+func configure(l *uplink.Link) error {
+	link, err := netlink.LinkByName(l.Interface)
 	if err != nil {
 		return err
 	}
-	if err := netlink.LinkSetMTU(link, o.MTU); err != nil {
+	if err := netlink.LinkSetMTU(link, l.MTU); err != nil {
 		return err
 	}
 	if err := raiseLoopback(); err != nil {
 		return err
 	}
 	// The kernel would assign an address from the hardware address otherwise, and look for routers.
-	_ = os.WriteFile("/proc/sys/net/ipv6/conf/"+o.Interface+"/accept_ra", []byte("0"), 0)
+	_ = os.WriteFile("/proc/sys/net/ipv6/conf/"+l.Interface+"/accept_ra", []byte("0"), 0)
 	if err := netlink.LinkSetUp(link); err != nil {
 		return err
 	}
-	for _, a := range []uplink.Addresses{o.IPv4, o.IPv6} {
+	for _, a := range []uplink.Addresses{l.IPv4, l.IPv6} {
 		if err := assign(link, a); err != nil {
 			return err
 		}
