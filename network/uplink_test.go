@@ -529,11 +529,39 @@ func TestTheCarriedUplinkIsSmallWhileAConnectionIsQuiet(t *testing.T) {
 	if len(serving) != 1 {
 		t.Fatalf("%d programs serve a connection", len(serving))
 	}
-	eventually(t, "the program to be small", func() bool { return resident(t, serving[0]) < 5<<20 })
 	time.Sleep(11 * time.Second) // in which it would have left
+	eventually(t, "the program to be small", func() bool { return resident(t, serving[0]) < 5<<20 })
 	exchange(t, conn, []byte("still there?"))
 	if now := children(t, c.link.Process.Pid); !slices.Equal(now, serving) {
 		t.Errorf("%v serves, after %v", now, serving)
+	}
+}
+
+// Whoever is reset is to know that not all was said.
+func TestTheCarriedUplinkPassesResetsOn(t *testing.T) {
+	c := &connected{world: newWorld(t, false), uplink: gvisor.Uplink{Program: carried}}
+	c.connect(uplink.Options{})
+	var listener net.Listener
+	must(t, sys.InNetNS(c.far, func() (err error) {
+		listener, err = net.Listen("tcp4", farIPv4+":0")
+		return err
+	}))
+	defer listener.Close()
+	for _, who := range []string{"the client", "the server"} {
+		client, err := c.dial("tcp", farIPv4, listener.Addr().(*net.TCPAddr).Port)
+		must(t, err)
+		server, err := listener.Accept()
+		must(t, err)
+		one, other := client, server
+		if who == "the server" {
+			one, other = server, client
+		}
+		exchangeBetween(t, one, other, []byte("hello"))
+		must(t, errors.Join(one.(*net.TCPConn).SetLinger(0), one.Close(), other.SetDeadline(time.Now().Add(10*time.Second))))
+		if _, err := other.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("%s resets the connection, and the other side sees %v", who, err)
+		}
+		other.Close()
 	}
 }
 
@@ -581,15 +609,21 @@ func TestTheCarriedUplinkEndsWithItsKeeper(t *testing.T) {
 // exchange says something that is repeated.
 func exchange(t *testing.T, conn net.Conn, what []byte) {
 	t.Helper()
-	must(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
+	exchangeBetween(t, conn, conn, what)
+}
+
+// exchangeBetween says something at one place that comes out at another.
+func exchangeBetween(t *testing.T, in, out net.Conn, what []byte) {
+	t.Helper()
+	must(t, out.SetDeadline(time.Now().Add(10*time.Second)))
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if _, err := conn.Write(what); err != nil {
+		if _, err := in.Write(what); err != nil {
 			t.Error(err)
 		}
 	})
 	got := make([]byte, len(what))
-	_, err := io.ReadFull(conn, got)
+	_, err := io.ReadFull(out, got)
 	wg.Wait()
 	if err != nil || !bytes.Equal(got, what) {
 		t.Errorf("what came back is not what was said: %v", err)

@@ -15,8 +15,8 @@ import (
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
-// How long nobody must have said anything for the program to end. Where connections are open that say nothing, it is looked for less and
-// less often.
+// How long nobody must have said anything for the program to end. While connections are open that say nothing, it makes itself small, and looks
+// less and less often.
 const firstPause, lastPause = 5 * time.Second, 5 * time.Minute
 
 func main() {
@@ -55,6 +55,7 @@ func run(o netstack.Options, subnet string, ipv6 bool, exit *os.File) error {
 	if exit, err = sys.Pollable(exit); err != nil {
 		return err
 	}
+	o.Woken = func() { _ = exit.SetReadDeadline(time.Now().Add(firstPause)) } // it has one already
 	stack, err := netstack.Start(o)
 	if err != nil {
 		return err
@@ -62,6 +63,9 @@ func run(o netstack.Options, subnet string, ipv6 bool, exit *os.File) error {
 	for pause := firstPause; ; {
 		if err := exit.SetReadDeadline(time.Now().Add(pause)); err != nil {
 			return err
+		}
+		if pause > firstPause {
+			stack.Rest()
 		}
 		if _, err := exit.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
 			stack.Close()

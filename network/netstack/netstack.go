@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/link/fdbased"
@@ -26,6 +27,9 @@ import (
 // nic is the number of the only interface of the stack.
 const nic tcpip.NICID = 1
 
+// timeWait is how long a connection is remembered that has ended. Nothing is late on a tap; those of a busy minute would be 20 MB.
+const timeWait = 5 * time.Second
+
 // hardware is the gateway's address on the wire: locally administered, and the same whenever the program is started anew.
 const hardware = tcpip.LinkAddress("\x02\x6d\x0a\x00\x02\x02")
 
@@ -37,6 +41,7 @@ type Options struct {
 	IPv6         uplink.Addresses // zero without IPv6
 	HostLoopback bool
 	From         []netip.Addr // that connections come from, one of a family; the others are the kernel's choice
+	Woken        func()       // is called when something comes after Rest
 }
 
 // Stack serves a namespace.
@@ -54,7 +59,7 @@ func Start(o Options) (*Stack, error) {
 	if err := errors.Join(sys.ForbidCalls(), sys.SetNonDumpable()); err != nil {
 		return nil, fmt.Errorf("cannot drop privileges: %w", err)
 	}
-	s := &Stack{tap: o.Tap, rest: newRest()}
+	s := &Stack{tap: o.Tap, rest: newRest(o.Woken)}
 	if err := s.serve(o, newOutside(o)); err != nil {
 		return nil, fmt.Errorf("cannot serve the interface: %w", err)
 	}
@@ -70,7 +75,10 @@ func (s *Stack) Close() {
 }
 
 // Quiet says whether nobody has sent anything since it was asked last.
-func (s *Stack) Quiet() bool { return s.rest.undisturbed() }
+func (s *Stack) Quiet() bool { return s.rest.quiet() }
+
+// Rest gives back what waiting does not need, until something comes.
+func (s *Stack) Rest() { s.rest.rest() }
 
 // Unused says whether no connection is open.
 func (s *Stack) Unused() bool {
@@ -132,7 +140,8 @@ func newStack() *stack.Stack {
 	})
 	sack := tcpip.TCPSACKEnabled(true)
 	moderate := tcpip.TCPModerateReceiveBufferOption(true)
-	for _, option := range []tcpip.SettableTransportProtocolOption{&sack, &moderate} {
+	wait := tcpip.TCPTimeWaitTimeoutOption(timeWait)
+	for _, option := range []tcpip.SettableTransportProtocolOption{&sack, &moderate, &wait} {
 		s.SetTransportProtocolOption(tcp.ProtocolNumber, option)
 	}
 	return s

@@ -10,8 +10,6 @@ import (
 )
 
 const (
-	// quiet is how long nothing comes from the namespace before the program makes itself small.
-	quiet = 3 * time.Second
 	// garbage is how much more than is in use the heap may be, in per cent. It is in use by little more than packets on
 	// their way, so that collecting at the usual 100 would take a third of the time of a transfer.
 	garbage = 400
@@ -19,58 +17,48 @@ const (
 	memoryLimit = 128 << 20 // bytes
 )
 
-// rest gives back what waiting does not need: a connection that is open may be quiet for days.
+// rest gives back what waiting does not need: a connection that is open may say nothing for days.
 type rest struct {
+	woken   func()
 	pages   sys.ProgramPages
 	packets atomic.Uint64
-	awake   atomic.Bool
-	asked   uint64 // what packets was when undisturbed was asked last
+	asleep  atomic.Bool
+	asked   uint64 // what packets was when quiet was asked last
 }
 
-// newRest is awake until nothing has come for a while.
-func newRest() *rest {
+func newRest(woken func()) *rest {
 	debug.SetGCPercent(garbage)
 	debug.SetMemoryLimit(memoryLimit)
-	r := &rest{}
-	r.awake.Store(true)
-	r.look(0)
-	return r
+	return &rest{woken: woken}
 }
 
 // packet notes that something came.
 func (r *rest) packet() {
-	n := r.packets.Add(1)
-	if r.awake.Load() || !r.awake.CompareAndSwap(false, true) {
-		return
+	r.packets.Add(1)
+	if r.asleep.Load() && r.asleep.CompareAndSwap(true, false) {
+		debug.SetGCPercent(garbage)
+		r.woken()
 	}
-	debug.SetGCPercent(garbage)
-	r.look(n)
 }
 
-// undisturbed says whether nothing has come since it was asked last.
-func (r *rest) undisturbed() bool {
+// quiet says whether nothing has come since it was asked last.
+func (r *rest) quiet() bool {
 	before := r.asked
 	r.asked = r.packets.Load()
 	return r.asked == before
 }
 
-// look rests when nothing has come since the packet of a number, and looks again later if something has.
-func (r *rest) look(last uint64) {
-	time.AfterFunc(quiet, func() {
-		if n := r.packets.Load(); n != last {
-			r.look(n)
-			return
-		}
-		// The collector's regular runs, every two minutes, would only read in again what is given back.
-		debug.SetGCPercent(-1)
-		runtime.GC() // a pool keeps what it has for one more collection
-		debug.FreeOSMemory()
-		if r.pages == nil {
-			r.pages, _ = sys.FindProgramPages() // else they stay
-			r.pages.Split()
-		}
-		r.pages.Drop()
-		time.AfterFunc(time.Second, r.pages.Drop) // all this was itself code that is not needed any more
-		r.awake.Store(false)
-	})
+// rest gives back what it can.
+func (r *rest) rest() {
+	r.asleep.Store(true)
+	// The collector's regular runs, every two minutes, would only read in again what is given back.
+	debug.SetGCPercent(-1)
+	runtime.GC() // a pool keeps what it has for one more collection
+	debug.FreeOSMemory()
+	if r.pages == nil {
+		r.pages, _ = sys.FindProgramPages() // else they stay
+		r.pages.Split()
+	}
+	r.pages.Drop()
+	time.AfterFunc(time.Second, r.pages.Drop) // all this was itself code that is not needed any more
 }

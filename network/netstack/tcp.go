@@ -60,7 +60,7 @@ func newStreams(s *stack.Stack, out *outside) *streams {
 			return
 		}
 		keepAlive(ep)
-		relay(gonet.NewTCPConn(&queue, ep), host.(*net.TCPConn), buffers)
+		relay(inner{gonet.NewTCPConn(&queue, ep), ep}, outer{host.(*net.TCPConn)}, buffers)
 	})
 	return streams
 }
@@ -71,13 +71,29 @@ func keepAlive(ep tcpip.Endpoint) {
 	ep.SocketOptions().SetKeepAlive(true)
 }
 
-// half is a connection that can end in one direction only.
+// half is a connection that can end in one direction only, or with a reset.
 type half interface {
 	net.Conn
 	CloseWrite() error
+	abort()
 }
 
-// relay moves what both sides say until both have ended, or one is broken.
+// inner is the namespace's side, outer the host's.
+type inner struct {
+	*gonet.TCPConn
+	endpoint tcpip.Endpoint
+}
+
+func (c inner) abort() { c.endpoint.Abort() }
+
+type outer struct{ *net.TCPConn }
+
+func (c outer) abort() {
+	_ = c.SetLinger(0) // what is broken already needs no reset
+	c.Close()
+}
+
+// relay moves what both sides say until both have ended, or one is broken: then so is the other.
 func relay(a, b half, buffers *buffers) {
 	var wg sync.WaitGroup
 	oneWay := func(to, from half) {
@@ -86,8 +102,8 @@ func relay(a, b half, buffers *buffers) {
 			err = to.CloseWrite()
 		}
 		if err != nil {
-			a.Close()
-			b.Close()
+			a.abort()
+			b.abort()
 		}
 	}
 	wg.Go(func() { oneWay(a, b) })
