@@ -159,7 +159,8 @@ func (b *bed) close() error {
 	)
 }
 
-// memory adds up the proportional set size of all processes whose command line contains one of words, in MB.
+// memory adds up the proportional set size of all of this user's processes whose command line contains one of words, in MB. Of one that lets nobody
+// see that, it takes the resident size, which is more.
 func memory(words ...string) (float64, error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -171,8 +172,8 @@ func memory(words ...string) (float64, error) {
 		if err != nil || !containsAny(strings.ReplaceAll(string(line), "\x00", " "), words) {
 			continue
 		}
-		if pss, err := pss(filepath.Join("/proc", e.Name(), "smaps_rollup")); err == nil {
-			total += pss
+		if size, err := size(filepath.Join("/proc", e.Name())); err == nil {
+			total += size
 		}
 	}
 	return total, nil
@@ -185,6 +186,29 @@ func containsAny(s string, words []string) bool {
 		}
 	}
 	return false
+}
+
+// size is the memory of the process that dir is about, if it is this user's.
+func size(dir string) (float64, error) {
+	status, err := os.ReadFile(filepath.Join(dir, "status"))
+	if err != nil || !strings.Contains(string(status), fmt.Sprintf("\nUid:\t%d\t", os.Getuid())) {
+		return 0, err
+	}
+	mb, err := pss(filepath.Join(dir, "smaps_rollup"))
+	if errors.Is(err, os.ErrPermission) {
+		return rss(filepath.Join(dir, "statm"))
+	}
+	return mb, err
+}
+
+func rss(path string) (float64, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return 0, err
+	}
+	var all, resident int
+	_, err = fmt.Sscan(string(data), &all, &resident)
+	return float64(resident*os.Getpagesize()) / 1e6, err
 }
 
 func pss(path string) (float64, error) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -25,10 +26,11 @@ type uplink struct {
 	conf    string // MOSS_UPLINK, "" for the default
 }
 
+// The first is the default: the ratios are its.
 var uplinks = []uplink{
+	{name: "moss-uplink", program: mossOf},
 	{name: "slirp4netns", program: mossOf, conf: "slirp4netns"},
 	{name: "pasta", program: mossOf, conf: "pasta"},
-	{name: "moss-uplink", program: mossOf, conf: "moss-uplink"},
 	{name: "podman, slirp4netns", program: podmanOf, network: "slirp4netns"},
 }
 
@@ -74,7 +76,9 @@ func compare(measure func(*bed, uplink) (float64, error)) func(*bed) (string, er
 		of := make([][]float64, len(uplinks))
 		for range 3 {
 			for i, u := range uplinks {
-				b.choose(u)
+				if err := b.choose(u); err != nil {
+					return "", err
+				}
 				v, err := measure(b, u)
 				if err != nil {
 					return "", fmt.Errorf("%s: %w", u.name, err)
@@ -97,9 +101,32 @@ func compare(measure func(*bed, uplink) (float64, error)) func(*bed) (string, er
 }
 
 // choose makes u the uplink of the containers that start next, once the one before has ended with its holder.
-func (b *bed) choose(u uplink) {
+func (b *bed) choose(u uplink) error {
 	b.env = append(b.env, "MOSS_UPLINK="+u.conf)
-	time.Sleep(1500 * time.Millisecond) // the holder's linger, which is a second here
+	for range 300 {
+		there, err := b.holds()
+		if err != nil || !there {
+			return err
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	return errors.New("the holder of the namespaces has not ended, and with it the uplink before, which would be measured in place of " + u.name)
+}
+
+// holds says whether moss has a holder.
+func (b *bed) holds() (bool, error) {
+	if b.moss == "" {
+		return false, nil
+	}
+	dir, err := b.output(b.moss, "info", "--format", "{{.Host.RuntimeDir}}")
+	if err != nil {
+		return false, err
+	}
+	_, err = os.Stat(filepath.Join(strings.TrimSpace(dir), "moss/ns/holder"))
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	return true, err
 }
 
 // netImage makes the image with the host's iperf3 and the libraries that it needs.
@@ -274,7 +301,9 @@ func connections(b *bed, u uplink) (rate, micros float64, err error) {
 // helpers measures what serves all containers of the default network together, and what each has for itself.
 func helpers(b *bed) (string, error) {
 	b.env = append(b.env, "MOSS_LINGER=1")
-	b.choose(uplink{})
+	if err := b.choose(uplinks[0]); err != nil {
+		return "", err
+	}
 	var shared, all, podman []string
 	started := 0
 	for _, n := range []int{1, 10, 100} {

@@ -184,13 +184,15 @@ func leftBehind(flags ...string) func(*bed) (string, error) {
 	return func(b *bed) (string, error) {
 		var figures [2]float64
 		for who, program := range []string{b.moss, "podman"} {
-			network := "slirp4netns"
-			args := append([]string{program, "run", "-d", "--name", "idle", "--network", network}, flags...)
+			args := append([]string{program, "run", "-d", "--name", "idle"}, flags...)
+			if program == "podman" {
+				args = append(args, "--network", "slirp4netns")
+			}
 			if err := b.quiet(append(args, image, "sleep", "1000")...); err != nil {
 				return "", err
 			}
 			time.Sleep(3 * time.Second) // until it has settled
-			words := []string{"moss-monitor", "moss-holder", "moss-dns", "slirp4netns"}
+			words := []string{"moss-monitor", "moss-holder", "moss-dns", "moss-uplink", "slirp4netns"}
 			if program == "podman" {
 				words = []string{"conmon", "slirp4netns", "rootlessport", "podman pause", "catatonit"}
 			}
