@@ -20,7 +20,7 @@ type Choice struct {
 
 // all are the programs in the order in which they are taken.
 func (c Choice) all() []uplink.Uplink {
-	return []uplink.Uplink{slirp.Slirp{}, pasta.Pasta{}, gvisor.Uplink{Program: c.Program}}
+	return []uplink.Uplink{gvisor.Uplink{Program: c.Program}, slirp.Slirp{}, pasta.Pasta{}}
 }
 
 // Find is the program to take. Errors are ErrInvalid for a name that nobody knows, and ErrUnavailable.
@@ -39,7 +39,7 @@ func (c Choice) Find() (uplink.Uplink, error) {
 		there = u
 	}
 	if there == nil {
-		return nil, errdefs.Errorf(errdefs.ErrUnavailable, "cannot connect to the network: neither slirp4netns nor pasta is installed; install one (apt install slirp4netns), or use --network host or --network none")
+		return nil, errdefs.Errorf(errdefs.ErrUnavailable, "cannot connect to the network: this program carries no moss-uplink, and neither slirp4netns nor pasta is installed; install one (apt install slirp4netns), or use --network host or --network none")
 	}
 	return there, nil
 }

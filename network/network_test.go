@@ -207,7 +207,7 @@ func TestAnUplinkThatIsNotThereIsNamed(t *testing.T) {
 	r := u.request("aaaa")
 	r.Uplink.Name = "wire"
 	_, err := network.Attach(t.Context(), r)
-	if !errors.Is(err, errdefs.ErrInvalid) || !strings.Contains(err.Error(), "want slirp4netns, pasta, moss-uplink") {
+	if !errors.Is(err, errdefs.ErrInvalid) || !strings.Contains(err.Error(), "want moss-uplink, slirp4netns, pasta") {
 		t.Error(err)
 	}
 	t.Setenv("PATH", t.TempDir())

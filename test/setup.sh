@@ -127,7 +127,7 @@ for step; do
 		toolchain
 		;;
 	run)
-		packages uidmap slirp4netns
+		packages uidmap
 		devices
 		;;
 	test)
