@@ -30,7 +30,7 @@ packages() {
 # new_enough says whether the go command found is at least the one that go.mod asks for.
 new_enough() {
 	command -v go >/dev/null || return 1
-	printf '%s\n%s\n' "$wanted" "$(GOTOOLCHAIN=local go version | sed 's/^go version go\([0-9.]*\).*/\1/')" | sort -VC
+	printf '%s\n%s\n' "$wanted" "$(GOFLAGS= GOTOOLCHAIN=local go version | sed 's/^go version go\([0-9.]*\).*/\1/')" | sort -VC
 }
 
 # toolchain makes sure of a Go that is new enough: the one in PATH, else Debian's, else the Go project's
