@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -15,11 +16,31 @@ import (
 	"sync"
 
 	"github.com/klauspost/compress/gzip"
+
+	"github.com/mosscontainers/moss/pkg/sys"
 )
 
 // unpackAlone does what nobody who pulls an image can leave out: each layer is read, its sum made before and after decompression, and its
 // files are written; as many layers at a time as there are cores. No network, no store.
 func (c cargo) unpackAlone(b *bed) error {
+	return c.alone(b, func(blob string) (io.ReadCloser, error) { return os.Open(b.blob(blob)) })
+}
+
+// pullAlone does the same with what comes from the registry, whose work is done on the same cores, and has the disk hold it.
+func (c cargo) pullAlone(b *bed) error {
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: runtime.NumCPU()}}
+	defer client.CloseIdleConnections()
+	err := c.alone(b, func(blob string) (io.ReadCloser, error) {
+		resp, err := client.Get("http://" + b.address + "/v2/" + c.name + "/blobs/" + blob)
+		if err != nil {
+			return nil, err
+		}
+		return resp.Body, nil
+	})
+	return firstOf(err, sys.SyncFileSystem(b.dir))
+}
+
+func (c cargo) alone(b *bed, open func(blob string) (io.ReadCloser, error)) error {
 	layers, err := c.blobs(b)
 	if err != nil {
 		return err
@@ -31,7 +52,7 @@ func (c cargo) unpackAlone(b *bed) error {
 	for i, blob := range layers {
 		wg.Go(func() {
 			slots <- struct{}{}
-			errs[i] = unpackLayer(b.blob(blob), filepath.Join(dir, fmt.Sprint(i)))
+			errs[i] = unpackLayer(open, blob, filepath.Join(dir, fmt.Sprint(i)))
 			<-slots
 		})
 	}
@@ -66,22 +87,26 @@ func (c cargo) blobs(b *bed) ([]string, error) {
 	return digests, nil
 }
 
-func unpackLayer(blob, dir string) error {
-	f, err := os.Open(blob)
+func unpackLayer(open func(blob string) (io.ReadCloser, error), blob, dir string) error {
+	f, err := open(blob)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 	compressed, plain := sha256.New(), sha256.New()
-	z, err := gzip.NewReader(io.TeeReader(f, compressed))
+	from := io.TeeReader(f, compressed)
+	z, err := gzip.NewReader(from)
 	if err != nil {
 		return err
 	}
 	if err := unpackTar(io.TeeReader(z, plain), dir); err != nil {
 		return err
 	}
-	if want, got := filepath.Base(filepath.Dir(blob)), hex(compressed); got != want {
-		return fmt.Errorf("%s has the sum %s", want, got)
+	if _, err := io.Copy(io.Discard, from); err != nil {
+		return err
+	}
+	if got := "sha256:" + hex(compressed); got != blob {
+		return fmt.Errorf("%s has the sum %s", blob, got)
 	}
 	return nil
 }

@@ -68,16 +68,21 @@ func (c cargo) rows() []row {
 		timed("load", "0.7", load), timed("push", "1", push), timed("save", "1", save), timed("pull", "1", pull),
 		timed("rmi", "1", func(*bed) []string { return []string{"rmi", local} }),
 	}
-	alone := row{
-		name:  fmt.Sprintf("`pull` of %s, against gunzip, sha256 and writing its files by themselves (instead of podman)", c.what),
-		bound: "1.3", times: 5, moss: rows[3].moss, podman: c.unpackAlone, tearDown: both(
-			removeStores,
-			func(b *bed) error { return os.RemoveAll(filepath.Join(b.dir, "alone")) },
-		),
+	against := func(what string, reference func(*bed) error) row {
+		return row{
+			name:  fmt.Sprintf("`pull` of %s, against %s (instead of podman)", c.what, what),
+			bound: "1.3", times: 5, moss: rows[3].moss, podman: reference, tearDown: both(
+				removeStores,
+				func(b *bed) error { return os.RemoveAll(filepath.Join(b.dir, "alone")) },
+			),
+		}
 	}
 	rows[0].setUp = func(b *bed) error { return c.make(b, archive(b)) }
 	rows[1].setUp, rows[3].tearDown, rows[4].after = seed, removeStores, loadHere
-	return slices.Insert(rows, 4, alone)
+	return slices.Insert(rows, 4,
+		against("gunzip, sha256 and writing its files by themselves", c.unpackAlone),
+		against("that, fetching it from the same registry and waiting for the disk", c.pullAlone),
+	)
 }
 
 var count int
