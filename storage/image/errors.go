@@ -23,12 +23,16 @@ import (
 // explain turns an error of the library into a sentence: what could not be done, why, what to do.
 // Errors of our own that have a kind stay as they are.
 func explain(err error, verb, name string) error {
-	var layer *store.LayerError
-	if errors.As(err, &layer) && err.Error() == layer.Error() { // nothing else failed
-		return fmt.Errorf("cannot %s %s: %w", verb, name, layer.Reason)
+	if err == nil {
+		return nil
 	}
-	if err == nil || hasKind(err) {
+	err = reasonOf(err)
+	switch {
+	case !hasKind(err):
+	case strings.HasPrefix(err.Error(), "cannot "):
 		return err
+	default:
+		return fmt.Errorf("cannot %s %s: %w", verb, name, err)
 	}
 	kind, advice := diagnose(err)
 	if advice == adviceLogin && strings.HasPrefix(verb, "push") {
@@ -38,6 +42,15 @@ func explain(err error, verb, name string) error {
 		advice = "; " + advice
 	}
 	return errdefs.Errorf(kind, "cannot %s %s: %w%s", verb, name, store.OneLine(err), advice)
+}
+
+// reasonOf is why a layer could not be written, where nothing else has failed, and else err.
+func reasonOf(err error) error {
+	var layer *store.LayerError
+	if errors.As(err, &layer) && err.Error() == layer.Error() {
+		return layer.Reason
+	}
+	return err
 }
 
 func hasKind(err error) bool {

@@ -134,6 +134,41 @@ func TestStalledPullEndsWhenItIsInterrupted(t *testing.T) {
 	nothingLeft(t, cfg)
 }
 
+func TestRegistriesThatFallSilentAreAskedAgain(t *testing.T) {
+	silent := func(times int32) fault {
+		return func(w http.ResponseWriter, r *http.Request, nth int32) bool {
+			if nth > times {
+				return false
+			}
+			if strings.Contains(r.URL.Path, "/blobs/") {
+				w.Header().Set("Content-Length", "1000000")
+				_, _ = w.Write(make([]byte, 4096))
+				w.(http.Flusher).Flush()
+			}
+			<-r.Context().Done()
+			return true
+		}
+	}
+	for _, part := range []string{"/blobs/", "/manifests/"} {
+		for _, times := range []int32{1, always} {
+			cfg, im := newStore(t)
+			o := insecure()
+			o.Retries, o.RetryDelay, o.Patience = 2, time.Millisecond, 100*time.Millisecond
+			_, err := im.Pull(t.Context(), faulty(t, im, part, silent(times)), image.PullOptions{Copying: o})
+			if times == 1 && err != nil {
+				t.Errorf("%s: was not asked again: %v", part, err)
+			}
+			if times == 1 {
+				continue
+			}
+			if err == nil || !strings.HasPrefix(err.Error(), "cannot pull ") || !strings.Contains(err.Error(), "nothing for 100ms") {
+				t.Errorf("%s: want to hear of silence, got %v", part, err)
+			}
+			nothingLeft(t, cfg)
+		}
+	}
+}
+
 // The registry sends the pull to another host, which asks for credentials: it must not get those of the first.
 func TestCredentialsStayWithTheirRegistry(t *testing.T) {
 	_, im := newStore(t)
