@@ -96,16 +96,21 @@ func newArtifactExtractCommand(app *App) *cobra.Command {
 	return cmd
 }
 
-// inspectedArtifact has podman's names.
+// inspectedArtifact has podman's names, of which Artifact is for templates.
 type inspectedArtifact struct {
+	Artifact
+	Digest digest.Digest
+}
+
+// Artifact is what an artifact says of itself.
+type Artifact struct {
 	Manifest *manifest.OCI1
 	Name     string
-	Digest   digest.Digest
 	size     int64
 }
 
 // TotalSizeBytes is for templates.
-func (a inspectedArtifact) TotalSizeBytes() int64 { return a.size }
+func (a Artifact) TotalSizeBytes() int64 { return a.size }
 
 func newArtifactInspectCommand(app *App) *cobra.Command {
 	var text string
@@ -118,7 +123,7 @@ func newArtifactInspectCommand(app *App) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return format.One(app.Out, inspectedArtifact{found.Manifest, found.Name, found.Digest, found.Size}, text)
+				return format.One(app.Out, inspectedArtifact{Artifact{found.Manifest, found.Name, found.Size}, found.Digest}, text)
 			})
 		},
 	}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/ProtonMail/go-crypto/openpgp"
 	"go.podman.io/image/v5/docker"
@@ -95,6 +96,9 @@ func TrustSet(cfg *config.Config, scope string, o TrustOptions) error {
 	requirements, err := requirementsOf(o)
 	if err != nil {
 		return err
+	}
+	if scope == "" || strings.Contains(scope, "://") || strings.ContainsFunc(scope, unicode.IsSpace) {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot trust %q: write a registry, a repository or an image, as in example.org/team, or default", scope)
 	}
 	policy, err := readPolicy(cfg, o.Policy)
 	if err != nil {
