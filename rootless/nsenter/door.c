@@ -4,6 +4,7 @@
  * leaves when nobody has said anything for a while and no connection is open, and waits again.
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <poll.h>
@@ -63,7 +64,7 @@ static inline __attribute__((always_inline)) void await_frames(void)
 	for (;;) {
 		struct pollfd ends[] = {{.fd = MOSS_DOOR_EXIT}, {.fd = MOSS_DOOR_TAP, .events = POLLIN}};
 
-		if (wait_lean(SYS_ppoll, (long)ends, 2, 0, 0) < 0)
+		if (wait_lean(SYS_ppoll, (long)ends, 2, 0, 0) == -EINTR)
 			continue;
 		if (ends[0].revents || (ends[1].revents & ~POLLIN))
 			direct(SYS_exit_group, 0, 0, 0, 0);
@@ -87,7 +88,7 @@ static void keep_door(char **argv, long self)
 		pid = direct(SYS_clone, SIGCHLD, 0, 0, 0);
 		if (pid == 0)
 			become(argv, self);
-		while (pid > 0 && wait_lean(SYS_wait4, pid, (long)&status, 0, 0) < 0)
+		while (pid > 0 && wait_lean(SYS_wait4, pid, (long)&status, 0, 0) == -EINTR)
 			;
 		if (seconds() - began >= LIVED)
 			pause = FIRST_PAUSE;
@@ -95,7 +96,7 @@ static void keep_door(char **argv, long self)
 			continue;
 		left.tv_sec = pause / 1000;
 		left.tv_nsec = pause % 1000 * 1000000;
-		while (wait_lean(SYS_nanosleep, (long)&left, (long)&left, 0, 0) < 0)
+		while (wait_lean(SYS_nanosleep, (long)&left, (long)&left, 0, 0) == -EINTR)
 			;
 		pause = pause * 2 < LAST_PAUSE ? pause * 2 : LAST_PAUSE;
 	}
@@ -106,6 +107,7 @@ void moss_keep_door(char **argv)
 	char byte = 1;
 
 	prctl(PR_SET_NAME, "moss-uplink");
+	signal(SIGCHLD, SIG_DFL); /* some callers ignore it, and the kernel then forgets how a child ended */
 	/* the program needs neither the namespace nor itself */
 	if (!drop_privileges() || fcntl(MOSS_DOOR_NETNS, F_SETFD, FD_CLOEXEC) < 0 || fcntl(MOSS_DOOR_PROGRAM, F_SETFD, FD_CLOEXEC) < 0)
 		_exit(1);
