@@ -25,6 +25,9 @@ func (im *Images) loadDocker(ctx context.Context, a *dockerArchive, progress io.
 	if progress == nil {
 		progress = io.Discard
 	}
+	if len(a.items) == 0 {
+		return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot load the archive: its manifest.json lists no image")
+	}
 	if err := im.allowed(ctx, a); err != nil {
 		return nil, err
 	}
@@ -37,6 +40,9 @@ func (im *Images) loadDocker(ctx context.Context, a *dockerArchive, progress io.
 	}
 	var all []Loaded
 	for i, item := range a.items {
+		if err := context.Cause(ctx); err != nil { // all its layers may be here, so that nothing else asks
+			return all, err
+		}
 		one, err := im.takeNames(names[i], func() (id string, err error) {
 			err = im.store.Copy(func() error {
 				id, err = im.loadDockerImage(ctx, a, item, progress)
