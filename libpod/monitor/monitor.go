@@ -326,13 +326,17 @@ func (m *monitor) keep(ctx context.Context, l *life, handled <-chan struct{}) {
 		l, exit.Restarts = next, exit.Restarts+1
 	}
 	m.unpublish()
+	own := m.req.Runtime == "" // others take their time
+	if l != nil && own {
+		_ = l.process.Delete() // the next start, or rm, finds what is left and removes it
+	}
 	m.out.hub.finish(exitFrame(exit.Code))
 	if l != nil {
 		l.release()
 	}
 	m.ignoreSignals(handled)
-	if l != nil {
-		_ = l.process.Delete() // the next start, or rm, finds what is left and removes it
+	if l != nil && !own {
+		_ = l.process.Delete() // likewise
 	}
 	m.end()
 	if m.req.Remove {
