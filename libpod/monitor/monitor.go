@@ -325,11 +325,11 @@ func (m *monitor) keep(ctx context.Context, l *life, handled <-chan struct{}) {
 		}
 		l, exit.Restarts = next, exit.Restarts+1
 	}
-	m.unpublish()
 	own := m.req.Runtime == "" // others take their time
 	if l != nil && own {
 		_ = l.process.Delete() // the next start, or rm, finds what is left and removes it
 	}
+	m.end() // who learns of the end may want all of that at once
 	m.out.hub.finish(exitFrame(exit.Code))
 	if l != nil {
 		l.release()
@@ -338,7 +338,6 @@ func (m *monitor) keep(ctx context.Context, l *life, handled <-chan struct{}) {
 	if l != nil && !own {
 		_ = l.process.Delete() // likewise
 	}
-	m.end()
 	if m.req.Remove {
 		_ = m.recorder.Remove() // a container that should be gone is removed by the next command
 	}
@@ -410,7 +409,9 @@ func (m *monitor) end() {
 	if m.keeper != nil {
 		m.keeper.stop()
 	}
-	m.unpublish()
+	if m.ports != nil {
+		_ = m.ports.Close()
+	}
 	if m.server != nil && m.server.listener != nil {
 		_ = m.server.close()
 		_ = remove(m.req.RunDir + "/attach")
@@ -421,14 +422,6 @@ func (m *monitor) end() {
 	if m.out != nil && m.out.log != nil {
 		_ = m.out.log.Close()
 	}
-}
-
-// unpublish closes the published ports: who learns of the container's end may want them at once.
-func (m *monitor) unpublish() {
-	if m.ports != nil {
-		_ = m.ports.Close() // nobody is there to be told
-	}
-	m.ports = nil
 }
 
 // handleSignals passes SIGTERM on to the container, which then does not start again, and collects the

@@ -5,7 +5,8 @@ import "strings"
 // oneLine is an error of the library whose text has several lines.
 type oneLine struct{ error }
 
-// longest is how many bytes of a text are shown: registries write what they like into their answers.
+// longest is how many bytes of a text are shown: registries write what they like into their answers. The beginning says what failed, and the
+// end why.
 const longest = 2000
 
 // Error is the text on one line, without the piece of a file that the library's JSON decoder quotes.
@@ -19,7 +20,7 @@ func (e oneLine) Error() string {
 	}
 	text = strings.Join(lines, "; ")
 	if len(text) > longest {
-		text = strings.ToValidUTF8(text[:longest], "") + "…"
+		text = strings.ToValidUTF8(text[:longest/2]+"…"+text[len(text)-longest/2:], "")
 	}
 	return text
 }
