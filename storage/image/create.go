@@ -3,11 +3,13 @@ package image
 import (
 	"encoding/json"
 	"errors"
+	"os"
 	"time"
 
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	manifests "go.podman.io/image/v5/manifest"
 	lib "go.podman.io/storage"
 
 	"github.com/mosscontainers/moss/libpod/names"
@@ -65,11 +67,29 @@ func (im *Images) newImage(doc Document, layers []store.Layer, called []string) 
 // record makes the image of a configuration and a manifest, unless it is there; top is its topmost layer.
 func (im *Images) record(config, manifest []byte, created time.Time, top string) (id string, err error) {
 	id = digest.FromBytes(config).Encoded()
-	_, err = im.library().CreateImage(id, nil, top, "{}", imageOptions(config, manifest, created))
-	if err != nil && !errors.Is(err, lib.ErrDuplicateID) {
+	options := imageOptions(config, manifest, created)
+	_, err = im.library().CreateImage(id, nil, top, "{}", options)
+	if errors.Is(err, lib.ErrDuplicateID) {
+		err = im.complete(id, options)
+	}
+	if err != nil {
 		return "", explain(err, "record", "the image")
 	}
 	return id, nil
+}
+
+// complete writes what a process that was killed has not written of an image: the library's record of it comes first, and the manifest last.
+func (im *Images) complete(id string, o *lib.ImageOptions) error {
+	_, err := im.library().ImageBigData(id, lib.ImageDigestBigDataKey)
+	if !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	for _, item := range o.BigData {
+		if err := im.library().SetImageBigData(id, item.Key, item.Data, manifests.Digest); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // imageOptions are what containers/image's storage transport records for an image, key by key.

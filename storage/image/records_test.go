@@ -135,3 +135,39 @@ func TestPulledLayersAreWhatTheLibraryMakesOfThem(t *testing.T) {
 		}
 	}
 }
+
+// The library records an image first, and writes down its configuration and manifest then.
+func TestImagesThatAKilledProcessHasHalfRecordedAreCompleted(t *testing.T) {
+	name := pushed(t)
+	_, im := newStore(t)
+	pulled, err := im.Pull(t.Context(), name, image.PullOptions{Copying: insecure()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	archive := filepath.Join(t.TempDir(), "saved.tar")
+	if err := im.Save(t.Context(), []string{name}, archive, image.SaveOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	id, library := pulled[0].ID, im.Store().Library()
+	whole, err := library.Image(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := library.CreateImage("", nil, whole.TopLayer, "{}", nil); err != nil { // keeps the layers
+		t.Fatal(err)
+	}
+	if _, err := library.DeleteImage(id, true); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := library.CreateImage(id, nil, whole.TopLayer, "{}", nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := im.Load(t.Context(), archive, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"sha256:" + id, lib.ImageDigestBigDataKey} { // an archive has a manifest of its own
+		if _, err := library.ImageBigData(id, key); err != nil {
+			t.Error(err)
+		}
+	}
+}
