@@ -8,7 +8,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/mosscontainers/moss/libpod/monitor"
 	"github.com/mosscontainers/moss/libpod/state"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
@@ -67,17 +66,13 @@ func (e *Engine) Stop(ctx Context, ref string, opts StopOptions) error {
 	return e.Store.Transact(ctx, c.Spec.ID, state.OpUpdate, mended)
 }
 
-// hear listens for a container's end: told gets nil once its monitor has recorded it and closed the published ports. It gets an error
-// when that cannot be heard of but by the monitor's own end. deaf stops listening.
+// hear begins to listen: told gets nil at the end, or an error when only the monitor's own end tells of it. deaf stops listening.
 func (e *Engine) hear(ctx Context, c *state.Container) (told <-chan error, deaf func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	heard, done := make(chan error, 1), make(chan struct{})
 	go func() {
 		defer close(done)
-		conn, err := monitor.Dial(e.runDir(c.Spec.ID))
-		if err == nil {
-			_, _, err = monitor.Attach(ctx, conn, monitor.Streams{}, monitor.AttachOptions{})
-		}
+		_, err := e.listen(ctx, c)
 		heard <- err
 	}()
 	return heard, func() { cancel(); <-done }

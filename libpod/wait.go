@@ -35,18 +35,24 @@ func (e *Engine) Wait(ctx Context, ref string) (int, error) {
 	if !c.State.Active() {
 		return c.State.ExitCode, nil
 	}
-	conn, err := monitor.Dial(e.runDir(c.Spec.ID))
-	if err == nil {
-		code, _, attachErr := monitor.Attach(ctx, conn, monitor.Streams{}, monitor.AttachOptions{})
-		if attachErr == nil || ctx.Err() != nil {
-			return code, attachErr
-		}
-		err = attachErr
+	code, err := e.listen(ctx, c)
+	if err == nil || ctx.Err() != nil {
+		return code, err
 	}
 	if !errors.Is(err, errdefs.ErrConflict) && !errors.Is(err, monitor.ErrMonitorGone) {
 		return 0, err
 	}
 	return e.recorded(ctx, c)
+}
+
+// listen waits for a container's monitor to tell its exit code: all that others may want of it is given back then.
+func (e *Engine) listen(ctx Context, c *state.Container) (int, error) {
+	conn, err := monitor.Dial(e.runDir(c.Spec.ID))
+	if err != nil {
+		return 0, err
+	}
+	code, _, err := monitor.Attach(ctx, conn, monitor.Streams{}, monitor.AttachOptions{})
+	return code, err
 }
 
 // recorded is the exit code of a container whose monitor is ending, or was killed.

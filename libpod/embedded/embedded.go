@@ -21,7 +21,7 @@ func Monitor() ([]byte, error) { return program("moss-monitor") }
 // RootMonitor is the moss-monitor program for real root, which can keep containers from devices.
 func RootMonitor() ([]byte, error) { return program("moss-monitor-root") }
 
-// Uplink is the moss-uplink program, for machines where no other connects containers with the outside: a static ELF file.
+// Uplink is the moss-uplink program, which connects containers with the outside: a static ELF file.
 func Uplink() ([]byte, error) { return program("moss-uplink") }
 
 // Hello is the program of the image localhost/hello: a static ELF file.

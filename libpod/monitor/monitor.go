@@ -325,19 +325,16 @@ func (m *monitor) keep(ctx context.Context, l *life, handled <-chan struct{}) {
 		}
 		l, exit.Restarts = next, exit.Restarts+1
 	}
-	own := m.req.Runtime == "" // others take their time
-	if l != nil && own {
+	// Who learns of the end may want all at once that is given back here.
+	if l != nil {
 		_ = l.process.Delete() // the next start, or rm, finds what is left and removes it
 	}
-	m.end() // who learns of the end may want all of that at once
+	m.end()
 	m.out.hub.finish(exitFrame(exit.Code))
 	if l != nil {
 		l.release()
 	}
 	m.ignoreSignals(handled)
-	if l != nil && !own {
-		_ = l.process.Delete() // likewise
-	}
 	if m.req.Remove {
 		_ = m.recorder.Remove() // a container that should be gone is removed by the next command
 	}
