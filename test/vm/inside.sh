@@ -58,12 +58,14 @@ first_boot() {
 	echo "export PATH=/mnt:$PATH LANG=C.UTF-8 TMPDIR=/tmp MOSS=/mnt/moss; cd /mnt" >"$memory/env"
 	if [ -n "$pattern" ]; then
 		check "$pattern" session mosstest "$(stories "$pattern")"
+		check "$pattern as root" root root "$(stories "$pattern")"
 		finish
 	fi
 	check 'the stories in a login session' session mosstest "$(stories TestStories/systemd)"
 	check 'the stories in a unit' unit mosstest "$(stories TestStories/systemd)"
 	check 'the stories as cron runs them' cron mosstest "$(stories TestStories/systemd)"
 	check 'the stories as root' root root "$(stories TestStories/systemd)"
+	check 'devices of containers of root' root root "$(stories TestStories/everyone/devices)"
 	check 'the stories with a single id' session mossplain "$(stories 'TestStories/(systemd|single)')"
 	check 'the machine has its mounts still' test -e /sys/fs/cgroup/cgroup.procs -a -e /dev/pts/ptmx
 	sed 's/^export/export MOSS_LINGER=1/' -i "$memory/env"
