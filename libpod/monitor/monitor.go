@@ -315,6 +315,7 @@ func (m *monitor) keep(ctx context.Context, l *life, handled <-chan struct{}) {
 		}
 		wait = pause(wait, time.Since(l.began))
 		if !m.rest(wait) {
+			_, _ = m.recorder.Exited(exit, false) // the exit file says it too
 			break
 		}
 		next, err := m.restart(ctx, l, exit)
@@ -375,8 +376,11 @@ func (m *monitor) restart(ctx context.Context, ended *life, last Exit) (*life, e
 	if err != nil {
 		return nil, err
 	}
-	// The container runs, whether or not that can be written down: its Life says so too.
-	_ = m.recorder.Running(l.pids, last)
+	// The container runs, whether or not that can be written down: its Life says so too. But whoever asked for its end meanwhile
+	// looked at the life before.
+	if err := m.recorder.Running(l.pids, last); errors.Is(err, errdefs.ErrConflict) || m.stopped.Load() {
+		_ = l.pids.Container.Signal(syscall.SIGKILL) // it may just have ended
+	}
 	return l, nil
 }
 

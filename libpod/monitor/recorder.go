@@ -18,10 +18,11 @@ type Recorder interface {
 	// Began records that the first life runs, as the run directory tells already. The monitor holds the record's lock for
 	// whoever called Spawn.
 	Began() error
-	// Running records that the restart policy began another life after the one that ended with last.
+	// Running records that the restart policy began another life after the one that ended with last. ErrConflict says that somebody
+	// asked for the container to end meanwhile.
 	Running(pids Pids, last Exit) error
-	// Exited records durably (but for volatile containers) how a life ended. It is called once per life,
-	// after everything the container wrote is in its log and before anybody attached learns the exit
+	// Exited records durably (but for volatile containers) how a life ended. It is called once per life, and with again false once more when
+	// no other follows, after everything the container wrote is in its log and before anybody attached learns the exit
 	// code. stop says that somebody asked for the container to end, so that it must not start again;
 	// again says that the restart policy would start it after a pause, unless stop.
 	Exited(exit Exit, again bool) (stop bool, err error)
