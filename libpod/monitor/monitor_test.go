@@ -478,6 +478,21 @@ exited {"Code":137,"Restarts":1,"Again":true}
 `)
 }
 
+func TestStopInThePauseIsRecordedBeforeTheEndIsTold(t *testing.T) {
+	b := shell(t, "exit 4")
+	b.req.Restart = Restart{Policy: RestartAlways}
+	b.start(true)
+	b.until("a longer pause", func() bool { return strings.Contains(b.record(), `"Restarts":2,"Again":true`) })
+	b.must(os.WriteFile(b.req.StateDir+"/stop", nil, 0o600))
+	b.must(b.pids.Monitor.Signal(syscall.SIGTERM))
+	if code, _ := b.attach(Streams{}, AttachOptions{}); code != 4 {
+		t.Fatal("exit code", code)
+	}
+	if !strings.HasSuffix(b.record(), `"Restarts":2,"Again":false}`+"\n") {
+		t.Fatal(b.record())
+	}
+}
+
 func TestTermOfTheMonitorEndsTheContainer(t *testing.T) {
 	b := shell(t, "exec sleep 1000")
 	b.req.Restart = Restart{Policy: RestartAlways}
