@@ -99,6 +99,13 @@ func (w *wiring) settle(ctx Context) error {
 	if w.netns == nil {
 		return nil
 	}
+	connections, err := w.connections(w.l.Spec, w.l.State.Network.Endpoints)
+	if err != nil {
+		return err
+	}
+	if err := network.Reroute(w.netns, connections); err != nil {
+		return fmt.Errorf("cannot change the default route of container %s: %w", w.l.Spec.Name, err)
+	}
 	k, err := w.known()
 	if err != nil {
 		return err

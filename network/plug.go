@@ -82,6 +82,16 @@ func (a *Attachment) lay(r *Request, bridges []int, outer, inner *netlink.Handle
 		}
 		a.Endpoints = append(a.Endpoints, c.got)
 	}
+	if !prefers(r.Connections) {
+		return nil
+	}
+	at := make([]*spec.Endpoint, len(a.Endpoints))
+	for i := range a.Endpoints {
+		at[i] = &a.Endpoints[i]
+	}
+	if err := reroute(inner, r.Connections, at); err != nil {
+		return errors.Join(err, a.unplug(outer, r))
+	}
 	return nil
 }
 

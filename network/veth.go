@@ -78,19 +78,9 @@ func linkLocal(a netip.Addr) netip.Prefix {
 	return netip.PrefixFrom(a, 64)
 }
 
-// routes are the default routes and those that the network asks for. Several default routes may be there: the interface that came first
-// has the best.
+// routes are the default routes and those that the network asks for.
 func (c *cable) routes(index int) []*netlink.Route {
-	var list []*netlink.Route
-	metric, chosen := c.want.Network.Metric()
-	if !chosen && c.got.Interface != Interface {
-		metric = otherMetric + index
-	}
-	for _, gateway := range []netip.Addr{c.got.Gateway, c.got.Gateway6} {
-		if gateway.IsValid() && c.want.Network.DefaultRoute() {
-			list = append(list, &netlink.Route{LinkIndex: index, Gw: gateway.AsSlice(), Priority: metric})
-		}
-	}
+	list := onNetwork(c.want.Network, &c.got, index, metric(c.want.Network, index))
 	for _, r := range c.want.Network.Routes {
 		route := &netlink.Route{LinkIndex: index, Dst: ipNet(r.Destination), Gw: r.Gateway.AsSlice()}
 		if r.Metric != nil {
@@ -100,6 +90,3 @@ func (c *cable) routes(index int) []*netlink.Route {
 	}
 	return list
 }
-
-// otherMetric and the index of its interface is the metric of a default route that is not eth0's.
-const otherMetric = 100

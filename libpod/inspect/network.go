@@ -45,6 +45,7 @@ type NetworkEndpoint struct {
 	Links      []string
 	Aliases    []string
 	DNSNames   []string
+	GwPriority int // the network where it is highest has the default route
 }
 
 // IPAMConfig are the addresses that were asked for.
@@ -66,7 +67,7 @@ func networkSettings(c *spec.Container, r *state.Record) NetworkSettings {
 		want := &c.Networks[i]
 		at := NetworkEndpoint{NetworkID: netconf.ID(want.Name), DriverOpts: map[string]string{}, Aliases: aliases(c, want), Links: append([]string{}, want.Links...)}
 		at.DNSNames = append([]string{c.Name}, at.Aliases...)
-		at.IPAMConfig = ipamConfig(want)
+		at.IPAMConfig, at.GwPriority = ipamConfig(want), want.GatewayPriority
 		if got := r.Network.Endpoint(want.Name); got != nil && r.Active() {
 			at.Endpoint = endpoint(c, got)
 		}

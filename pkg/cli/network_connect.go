@@ -5,7 +5,6 @@ package cli
 import (
 	"github.com/spf13/cobra"
 
-	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
 )
 
@@ -43,16 +42,13 @@ func newNetworkConnectCommand(app *App) *cobra.Command {
 	fs.StringArrayVar(&o.links, "link", nil, "`CONTAINER[:ALIAS]` on the network that /etc/hosts is to have, also where names are not served")
 	fs.StringSliceVar(&o.driverOpts, "driver-opt", nil, "`KEY=VALUE`: com.docker.network.endpoint.ifname is the name of the container's interface")
 	fs.StringSliceVar(&o.linkLocal, "link-local-ip", nil, "another `address` of the interface, of 169.254.0.0/16 or fe80::/10")
-	fs.IntVar(&o.priority, "gw-priority", 0, "not supported: the network that a container was on first has the default route; see --opt metric of network create")
+	fs.IntVar(&o.priority, "gw-priority", 0, "the network where this `number` is highest has the default route; among equals the one that the container was on first")
 	return cmd
 }
 
 // connection is what the flags ask for.
 func (o *networkConnectOptions) connection(network string) (spec.Connection, error) {
-	if o.priority != 0 {
-		return spec.Connection{}, errdefs.Errorf(errdefs.ErrInvalid, "cannot use --gw-priority: it is not supported; moss network connect --help says what to do instead")
-	}
-	c := spec.Connection{Name: network}
+	c := spec.Connection{Name: network, GatewayPriority: o.priority}
 	for _, option := range []struct{ key, value string }{{"ip", o.ip}, {"ip6", o.ip6}, {"mac", o.mac}} {
 		if option.value == "" {
 			continue

@@ -18,6 +18,8 @@ type Connection struct {
 	// LinkLocal are more addresses of the interface, of 169.254.0.0/16 or fe80::/10.
 	LinkLocal []netip.Addr `json:"linkLocal,omitempty"`
 	Links     []string     `json:"links,omitempty"` // ParseLink: containers whose addresses there /etc/hosts has
+	// GatewayPriority: the network where it is highest has the default route.
+	GatewayPriority int `json:"gwPriority,omitempty"`
 }
 
 // parseConnection reads NAME[:KEY=VALUE,…], as Podman has it, or name=NAME,KEY=VALUE,…, as Docker does.
@@ -42,7 +44,7 @@ func parseConnection(s string) (Connection, error) {
 	return c, nil
 }
 
-// Set takes one option: ip, ip6, mac, alias, interface_name or driver-opt; and link-local-ip and link, which are flags only.
+// Set takes one option: ip, ip6, mac, alias, interface_name, gw-priority or driver-opt; and link-local-ip and link, which are flags only.
 func (c *Connection) Set(key, value string) (err error) {
 	switch key {
 	case "ip":
@@ -56,6 +58,10 @@ func (c *Connection) Set(key, value string) (err error) {
 	case "interface_name":
 		c.Interface = value
 		err = checkInterfaceName(value)
+	case "gw-priority":
+		if c.GatewayPriority, err = strconv.Atoi(value); err != nil {
+			err = plain("%q is no priority of a gateway: want a whole number", value)
+		}
 	case "driver-opt":
 		err = c.setDriverOption(value)
 	case "link-local-ip":
@@ -63,7 +69,7 @@ func (c *Connection) Set(key, value string) (err error) {
 	case "link":
 		err = c.addLink(value)
 	default:
-		err = plain("there is no option %q; there are ip, ip6, mac, alias and interface_name", key)
+		err = plain("there is no option %q; there are ip, ip6, mac, alias, interface_name and gw-priority", key)
 	}
 	return err
 }

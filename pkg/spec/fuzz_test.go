@@ -114,5 +114,5 @@ func FuzzNetwork(f *testing.F) {
 		if err := n.Validate(); err != nil {
 			t.Errorf("%+v was accepted: %v", n, err)
 		}
-	}, "none", "bridge:ip=10.0.0.2", "a,b", "name=a,alias=x,ip6=fd00::1", "a:mac=02:00:00:00:00:01,interface_name=in0", "ns:/x", "container:", "slirp4netns:mtu=1500", "default", ":", "a:,", "name=,")
+	}, "none", "bridge:ip=10.0.0.2", "a,b", "name=a,alias=x,ip6=fd00::1,gw-priority=-3", "a:mac=02:00:00:00:00:01,interface_name=in0", "ns:/x", "container:", "slirp4netns:mtu=1500", "default", ":", "a:,", "name=,")
 }
