@@ -1,6 +1,7 @@
 package libpod
 
 import (
+	"errors"
 	"net/netip"
 	"strings"
 
@@ -40,7 +41,7 @@ func connection(c *spec.Container, n *netconf.Network, want spec.Connection) (ne
 	if conn.Egress, err = egressLists(c, n); err == nil && len(conn.Egress) > 0 {
 		conn.Hosts = knownHosts(c)
 	}
-	return conn, err
+	return conn, errors.Join(err, conn.CheckAddresses())
 }
 
 // knownHosts are the names beside its own that a container's /etc/hosts has.

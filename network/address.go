@@ -8,6 +8,7 @@ import (
 	"net/netip"
 
 	"github.com/mosscontainers/moss/network/netconf"
+	"github.com/mosscontainers/moss/pkg/spec"
 )
 
 // pool are the addresses of a subnet that containers get who ask for none, but for the gateway's.
@@ -79,6 +80,14 @@ func vethName(addr netip.Addr) string { return fmt.Sprintf("veth%x", addr.As4())
 
 // claimName6 is the second name of the bridge's end of the cable that leads to addr, an IPv6 address.
 func claimName6(addr netip.Addr) string { return fmt.Sprintf("veth-%x", addr.As16()) }
+
+// cableName is the name of the bridge's end of a container's cable.
+func cableName(id, bridge string, at *spec.Endpoint) string {
+	if at.Address.IsValid() {
+		return vethName(at.Address.Addr())
+	}
+	return bareName(id, bridge)
+}
 
 // bareName is the name of the bridge's end of a container's cable that leads to no IPv4 address.
 func bareName(id, bridge string) string {

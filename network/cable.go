@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -44,6 +45,9 @@ type cable struct {
 // claim makes the veth pair under the first name that is free, and by that leases the addresses. On the way out with an error nothing
 // is left.
 func (c *cable) claim() (netlink.Link, error) {
+	if err := c.want.CheckAddresses(); err != nil {
+		return nil, err
+	}
 	link, err := c.claim4()
 	if err != nil {
 		return nil, err
@@ -60,9 +64,6 @@ func (c *cable) claim() (netlink.Link, error) {
 // claim4 leases an IPv4 address. A network without any has one cable to each container, whose name says no more than that.
 func (c *cable) claim4() (link netlink.Link, err error) {
 	s, ok := c.want.Network.Subnet4()
-	if !ok && c.want.IP.IsValid() {
-		return nil, c.foreign(c.want.IP)
-	}
 	if !ok {
 		name := bareName(c.id, c.want.Network.NetworkInterface)
 		link, err = c.makeLink(name, bareMAC(name))
@@ -83,9 +84,6 @@ func (c *cable) claim4() (link netlink.Link, err error) {
 // claim6 leases an IPv6 address, by a second name of the link.
 func (c *cable) claim6(link netlink.Link) (err error) {
 	s, ok := c.want.Network.Subnet6()
-	if !ok && c.want.IP6.IsValid() {
-		return c.foreign(c.want.IP6)
-	}
 	if !ok {
 		return nil
 	}
@@ -112,9 +110,6 @@ const (
 // last one, else any.
 func (c *cable) choose(s netconf.Subnet, wanted, last netip.Addr, lease func(netip.Addr) error) (netip.Prefix, error) {
 	if wanted.IsValid() {
-		if !s.Subnet.Contains(wanted) || wanted == s.Gateway {
-			return netip.Prefix{}, c.foreign(wanted)
-		}
 		err := lease(wanted)
 		for try := 0; errors.Is(err, syscall.EEXIST) && try < endingTries; try++ {
 			time.Sleep(endingPause)
@@ -174,15 +169,25 @@ func (c *cable) stale(name string) bool {
 	return err != nil || (link.Attrs().Alias == c.id && c.h.LinkDel(link) == nil)
 }
 
+// CheckAddresses says whether the network has the addresses that are asked for.
+func (c *Connection) CheckAddresses() error {
+	for _, addr := range []netip.Addr{c.IP, c.IP6} {
+		if addr.IsValid() && !slices.ContainsFunc(c.Network.Subnets, func(s netconf.Subnet) bool { return s.Offers(addr) }) {
+			return c.foreign(addr)
+		}
+	}
+	return nil
+}
+
 // foreign is the sentence for an address that the network does not have.
-func (c *cable) foreign(addr netip.Addr) error {
+func (c *Connection) foreign(addr netip.Addr) error {
 	subnets := "no addresses of this kind"
-	for _, s := range c.want.Network.Subnets {
+	for _, s := range c.Network.Subnets {
 		if s.Subnet.Addr().Is4() == addr.Is4() {
 			subnets = s.Subnet.String() + ", of which " + s.Gateway.String() + " is the gateway's"
 		}
 	}
-	return errdefs.Errorf(errdefs.ErrInvalid, "cannot use the address %s on network %q: it has %s", addr, c.want.Network.Name, subnets)
+	return errdefs.Errorf(errdefs.ErrInvalid, "cannot use the address %s on network %q: it has %s", addr, c.Network.Name, subnets)
 }
 
 // taken is the sentence for an address that another container has.

@@ -12,6 +12,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/mosscontainers/moss/network/netconf"
+	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
@@ -56,7 +57,11 @@ func (a *Attachment) plug(user *os.File, r *Request) error {
 				return err
 			}
 		}
-		return a.lay(r, bridges, outer, inner, r.chosen(inner, fresh))
+		taken, err := r.taken(inner, fresh)
+		if err != nil {
+			return err
+		}
+		return a.lay(r, bridges, outer, inner, taken)
 	})
 }
 
@@ -106,22 +111,28 @@ func prepare(inner *netlink.Handle, published bool) error {
 	return nil
 }
 
-// chosen are the names of interfaces that are not free: those that are there, and those that were asked for.
-func (r *Request) chosen(inner *netlink.Handle, fresh bool) map[string]bool {
+// taken are the names of interfaces that are not free: those that are there, and those that were asked for.
+func (r *Request) taken(inner *netlink.Handle, fresh bool) (map[string]bool, error) {
 	taken := map[string]bool{}
-	for _, c := range r.Connections {
+	if !fresh {
+		links, err := inner.LinkList()
+		if err != nil {
+			return nil, err
+		}
+		for _, link := range links {
+			taken[link.Attrs().Name] = true
+		}
+	}
+	for i := range r.Connections {
+		c := &r.Connections[i]
+		if c.Interface != "" && taken[c.Interface] {
+			return nil, errdefs.Errorf(errdefs.ErrConflict, "cannot connect the container to network %q: it has another interface %q", c.Network.Name, c.Interface)
+		}
 		if c.Interface != "" {
 			taken[c.Interface] = true
 		}
 	}
-	if fresh {
-		return taken
-	}
-	links, _ := inner.LinkList() // a name that is taken after all is refused
-	for _, link := range links {
-		taken[link.Attrs().Name] = true
-	}
-	return taken
+	return taken, nil
 }
 
 // lay lays one cable.
@@ -177,11 +188,7 @@ func KeepAddress(netns *os.File, addr netip.Addr) error {
 
 // unplug removes a cable of a container's; one that is not there is fine.
 func unplug(h *netlink.Handle, id, bridge string, e *spec.Endpoint) error {
-	name := bareName(id, bridge)
-	if e.Address.IsValid() {
-		name = vethName(e.Address.Addr())
-	}
-	link, err := h.LinkByName(name)
+	link, err := h.LinkByName(cableName(id, bridge, e))
 	if err != nil || link.Attrs().Alias != id {
 		return nil
 	}

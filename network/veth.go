@@ -2,6 +2,7 @@ package network
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 
@@ -64,7 +65,7 @@ func (c *cable) configure(link netlink.Link, inner *netlink.Handle) error {
 	}
 	for _, route := range c.routes(eth.Attrs().Index) {
 		if err := inner.RouteAdd(route); err != nil {
-			return err
+			return fmt.Errorf("route to %s through %s: %w", route.Dst, route.Gw, err)
 		}
 	}
 	return nil

@@ -50,11 +50,17 @@ func (n *Network) check() error {
 	if err := n.checkOptions(); err != nil {
 		return err
 	}
+	if mtu := n.MTU(); n.IPv6Enabled && mtu != 0 && mtu < minMTU6 {
+		return invalid(n, "its mtu of %d is too small for IPv6, which needs %d", mtu, minMTU6)
+	}
 	if err := n.checkIPAM(); err != nil {
 		return err
 	}
 	return n.checkSubnets()
 }
+
+// minMTU6 is that of RFC 8200, 5, in bytes.
+const minMTU6 = 1280
 
 // checkIPAM checks who gives addresses.
 func (n *Network) checkIPAM() error {
@@ -86,7 +92,11 @@ func (n *Network) checkSubnets() error {
 			return invalid(n, "%w", err)
 		}
 	}
-	for _, r := range n.Routes {
+	return n.checkRoutes()
+}
+
+func (n *Network) checkRoutes() error {
+	for i, r := range n.Routes {
 		if r.Destination.Addr().Is4() != r.Gateway.Is4() {
 			return invalid(n, "the route to %s cannot go through %s: one is IPv4 and the other IPv6", r.Destination, r.Gateway)
 		}
@@ -94,8 +104,20 @@ func (n *Network) checkSubnets() error {
 		if !on && len(n.Subnets) > 0 {
 			return invalid(n, "the route to %s cannot go through %s, which is not on the network", r.Destination, r.Gateway)
 		}
+		if slices.ContainsFunc(n.Subnets, func(s Subnet) bool { return s.Subnet == r.Destination.Masked() }) {
+			return invalid(n, "the route to %s cannot go through %s: that is the network itself", r.Destination, r.Gateway)
+		}
+		if slices.ContainsFunc(n.Routes[:i], r.clashes) {
+			return invalid(n, "there are two routes to %s; give them different metrics", r.Destination.Masked())
+		}
 	}
 	return nil
+}
+
+// clashes says whether the kernel takes one of two routes only.
+func (r *Route) clashes(o Route) bool {
+	same := r.Metric == nil && o.Metric == nil || r.Metric != nil && o.Metric != nil && *r.Metric == *o.Metric
+	return same && r.Destination.Masked() == o.Destination.Masked()
 }
 
 // complete checks a subnet and gives it a gateway, its first address.
@@ -133,11 +155,18 @@ func (s *Subnet) complete() error {
 
 // has checks that an address is one that a machine of the subnet may have.
 func (s *Subnet) has(a netip.Addr, what string) error {
-	if !s.Subnet.Contains(a) || a == s.Subnet.Addr() || a.Is4() && a == Last(s.Subnet) {
+	if !s.machine(a) {
 		return plain("the %s %s is not an address for a machine of %s", what, a, s.Subnet)
 	}
 	return nil
 }
+
+func (s *Subnet) machine(a netip.Addr) bool {
+	return s.Subnet.Contains(a) && a != s.Subnet.Addr() && (a.Is6() || a != Last(s.Subnet))
+}
+
+// Offers says whether a container may have an address.
+func (s *Subnet) Offers(a netip.Addr) bool { return s.machine(a) && a != s.Gateway }
 
 // Last is the last address of a subnet, which for IPv4 is the one of all its machines.
 func Last(p netip.Prefix) netip.Addr {
