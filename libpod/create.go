@@ -77,6 +77,9 @@ func (e *Engine) create(ctx Context, c *spec.Container, img *storage.Image, star
 	if err := e.nameNetworks(c); err != nil {
 		return err
 	}
+	if err := e.identifyOthers(c); err != nil {
+		return err
+	}
 	if err := e.checkReferences(c); err != nil {
 		return err
 	}

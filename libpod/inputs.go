@@ -10,7 +10,6 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/mosscontainers/moss/libpod/names"
-	"github.com/mosscontainers/moss/libpod/state"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
 	"github.com/mosscontainers/moss/pkg/sys"
@@ -71,6 +70,9 @@ func (s *launch) join(in *spec.Inputs) error {
 		}
 		proc := fmt.Sprintf("/proc/%d", other.State.Init.Pid)
 		in.Namespaces[n.kind] = proc + "/ns/" + n.file
+		if n.kind == specs.NetworkNamespace {
+			s.lender = s.Engine.runDir(other.Spec.ID)
+		}
 		if n.kind == specs.IPCNamespace { // POSIX shared memory is files, which no namespace of the kernel's holds
 			in.ShmPath = proc + "/root/dev/shm"
 		}
@@ -81,8 +83,8 @@ func (s *launch) join(in *spec.Inputs) error {
 // connect waits for the container's network and writes its resolv.conf, hosts, hostname and .containerenv. monitor is the pid of the
 // process that keeps the container.
 func (s *launch) connect(ctx Context, monitor int) error {
-	if ref, ok := strings.CutPrefix(s.c.Network.Network, "container:"); ok {
-		return s.borrowFiles(ref)
+	if s.lender != "" {
+		return s.writeFiles("", "") // those that are not lent
 	}
 	a, err := s.network.wait()
 	if err != nil {
@@ -109,7 +111,7 @@ func (s *launch) connect(ctx Context, monitor int) error {
 			return err
 		}
 	}
-	if err := s.linkAndBase(&names, (*state.Record).Active); err != nil {
+	if err := s.linkAndBase(&names, true); err != nil {
 		return err
 	}
 	hosts, err := names.hosts()
@@ -119,30 +121,14 @@ func (s *launch) connect(ctx Context, monitor int) error {
 	return s.writeFiles(names.resolvConf(), hosts)
 }
 
-// borrowFiles shares the resolv.conf and hosts of the container whose network is shared.
-func (s *launch) borrowFiles(ref string) error {
-	other, err := s.running(ref, "share the network of")
-	if err != nil {
-		return err
-	}
-	dir := s.Engine.runDir(other.Spec.ID)
-	resolv, resolvErr := os.ReadFile(filepath.Join(dir, resolvFile))
-	hosts, hostsErr := os.ReadFile(filepath.Join(dir, hostsFile))
-	err = errors.Join(resolvErr, hostsErr)
-	if err != nil && !errors.Is(err, os.ErrNotExist) { // it may have been made without them
-		return errdefs.Errorf(errdefs.ErrDamaged, "cannot share the network of container %s: %w", other.Spec.Name, err)
-	}
-	return s.writeFiles(string(resolv), string(hosts))
-}
-
 // files are those that are mounted one by one, by their paths in the container.
 func (s *launch) files() map[string]string {
 	files := map[string]string{"/run/.containerenv": filepath.Join(s.runDir, "containerenv")}
 	if !s.c.NoResolver() {
-		files["/etc/resolv.conf"] = filepath.Join(s.runDir, resolvFile)
+		files["/etc/resolv.conf"] = s.lent(resolvFile)
 	}
 	if !s.c.NoHosts {
-		files["/etc/hosts"] = filepath.Join(s.runDir, hostsFile)
+		files["/etc/hosts"] = s.lent(hostsFile)
 	}
 	if !s.c.NoHostname {
 		files["/etc/hostname"] = filepath.Join(s.runDir, hostnameFile)
@@ -153,12 +139,24 @@ func (s *launch) files() map[string]string {
 	return files
 }
 
-// writeFiles writes them.
+// lent is where a file is that the container has in common with the one whose network it shares: what that one learns, it learns. Where that
+// one was made without, it is the container's own.
+func (s *launch) lent(file string) string {
+	if path := filepath.Join(s.lender, file); s.lender != "" && sys.Exists(path) {
+		return path
+	}
+	return filepath.Join(s.runDir, file)
+}
+
+// writeFiles writes those that are the container's own.
 func (s *launch) writeFiles(resolvConf, hosts string) error {
 	contents := map[string]string{
 		"/etc/resolv.conf": resolvConf, "/etc/hosts": hosts, "/etc/hostname": s.hostname + "\n", localtime: string(s.zone),
 	}
 	for target, path := range s.files() {
+		if filepath.Dir(path) != s.runDir {
+			continue
+		}
 		if err := errors.Join(os.WriteFile(path, []byte(contents[target]), 0o644), os.Chmod(path, 0o644)); err != nil { // whatever the umask
 			return errdefs.NoSpace(fmt.Errorf("cannot write %s for container %s: %w", target, s.c.Name, err))
 		}

@@ -7,7 +7,6 @@ import (
 	"os"
 
 	"github.com/mosscontainers/moss/libpod/runtime"
-	"github.com/mosscontainers/moss/libpod/state"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
 	"github.com/mosscontainers/moss/pkg/sys"
@@ -17,15 +16,19 @@ import (
 // maxHosts bounds what is read of a hosts file, in bytes.
 const maxHosts = 1 << 20
 
-// linkAndBase completes what the container's hosts file is made of. there says whether a container is one that can be linked to.
-func (e *Engine) linkAndBase(k *known, there func(*state.Record) bool) (err error) {
+// linkAndBase completes what the container's hosts file is made of. Of a container that runs, strict is false: those that it is linked to may
+// have ended, and come back with the same addresses, or have been removed.
+func (e *Engine) linkAndBase(k *known, strict bool) (err error) {
 	for i := range k.at {
 		want := k.c.Connection(k.at[i].Network)
 		if want == nil {
 			continue
 		}
 		for _, link := range want.Links {
-			line, err := e.link(link, want.Name, there)
+			line, err := e.link(link, want.Name, strict)
+			if err != nil && !strict {
+				continue
+			}
 			if err != nil {
 				return fmt.Errorf("cannot link container %s: %w", k.c.Name, err)
 			}
@@ -36,8 +39,21 @@ func (e *Engine) linkAndBase(k *known, there func(*state.Record) bool) (err erro
 	return err
 }
 
+// checkLinks says whether the containers are there that a running one is to be linked to.
+func (w *wiring) checkLinks(want spec.Connection) error {
+	for _, link := range want.Links {
+		if w.netns == nil {
+			return nil
+		}
+		if _, err := w.link(link, want.Name, false); err != nil {
+			return fmt.Errorf("cannot link container %s: %w", w.l.Spec.Name, err)
+		}
+	}
+	return nil
+}
+
 // link is the line for one container on a network, as of --add-host.
-func (e *Engine) link(text, network string, there func(*state.Record) bool) (string, error) {
+func (e *Engine) link(text, network string, strict bool) (string, error) {
 	ref, alias, err := spec.ParseLink(text)
 	if err != nil {
 		return "", err
@@ -47,7 +63,7 @@ func (e *Engine) link(text, network string, there func(*state.Record) bool) (str
 		return "", err
 	}
 	at := c.State.Network.Endpoint(network)
-	if at == nil || !there(&c.State) {
+	if at == nil || strict && !c.State.Active() {
 		return "", errdefs.Errorf(errdefs.ErrConflict, "container %s does not run on network %q; start it first", c.Spec.Name, network)
 	}
 	names := alias

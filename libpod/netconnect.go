@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/mosscontainers/moss/libpod/state"
 	"github.com/mosscontainers/moss/pkg/errdefs"
@@ -26,23 +27,32 @@ func (e *Engine) ConnectNetwork(ctx Context, ref string, want spec.Connection) e
 	want.Name = n.Name
 	return e.rewire(ctx, ref, func(l *state.Locked) (*wiring, error) {
 		c := l.Spec
-		if c.Connection(n.Name) != nil {
+		half := l.State.Active() && l.State.Network.Endpoint(n.Name) == nil // a command was killed
+		if c.Connection(n.Name) != nil && !half {
 			return nil, errdefs.Errorf(errdefs.ErrConflict, "cannot connect container %s to network %q: it is on it already", c.Name, n.Name)
 		}
 		w, err := e.wiring(l)
 		if err != nil {
 			return nil, err
 		}
-		c.Networks = append(slices.Clone(c.Networks), want)
+		c.Networks = append(without(c.Networks, n.Name), want)
 		if err := c.Validate(); err != nil {
 			return nil, err
 		}
 		asked, err := connection(c, n, want)
+		if err == nil {
+			err = w.checkLinks(want)
+		}
 		if err != nil {
 			return w, err
 		}
 		return w, w.plug(ctx, asked)
 	})
+}
+
+// without is a list without one network, in memory of its own.
+func without(list []spec.Connection, name string) []spec.Connection {
+	return slices.DeleteFunc(slices.Clone(list), func(c spec.Connection) bool { return c.Name == name })
 }
 
 // DisconnectNetwork takes a container off a network. With force, that the container does not exist is fine.
@@ -60,7 +70,7 @@ func (e *Engine) DisconnectNetwork(ctx Context, ref, name string, force bool) er
 		if err != nil {
 			return nil, err
 		}
-		c.Networks = slices.DeleteFunc(slices.Clone(c.Networks), func(on spec.Connection) bool { return on.Name == n.Name })
+		c.Networks = without(c.Networks, n.Name)
 		return w, w.unplug(n)
 	})
 	if force && errors.Is(err, errdefs.ErrNotFound) {
@@ -96,8 +106,23 @@ func (e *Engine) ReloadNetwork(ctx Context, ref string) error {
 	})
 }
 
+// A container that has just ended, or is about to run again, is waited for.
+const (
+	betweenTries = 100
+	betweenPause = 10 * time.Millisecond
+)
+
 // rewire lets change change on which networks a container is, and writes that down.
 func (e *Engine) rewire(ctx Context, ref string, change func(*state.Locked) (*wiring, error)) error {
+	err := e.tryRewire(ctx, ref, change)
+	for try := 0; try < betweenTries && errors.Is(err, errBetween) && ctx.Err() == nil; try++ {
+		time.Sleep(betweenPause)
+		err = e.tryRewire(ctx, ref, change)
+	}
+	return err
+}
+
+func (e *Engine) tryRewire(ctx Context, ref string, change func(*state.Locked) (*wiring, error)) error {
 	c, err := e.Whole(ref)
 	if err != nil {
 		return err
@@ -113,11 +138,15 @@ func (e *Engine) rewire(ctx Context, ref string, change func(*state.Locked) (*wi
 		if w != nil {
 			defer w.Close()
 		}
+		if err == nil {
+			err = w.settle(ctx)
+		}
+		if err != nil && w != nil {
+			l.Spec, l.State.Network.Endpoints = &before, w.was
+			return errors.Join(err, w.sweep(&before))
+		}
 		if err != nil {
 			l.Spec = &before
-			return err
-		}
-		if err := w.settle(ctx); err != nil {
 			return err
 		}
 		return l.SetSpec(&changed)

@@ -24,11 +24,6 @@ func (e *Engine) checkReferences(c *spec.Container) error {
 		return err
 	}
 	for _, s := range sharings(c) {
-		if ref, ok := strings.CutPrefix(s.mode, "container:"); ok {
-			if _, err := e.Lookup(ref); err != nil {
-				return err
-			}
-		}
 		if err := s.check(); err != nil {
 			return err
 		}
@@ -38,6 +33,22 @@ func (e *Engine) checkReferences(c *spec.Container) error {
 	}
 	_, err := e.connections(c, nil)
 	return err
+}
+
+// identifyOthers puts ids where somebody named containers whose namespaces are to be shared: names move, and a name may begin another's id.
+func (e *Engine) identifyOthers(c *spec.Container) error {
+	for _, mode := range []*string{&c.PID, &c.IPC, &c.UTS, &c.Cgroup, &c.Network.Network} {
+		ref, ok := strings.CutPrefix(*mode, "container:")
+		if !ok {
+			continue
+		}
+		other, err := e.Whole(ref)
+		if err != nil {
+			return err
+		}
+		*mode = "container:" + other.Spec.ID
+	}
+	return nil
 }
 
 // checkFiles looks for the files and directories of the host's.

@@ -61,6 +61,7 @@ type launch struct {
 	image    *storage.Image // nil until it is needed
 	facts    host.Facts
 	runDir   string
+	lender   string // run directory of the container whose network is shared
 	hostname string
 	zone     []byte // timezone
 	req      monitor.Request

@@ -1,6 +1,7 @@
 package libpod
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -43,8 +44,30 @@ func (e *Engine) wiring(l *state.Locked) (*wiring, error) {
 	if w.netns, err = e.namespaceOf(l.Container); err != nil {
 		return nil, err
 	}
-	w.files, err = w.contents()
-	return w, err
+	ends := &l.State.Network.Endpoints
+	*ends = slices.DeleteFunc(slices.Clone(*ends), func(at spec.Endpoint) bool { return l.Spec.Connection(at.Network) == nil })
+	if w.files, err = w.contents(); err == nil {
+		err = w.sweep(l.Spec)
+	}
+	if err != nil {
+		w.Close()
+		return nil, err
+	}
+	return w, nil
+}
+
+// sweep takes away what commands have left that were killed, or failed.
+func (w *wiring) sweep(c *spec.Container) error {
+	if w.netns == nil {
+		return nil
+	}
+	connections, err := w.connections(c, w.l.State.Network.Endpoints)
+	if err != nil {
+		return err
+	}
+	r := w.networkRequest()
+	r.ContainerID = c.ID
+	return network.Sweep(r, w.netns, connections)
 }
 
 // namespaceOf opens the network namespace of a container. Between two lives of a restart policy its monitor alone has it.
@@ -56,8 +79,11 @@ func (e *Engine) namespaceOf(c *state.Container) (*os.File, error) {
 	if err == nil {
 		f.Close()
 	}
-	return nil, errdefs.Errorf(errdefs.ErrConflict, "cannot change the networks of container %s: it is just restarting; try again", c.Spec.Name)
+	return nil, errdefs.Errorf(errdefs.ErrConflict, "cannot change the networks of container %s: %w", c.Spec.Name, errBetween)
 }
+
+// errBetween says that there is no process of the container at the moment.
+var errBetween = errors.New("it is just restarting; try again")
 
 // plug connects a container that runs.
 func (w *wiring) plug(ctx Context, c network.Connection) error {
@@ -136,7 +162,7 @@ func (w *wiring) known() (known, error) {
 		k.networks = append(k.networks, n)
 	}
 	if err == nil {
-		err = w.linkAndBase(&k, func(*state.Record) bool { return true }) // who has ended comes back with the same addresses
+		err = w.linkAndBase(&k, false)
 	}
 	return k, err
 }
@@ -151,14 +177,30 @@ func (w *wiring) contents() (files, error) {
 	return files{hosts, k.resolvConf()}, err
 }
 
-// rewrite replaces the content of a file that is mounted in a container, unless somebody in there has changed it.
+// rewrite replaces the content of a file that is mounted in a container, unless somebody in there has changed it. What is going to be
+// written is written beside it first, so that the next command knows it again when this one is killed.
 func rewrite(path, before, now string) error {
+	plan := path + ".next"
 	data, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) || err == nil && string(data) != before {
+	if errors.Is(err, os.ErrNotExist) || err == nil && string(data) == now {
 		return nil
 	}
-	if err != nil {
-		return err
+	planned, planErr := os.ReadFile(plan)
+	if err != nil || planErr != nil && !errors.Is(planErr, os.ErrNotExist) {
+		return errors.Join(err, planErr)
 	}
-	return os.WriteFile(path, []byte(now), 0o644)
+	killed := planErr == nil && (len(data) == 0 || bytes.Equal(data, planned))
+	if string(data) != before {
+		if !killed {
+			return nil
+		}
+		err = os.WriteFile(path, []byte(before), 0o644) // now the plan may change
+	}
+	if err == nil {
+		err = os.WriteFile(plan, []byte(now), 0o600)
+	}
+	if err == nil {
+		err = os.WriteFile(path, []byte(now), 0o644)
+	}
+	return err
 }
