@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mosscontainers/moss/libpod/state"
+	"github.com/mosscontainers/moss/network/netconf"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
 )
@@ -55,14 +56,19 @@ func without(list []spec.Connection, name string) []spec.Connection {
 	return slices.DeleteFunc(slices.Clone(list), func(c spec.Connection) bool { return c.Name == name })
 }
 
-// DisconnectNetwork takes a container off a network. With force, that the container does not exist is fine.
+// DisconnectNetwork takes a container off a network, also one that is gone. With force, that the container does not exist is fine.
 func (e *Engine) DisconnectNetwork(ctx Context, ref, name string, force bool) error {
-	n, err := e.Network(name)
-	if err != nil {
-		return err
+	n, gone := e.Network(name)
+	if errors.Is(gone, errdefs.ErrNotFound) {
+		n = &netconf.Network{Name: name}
+	} else if gone != nil {
+		return gone
 	}
-	err = e.rewire(ctx, ref, func(l *state.Locked) (*wiring, error) {
+	err := e.rewire(ctx, ref, func(l *state.Locked) (*wiring, error) {
 		c := l.Spec
+		if c.Connection(n.Name) == nil && gone != nil {
+			return nil, gone
+		}
 		if c.Connection(n.Name) == nil {
 			return nil, errdefs.Errorf(errdefs.ErrConflict, "cannot disconnect container %s from network %q: it is not on it", c.Name, n.Name)
 		}
@@ -73,10 +79,16 @@ func (e *Engine) DisconnectNetwork(ctx Context, ref, name string, force bool) er
 		c.Networks = without(c.Networks, n.Name)
 		return w, w.unplug(n)
 	})
-	if force && errors.Is(err, errdefs.ErrNotFound) {
+	if force && gone == nil && errors.Is(err, errdefs.ErrNotFound) {
 		return nil
 	}
 	return err
+}
+
+// lost says whether the network of this name is gone: one that Podman made may be removed by Podman.
+func (e *Engine) lost(name string) bool {
+	n, err := e.Network(name)
+	return errors.Is(err, errdefs.ErrNotFound) || err == nil && n.Name != name
 }
 
 // ReloadNetwork makes anew what a running container has of its networks, with the same addresses. It is for when the
@@ -90,7 +102,7 @@ func (e *Engine) ReloadNetwork(ctx Context, ref string) error {
 		if w.netns == nil {
 			return nil, errdefs.Errorf(errdefs.ErrConflict, "cannot reload the network of container %s: it does not run", l.Spec.Name)
 		}
-		connections, err := e.connections(l.Spec, w.was)
+		connections, err := w.connected(l.Spec)
 		if err != nil {
 			return nil, err
 		}

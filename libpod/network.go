@@ -13,6 +13,7 @@ import (
 	"github.com/mosscontainers/moss/libpod/state"
 	"github.com/mosscontainers/moss/network"
 	"github.com/mosscontainers/moss/network/netconf"
+	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
 	"github.com/mosscontainers/moss/rootless"
 )
@@ -121,6 +122,9 @@ func (e *Engine) connections(c *spec.Container, last []spec.Endpoint) ([]network
 		n, err := e.networks().Find(want.Name)
 		if err != nil {
 			return nil, err
+		}
+		if n.Name != want.Name { // the name of one that is gone may begin another's id
+			return nil, errdefs.Errorf(errdefs.ErrNotFound, "no such network: %q; moss network ls lists them", want.Name)
 		}
 		if list[i], err = connection(c, n, want); err != nil {
 			return nil, err

@@ -45,7 +45,9 @@ func (e *Engine) wiring(l *state.Locked) (*wiring, error) {
 		return nil, err
 	}
 	ends := &l.State.Network.Endpoints
-	*ends = slices.DeleteFunc(slices.Clone(*ends), func(at spec.Endpoint) bool { return l.Spec.Connection(at.Network) == nil })
+	*ends = slices.DeleteFunc(slices.Clone(*ends), func(at spec.Endpoint) bool {
+		return l.Spec.Connection(at.Network) == nil || e.lost(at.Network)
+	})
 	if w.files, err = w.contents(); err == nil {
 		err = w.sweep(l.Spec)
 	}
@@ -61,13 +63,20 @@ func (w *wiring) sweep(c *spec.Container) error {
 	if w.netns == nil {
 		return nil
 	}
-	connections, err := w.connections(c, w.l.State.Network.Endpoints)
+	connections, err := w.connected(c)
 	if err != nil {
 		return err
 	}
 	r := w.networkRequest()
 	r.ContainerID = c.ID
 	return network.Sweep(r, w.netns, connections)
+}
+
+// connected are the connections of a container that runs.
+func (w *wiring) connected(c *spec.Container) ([]network.Connection, error) {
+	there := *c
+	there.Networks = slices.DeleteFunc(slices.Clone(c.Networks), func(on spec.Connection) bool { return w.lost(on.Name) })
+	return w.connections(&there, w.l.State.Network.Endpoints)
 }
 
 // namespaceOf opens the network namespace of a container. Between two lives of a restart policy its monitor alone has it.
@@ -125,7 +134,7 @@ func (w *wiring) settle(ctx Context) error {
 	if w.netns == nil {
 		return nil
 	}
-	connections, err := w.connections(w.l.Spec, w.l.State.Network.Endpoints)
+	connections, err := w.connected(w.l.Spec)
 	if err != nil {
 		return err
 	}

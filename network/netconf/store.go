@@ -83,9 +83,13 @@ func (s *Store) Find(ref string) (*Network, error) {
 
 // byName reads one of our own records.
 func (s *Store) byName(name string) (*Network, error) {
-	n, err := read(filepath.Join(s.dir(name), recordFile))
+	path := filepath.Join(s.dir(name), recordFile)
+	n, err := read(path)
 	if err != nil {
 		return nil, err
+	}
+	if err := checkInterface(n.NetworkInterface); err != nil {
+		return nil, errdefs.Errorf(errdefs.ErrDamaged, "cannot understand the network in %s: its network_interface is %q: %w", path, n.NetworkInterface, err)
 	}
 	n.Name, n.ID = name, ID(name)
 	n.Owner = s.owner(n)
