@@ -158,7 +158,7 @@ func address(p netip.Prefix) *netlink.Addr {
 // makeRoom removes a bridge of this name that nobody uses: somebody was killed while making it, or removing its network. It refuses
 // to take what another network has.
 func makeRoom(h *netlink.Handle, n *netconf.Network) error {
-	links, err := h.LinkList()
+	links, err := steady(h.LinkList)
 	if err != nil {
 		return err
 	}
@@ -189,7 +189,7 @@ func makeRoom(h *netlink.Handle, n *netconf.Network) error {
 
 // subnets are those of all links but the loopback one.
 func subnets(h *netlink.Handle) ([]netip.Prefix, error) {
-	addrs, err := h.AddrList(nil, netlink.FAMILY_ALL)
+	addrs, err := steady(func() ([]netlink.Addr, error) { return h.AddrList(nil, netlink.FAMILY_ALL) })
 	if err != nil {
 		return nil, err
 	}

@@ -80,7 +80,9 @@ func onNetwork(n *netconf.Network, at *spec.Endpoint, index, metric int) (list [
 // dropOthers removes what is left of other metrics.
 func dropOthers(h *netlink.Handle, wanted []*netlink.Route) error {
 	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
-		there, err := h.RouteListFiltered(family, &netlink.Route{}, netlink.RT_FILTER_DST)
+		there, err := steady(func() ([]netlink.Route, error) {
+			return h.RouteListFiltered(family, &netlink.Route{}, netlink.RT_FILTER_DST)
+		})
 		if err != nil {
 			return err
 		}

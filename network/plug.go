@@ -115,7 +115,7 @@ func prepare(inner *netlink.Handle, published bool) error {
 func (r *Request) taken(inner *netlink.Handle, fresh bool) (map[string]bool, error) {
 	taken := map[string]bool{}
 	if !fresh {
-		links, err := inner.LinkList()
+		links, err := steady(inner.LinkList)
 		if err != nil {
 			return nil, err
 		}

@@ -16,7 +16,7 @@ func Sweep(r Request, netns *os.File, connections []Connection) error {
 		}
 	}
 	return r.visit(func(h *netlink.Handle) error {
-		links, err := h.LinkList()
+		links, err := steady(h.LinkList)
 		if err != nil {
 			return err
 		}
