@@ -194,7 +194,7 @@ func (u shared) kept() (*os.File, bool) {
 	}
 	pids, _ := sys.Pids()
 	for _, pid := range pids {
-		if comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); err != nil || string(comm) != "moss-monitor\n" {
+		if comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); err != nil || string(comm) != "moss-monitor\n" || !ours(pid) {
 			continue
 		}
 		for path, name := range sys.Descriptors(pid) {
@@ -207,6 +207,17 @@ func (u shared) kept() (*os.File, bool) {
 		}
 	}
 	return nil, false
+}
+
+// ours says whether a process is in our user namespace. Root sees what other users have open too, and the kernel gives the number of a
+// namespace that is gone to another one.
+func ours(pid int) bool {
+	mine, err := os.Readlink("/proc/self/ns/user")
+	if err != nil {
+		return false
+	}
+	its, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/user", pid))
+	return err == nil && its == mine
 }
 
 func (u shared) write(link *uplink.Link, netns *os.File) error {
