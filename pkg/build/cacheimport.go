@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 
 	"github.com/mosscontainers/moss/pkg/build/export"
@@ -129,12 +130,11 @@ func (f *foreign) layer(ctx context.Context, images *image.Images, parent string
 	if known, err := images.Store().Known(parent, diffID); known != nil || err != nil {
 		return known, err
 	}
-	stream, err := f.remote.Open(ctx, f.remote.Layers[index])
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, stream.Close()) }()
-	staged, err := images.Store().Stage(ctx, stream, diffID)
+	var staged *store.Staged
+	err = f.remote.Read(ctx, f.remote.Layers[index], func(ctx context.Context, stream io.Reader) error {
+		staged, err = images.Store().Stage(ctx, stream, diffID)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

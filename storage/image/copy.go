@@ -58,7 +58,7 @@ func (im *Images) copy(ctx context.Context, t transfer, o Copying) (id string, m
 		options.ImageListSelection = copy.CopyAllImages
 	}
 	move := func() error {
-		return retry(ctx, o, func() error {
+		return retry(ctx, o, func(ctx context.Context) error {
 			manifest, err = copy.Image(ctx, policy, t.dst, t.src, options)
 			return err
 		})
@@ -97,7 +97,7 @@ func (im *Images) copy(ctx context.Context, t transfer, o Copying) (id string, m
 // bringLayers fetches an image's layers. The rest is to be copied from what it returns.
 func (im *Images) bringLayers(ctx context.Context, t transfer, policy *signature.PolicyContext, o Copying) (*opened, error) {
 	var f *fetcher
-	err := retry(ctx, o, func() (err error) {
+	err := retry(ctx, o, func(ctx context.Context) (err error) {
 		f, err = im.newFetcher(ctx, t, policy, o)
 		return err
 	})

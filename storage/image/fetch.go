@@ -40,15 +40,13 @@ type fetcher struct {
 
 // newFetcher reads what src is, or what it chooses of a list. It has no blobs if they are to be left to the library.
 func (im *Images) newFetcher(ctx context.Context, t transfer, policy *signature.PolicyContext, o Copying) (*fetcher, error) {
-	ctx, patience := listen(ctx, o.Patience)
-	defer patience.end()
 	src, err := t.src.NewImageSource(ctx, t.srcSys)
 	if err != nil {
-		return nil, patience.why(ctx, err)
+		return nil, err
 	}
 	f := &fetcher{im: im, src: src, found: newFoundBlobs(), sys: t.srcSys, options: o}
 	if err := f.inspect(ctx, policy); err != nil {
-		return nil, errors.Join(patience.why(ctx, err), src.Close())
+		return nil, errors.Join(err, src.Close())
 	}
 	return f, nil
 }
@@ -150,7 +148,7 @@ func (im *Images) inParts(info types.BlobInfo) bool {
 
 func (f *fetcher) layer(info types.BlobInfo, diffID digest.Digest) incoming {
 	return incoming{diffID: diffID, stage: func(ctx context.Context) (staged *store.Staged, err error) {
-		err = retry(ctx, f.options, func() error {
+		err = retry(ctx, f.options, func(ctx context.Context) error {
 			staged, err = f.stage(ctx, info, diffID)
 			return err
 		})
@@ -160,18 +158,16 @@ func (f *fetcher) layer(info types.BlobInfo, diffID digest.Digest) incoming {
 
 // stage unpacks a blob while it comes. Both its digests are checked before anybody can see what was unpacked.
 func (f *fetcher) stage(ctx context.Context, info types.BlobInfo, diffID digest.Digest) (staged *store.Staged, err error) {
-	asking, patience := listen(ctx, f.options.Patience)
-	defer patience.end()
-	stream, size, err := f.src.GetBlob(asking, info, f.found)
+	stream, size, err := f.src.GetBlob(ctx, info, f.found)
 	if err != nil {
-		return nil, patience.why(asking, err)
+		return nil, err
 	}
 	defer closing(&err, stream)
 	bar := f.bars.add(info.Digest, max(size, info.Size))
-	blob := &blobReader{in: bar.reader(patience.reader(stream)), sum: info.Digest.Verifier(), left: info.Size, bounded: info.Size >= 0}
+	blob := &blobReader{in: bar.reader(stream), sum: info.Digest.Verifier(), left: info.Size, bounded: info.Size >= 0}
 	staged, err = f.im.store.Stage(ctx, blob, diffID)
 	if blob.err != nil { // the library says of a connection that was cut only that the archive is too short
-		err = errors.Join(patience.why(asking, blob.err), discard(staged))
+		err = errors.Join(blob.err, discard(staged))
 		staged = nil
 	}
 	if err == nil {

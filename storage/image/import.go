@@ -2,7 +2,6 @@ package image
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -13,6 +12,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/silence"
 	"github.com/mosscontainers/moss/storage/store"
 )
 
@@ -80,12 +80,11 @@ func (im *Images) openSource(ctx context.Context, source string, in io.Reader) (
 	case source == "-":
 		return im.store.Spool(ctx, in)
 	case strings.HasPrefix(source, "http://"), strings.HasPrefix(source, "https://"):
-		body, err := download(ctx, source)
-		if err != nil {
-			return nil, err
-		}
-		defer closing(&err, body)
-		return im.store.Spool(ctx, body)
+		err = silence.Watch(ctx, 0, func(ctx context.Context) error {
+			f, err = im.download(ctx, source)
+			return err
+		})
+		return f, explain(err, "import", source)
 	}
 	f, err = os.Open(source)
 	if err != nil {
@@ -99,7 +98,7 @@ func (im *Images) openSource(ctx context.Context, source string, in io.Reader) (
 	return im.store.Spool(ctx, f) // a pipe
 }
 
-func download(ctx context.Context, url string) (io.ReadCloser, error) {
+func (im *Images) download(ctx context.Context, url string) (f *os.File, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot import %s: %w", url, err)
@@ -108,12 +107,11 @@ func download(ctx context.Context, url string) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, errdefs.Errorf(errdefs.ErrUnavailable, "cannot import: %w", err)
 	}
+	defer closing(&err, response.Body)
 	if response.StatusCode != http.StatusOK {
-		err = fmt.Errorf("the server answered %s", response.Status)
-		defer closing(&err, response.Body)
-		return nil, errdefs.Errorf(errdefs.ErrUnavailable, "cannot import %s: %w", url, err)
+		return nil, errdefs.Errorf(errdefs.ErrUnavailable, "cannot import %s: the server answered %s", url, response.Status)
 	}
-	return response.Body, nil
+	return im.store.Spool(ctx, response.Body)
 }
 
 func firstOf(values ...string) string {

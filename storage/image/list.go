@@ -17,6 +17,7 @@ import (
 
 	"github.com/mosscontainers/moss/libpod/names"
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/silence"
 	"github.com/mosscontainers/moss/storage"
 )
 
@@ -205,6 +206,14 @@ func (im *Images) remoteManifest(ctx context.Context, name string, r Registry) (
 	if err != nil {
 		return nil, "", err
 	}
+	err = silence.Watch(ctx, 0, func(ctx context.Context) error {
+		raw, mime, err = manifestOf(ctx, ref, sys)
+		return err
+	})
+	return raw, mime, err
+}
+
+func manifestOf(ctx context.Context, ref types.ImageReference, sys *types.SystemContext) (raw []byte, mime string, err error) {
 	src, err := ref.NewImageSource(ctx, sys)
 	if err != nil {
 		return nil, "", err

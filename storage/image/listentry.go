@@ -10,6 +10,7 @@ import (
 	"go.podman.io/common/libimage/manifests"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/silence"
 )
 
 // Entry is what a list says of one of its images. Empty fields leave what there is.
@@ -53,7 +54,11 @@ func (im *Images) addTo(ctx context.Context, list manifests.List, image string, 
 	if err != nil {
 		return "", err
 	}
-	d, err := list.Add(ctx, sys, ref, o.All)
+	var d digest.Digest
+	err = silence.Watch(ctx, 0, func(ctx context.Context) error {
+		d, err = list.Add(ctx, sys, ref, o.All)
+		return err
+	})
 	if err != nil {
 		return "", err
 	}
@@ -186,7 +191,11 @@ func (im *Images) AddArtifactToList(ctx context.Context, list string, files []st
 		if err != nil {
 			return err
 		}
-		d, err := l.AddArtifact(ctx, sys, options, files...)
+		var d digest.Digest
+		err = silence.Watch(ctx, 0, func(ctx context.Context) error { // its subject is a registry's
+			d, err = l.AddArtifact(ctx, sys, options, files...)
+			return err
+		})
 		if err != nil {
 			return err
 		}

@@ -10,6 +10,8 @@ import (
 
 	"go.podman.io/image/v5/docker"
 	"go.podman.io/image/v5/types"
+
+	"github.com/mosscontainers/moss/pkg/silence"
 )
 
 // Lists of names come in as many pages as a registry likes, each as long as it likes, and the library reads all of them.
@@ -42,7 +44,7 @@ func listing(ctx context.Context, ask func(context.Context) error) error {
 		defer close(watched)
 		watchMemory(ctx, cancel)
 	}()
-	err := ask(ctx)
+	err := silence.Watch(ctx, 0, ask)
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
 	}

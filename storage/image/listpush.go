@@ -78,10 +78,14 @@ func (im *Images) pushList(ctx context.Context, list manifests.List, dst types.I
 		return "", err
 	}
 	defer func() { err = errors.Join(err, closeAll(options.Signers)) }()
-	if _, d, err = list.Push(ctx, dst, options); err != nil || o.Key == "" {
+	err = retry(ctx, o.Copying, func(ctx context.Context) error {
+		_, d, err = list.Push(ctx, dst, options)
+		return err
+	})
+	if err != nil || o.Key == "" {
 		return d, err
 	}
-	return d, im.signRemote(ctx, dst, options.SystemContext, SignOptions{Registry: o.Registry, Key: o.Key, PassphraseFile: o.PassphraseFile, All: !o.Alone})
+	return d, signRemote(ctx, dst, options.SystemContext, SignOptions{Registry: o.Registry, Key: o.Key, PassphraseFile: o.PassphraseFile, All: !o.Alone})
 }
 
 func (im *Images) listDestination(name, id, destination string) (types.ImageReference, error) {
@@ -106,10 +110,7 @@ func (im *Images) listOptions(dst types.ImageReference, o PushListOptions) (mani
 	options := manifests.PushOptions{
 		Store: im.library(), SystemContext: t.srcSys, ImageListSelection: copy.CopyAllImages, ReportWriter: o.Progress,
 		ManifestType: listType(t.manifestType), AddCompression: o.AddCompression, ForceCompressionFormat: o.ForceCompression,
-		RemoveSignatures: o.RemoveSignatures, MaxRetries: &o.Retries,
-	}
-	if o.RetryDelay != 0 {
-		options.RetryDelay = &o.RetryDelay
+		RemoveSignatures: o.RemoveSignatures, MaxRetries: new(uint), // retry tries again
 	}
 	if o.Alone {
 		options.ImageListSelection = copy.CopySystemImage

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mosscontainers/moss/pkg/config"
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/silence"
 )
 
 // Login asks a registry whether it takes the credentials and then stores them, in auth.json or with the
@@ -26,7 +27,8 @@ func Login(ctx context.Context, cfg *config.Config, registry, user, password str
 		return "", err
 	}
 	sys.AuthFilePath = r.AuthFile
-	if err := docker.CheckAuth(ctx, sys, user, password, host); err != nil {
+	err = silence.Watch(ctx, 0, func(ctx context.Context) error { return docker.CheckAuth(ctx, sys, user, password, host) })
+	if err != nil {
 		var refused docker.ErrUnauthorizedForCredentials
 		if errors.As(err, &refused) {
 			return "", errdefs.Errorf(errdefs.ErrDenied, "cannot log in to %s: the user name or the password is wrong", host)

@@ -57,7 +57,7 @@ type Copying struct {
 	Progress   io.Writer     // bars on a terminal, lines elsewhere; nil is quiet
 	Retries    uint          // after the first failure that may be transient
 	RetryDelay time.Duration // 0: 1 s, doubled each time
-	Patience   time.Duration // how long a registry may send nothing of what was asked for; 0: 2 min
+	Patience   time.Duration // how long a registry may carry nothing (silence.Watch)
 }
 
 // systemContext is the library's form of the options, with our directory for temporary files.

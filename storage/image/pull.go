@@ -7,12 +7,14 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/opencontainers/go-digest"
 	"go.podman.io/image/v5/docker"
 	"go.podman.io/image/v5/docker/reference"
 	"go.podman.io/image/v5/types"
 
 	"github.com/mosscontainers/moss/pkg/config"
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/silence"
 	"github.com/mosscontainers/moss/storage"
 )
 
@@ -156,7 +158,11 @@ func (im *Images) current(ctx context.Context, src types.ImageReference, sys *ty
 	if err != nil {
 		return ""
 	}
-	remote, err := docker.GetDigest(ctx, sys, src)
+	var remote digest.Digest
+	err = silence.Watch(ctx, 0, func(ctx context.Context) error {
+		remote, err = docker.GetDigest(ctx, sys, src)
+		return err
+	})
 	if err != nil || slices.Contains(img.Digests, remote.String()) {
 		return img.ID
 	}
@@ -169,7 +175,7 @@ func (im *Images) pullAllTags(ctx context.Context, named reference.Named, sys *t
 		return nil, err
 	}
 	var tags []string
-	err = retry(ctx, o.Copying, func() error {
+	err = retry(ctx, o.Copying, func(ctx context.Context) error {
 		tags, err = tagsOf(ctx, sys, src)
 		return err
 	})

@@ -153,7 +153,7 @@ func TestRegistriesThatFallSilentAreAskedAgain(t *testing.T) {
 		for _, times := range []int32{1, always} {
 			cfg, im := newStore(t)
 			o := insecure()
-			o.Retries, o.RetryDelay, o.Patience = 2, time.Millisecond, 100*time.Millisecond
+			o.Retries, o.RetryDelay, o.Patience = 3, time.Millisecond, time.Second
 			_, err := im.Pull(t.Context(), faulty(t, im, part, silent(times)), image.PullOptions{Copying: o})
 			if times == 1 && err != nil {
 				t.Errorf("%s: was not asked again: %v", part, err)
@@ -161,7 +161,7 @@ func TestRegistriesThatFallSilentAreAskedAgain(t *testing.T) {
 			if times == 1 {
 				continue
 			}
-			if err == nil || !strings.HasPrefix(err.Error(), "cannot pull ") || !strings.Contains(err.Error(), "nothing for 100ms") {
+			if err == nil || !strings.HasPrefix(err.Error(), "cannot pull ") || !strings.Contains(err.Error(), "nothing for 1s") {
 				t.Errorf("%s: want to hear of silence, got %v", part, err)
 			}
 			nothingLeft(t, cfg)

@@ -17,6 +17,7 @@ import (
 	"go.podman.io/image/v5/types"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/silence"
 )
 
 // Remote is an image that is not in the store and of which pieces are read. Close it.
@@ -59,17 +60,19 @@ func (im *Images) openRemote(ctx context.Context, ref types.ImageReference, r Re
 	if err != nil {
 		return nil, err
 	}
-	source, err := ref.NewImageSource(ctx, sys)
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
+	var remote *Remote
+	err = silence.Watch(ctx, 0, func(ctx context.Context) error {
+		source, err := ref.NewImageSource(ctx, sys)
 		if err != nil {
-			err = errors.Join(err, source.Close())
+			return err
 		}
-	}()
-	remote := &Remote{source: source}
-	return remote, remote.read(ctx, sys)
+		remote = &Remote{source: source}
+		if err := remote.read(ctx, sys); err != nil {
+			return errors.Join(err, source.Close())
+		}
+		return nil
+	})
+	return remote, err
 }
 
 // read reads what is small, as far as the policy allows the image.
@@ -112,13 +115,12 @@ func (r *Remote) readConfig(ctx context.Context, d v1.Descriptor) (err error) {
 	if d.Size > maxRemoteConfig {
 		return errdefs.Errorf(errdefs.ErrInvalid, "its configuration has %d bytes, more than the %d that are read", d.Size, maxRemoteConfig)
 	}
-	stream, err := r.Open(ctx, d)
-	if err != nil {
-		return err
-	}
-	defer closing(&err, stream)
 	verifier := d.Digest.Verifier()
-	if r.Raw, err = io.ReadAll(io.TeeReader(io.LimitReader(stream, maxRemoteConfig), verifier)); err != nil {
+	err = r.Read(ctx, d, func(_ context.Context, stream io.Reader) error {
+		r.Raw, err = io.ReadAll(io.TeeReader(io.LimitReader(stream, maxRemoteConfig), verifier))
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	if !verifier.Verified() {
@@ -127,13 +129,19 @@ func (r *Remote) readConfig(ctx context.Context, d v1.Descriptor) (err error) {
 	return json.Unmarshal(r.Raw, &r.Config)
 }
 
-// Open opens a blob. Nothing has checked its digest.
-func (r *Remote) Open(ctx context.Context, d v1.Descriptor) (io.ReadCloser, error) {
+// Read calls do with a blob. Nothing has checked its digest.
+func (r *Remote) Read(ctx context.Context, d v1.Descriptor, do func(context.Context, io.Reader) error) error {
 	if err := d.Digest.Validate(); err != nil {
-		return nil, err
+		return err
 	}
-	stream, _, err := r.source.GetBlob(ctx, types.BlobInfo{Digest: d.Digest, Size: d.Size, URLs: nil}, none.NoCache)
-	return stream, err
+	return silence.Watch(ctx, 0, func(ctx context.Context) (err error) {
+		stream, _, err := r.source.GetBlob(ctx, types.BlobInfo{Digest: d.Digest, Size: d.Size, URLs: nil}, none.NoCache)
+		if err != nil {
+			return err
+		}
+		defer closing(&err, stream)
+		return do(ctx, stream)
+	})
 }
 
 // Close lets go of it.

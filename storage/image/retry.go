@@ -12,19 +12,21 @@ import (
 
 	"github.com/docker/distribution/registry/api/errcode"
 	"go.podman.io/image/v5/docker"
+
+	"github.com/mosscontainers/moss/pkg/silence"
 )
 
 // firstDelay is waited before the first repetition; it doubles each time.
 const firstDelay = time.Second
 
-// retry does something that may fail for a while, like a registry under load.
-func retry(ctx context.Context, o Copying, do func() error) error {
+// retry does something that may fail for a while, like a registry under load, or one that has fallen silent.
+func retry(ctx context.Context, o Copying, do func(context.Context) error) error {
 	delay := o.RetryDelay
 	if delay == 0 {
 		delay = firstDelay
 	}
 	for try := uint(0); ; try++ {
-		err := do()
+		err := silence.Watch(ctx, o.Patience, do)
 		if err == nil || try >= o.Retries || context.Cause(ctx) != nil || !transient(err) {
 			return err
 		}

@@ -17,6 +17,7 @@ import (
 	"go.podman.io/image/v5/types"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/silence"
 )
 
 // SignOptions are those of image sign.
@@ -45,34 +46,46 @@ func (im *Images) Sign(ctx context.Context, name string, o SignOptions) error {
 	if err != nil {
 		return err
 	}
-	return explain(im.signRemote(ctx, ref, sys, o), "sign", name)
+	return explain(signRemote(ctx, ref, sys, o), "sign", name)
 }
 
 // signRemote signs all manifests that o is about.
-func (im *Images) signRemote(ctx context.Context, ref types.ImageReference, sys *types.SystemContext, o SignOptions) (err error) {
-	source, err := ref.NewImageSource(ctx, sys)
+func signRemote(ctx context.Context, ref types.ImageReference, sys *types.SystemContext, o SignOptions) error {
+	var all [][]byte
+	err := silence.Watch(ctx, 0, func(ctx context.Context) (err error) {
+		all, err = manifestsOf(ctx, ref, sys, o)
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	defer closing(&err, source)
-	raw, kind, err := source.GetManifest(ctx, nil)
-	if err != nil {
-		return err
-	}
-	manifests := [][]byte{raw}
-	if o.All && manifest.MIMETypeIsMultiImage(kind) {
-		more, err := instances(ctx, source, raw, kind)
-		if err != nil {
-			return err
-		}
-		manifests = append(manifests, more...)
-	}
-	for _, m := range manifests {
+	for _, m := range all {
 		if err := signManifest(ctx, ref, sys, m, o); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func manifestsOf(ctx context.Context, ref types.ImageReference, sys *types.SystemContext, o SignOptions) (all [][]byte, err error) {
+	source, err := ref.NewImageSource(ctx, sys)
+	if err != nil {
+		return nil, err
+	}
+	defer closing(&err, source)
+	raw, kind, err := source.GetManifest(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	all = [][]byte{raw}
+	if o.All && manifest.MIMETypeIsMultiImage(kind) {
+		more, err := instances(ctx, source, raw, kind)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, more...)
+	}
+	return all, nil
 }
 
 // instances are the manifests of a list.
@@ -105,7 +118,7 @@ func signManifest(ctx context.Context, ref types.ImageReference, sys *types.Syst
 	if o.Directory != "" {
 		return writeSignature(o.Directory, ref.DockerReference(), d, sig)
 	}
-	return putSignature(ctx, ref, sys, d, sig)
+	return silence.Watch(ctx, 0, func(ctx context.Context) error { return putSignature(ctx, ref, sys, d, sig) })
 }
 
 // writeSignature puts a signature into a directory with the layout of a lookaside server.

@@ -18,17 +18,22 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/silence"
 )
 
-// stall is how long a server may say nothing.
-const stall = time.Minute
-
 // ask gets a file, nothing if it is the known one.
-func (s *Store) ask(ctx context.Context, f *file, known memory) (*download, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	quiet := time.AfterFunc(stall, func() { cancel(fmt.Errorf("the server said nothing for %s", stall)) })
-	defer quiet.Stop()
+func (s *Store) ask(ctx context.Context, f *file, known memory) (d *download, err error) {
+	err = silence.Watch(ctx, 0, func(ctx context.Context) error {
+		d, err = s.get(ctx, f, known)
+		return err
+	})
+	if silent := new(silence.Error); errors.As(err, &silent) {
+		err = errdefs.Errorf(errdefs.ErrUnavailable, "cannot get %s: %w", f.url.Redacted(), err)
+	}
+	return d, err
+}
+
+func (s *Store) get(ctx context.Context, f *file, known memory) (*download, error) {
 	response, err := s.send(ctx, f, known)
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
@@ -43,7 +48,7 @@ func (s *Store) ask(ctx context.Context, f *file, known memory) (*download, erro
 	if response.StatusCode != http.StatusOK {
 		return nil, errdefs.Errorf(kindOf(response.StatusCode), "cannot get %s: the server answered %s", f.url.Redacted(), response.Status)
 	}
-	d, err := s.save(f, response, &talking{response.Body, quiet})
+	d, err := s.save(f, response, response.Body)
 	if err != nil {
 		return nil, errdefs.NoSpace(fmt.Errorf("cannot get %s: %w", f.url.Redacted(), errors.Join(err, context.Cause(ctx))))
 	}
@@ -58,20 +63,6 @@ func kindOf(status int) error {
 		return errdefs.ErrDenied
 	}
 	return errdefs.ErrUnavailable
-}
-
-// talking puts the end off as long as something is read.
-type talking struct {
-	r     io.Reader
-	quiet *time.Timer
-}
-
-func (t *talking) Read(p []byte) (int, error) {
-	n, err := t.r.Read(p)
-	if n > 0 {
-		t.quiet.Reset(stall)
-	}
-	return n, err
 }
 
 func (s *Store) send(ctx context.Context, f *file, known memory) (*http.Response, error) {

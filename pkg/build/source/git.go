@@ -14,6 +14,7 @@ import (
 	"github.com/moby/buildkit/util/gitutil"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/silence"
 )
 
 // git is the host's program for one repository. It reads no configuration of the host's, runs no hooks and asks nobody.
@@ -29,6 +30,11 @@ var safely = []string{
 	"-c", "protocol.ext.allow=never", "-c", "advice.detachedHead=false", "-c", "gc.auto=0", "-c", "maintenance.auto=false",
 }
 
+// patiently has git give up on a server of HTTP that is silent.
+func patiently() []string {
+	return []string{"-c", "http.lowSpeedLimit=1", "-c", fmt.Sprintf("http.lowSpeedTime=%.0f", silence.Patience().Seconds())}
+}
+
 func (s *Store) git(r *repository) (*git, error) {
 	program, err := exec.LookPath("git")
 	if err != nil {
@@ -40,7 +46,7 @@ func (s *Store) git(r *repository) (*git, error) {
 	}
 	g := &git{of: r}
 	options := []gitutil.Option{
-		gitutil.WithGitBinary(program), gitutil.WithExec(run), gitutil.WithArgs(safely...), gitutil.WithArgs(authorization...),
+		gitutil.WithGitBinary(program), gitutil.WithExec(run), gitutil.WithArgs(safely...), gitutil.WithArgs(patiently()...), gitutil.WithArgs(authorization...),
 	}
 	if r.agent != "" {
 		ssh, err := s.ssh(r, g)
