@@ -48,6 +48,9 @@ func Candidates(cfg *config.Config, name string) ([]string, error) {
 
 // nameError blames registries.conf where that is what cannot be read.
 func nameError(sys *types.SystemContext, name string, err error) error {
+	if unsupported := Unsupported(errdefs.ErrInvalid, name); unsupported != nil {
+		return unsupported
+	}
 	if _, confErr := sysregistriesv2.UnqualifiedSearchRegistries(sys); confErr != nil {
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot look up %q: %w", name, confErr)
 	}
@@ -58,6 +61,9 @@ func nameError(sys *types.SystemContext, name string, err error) error {
 // there is one, else name in each of the unqualified-search-registries, else in docker.io. Nobody is
 // asked to choose.
 func RemoteCandidates(cfg *config.Config, name string) ([]reference.Named, error) {
+	if err := Unsupported(errdefs.ErrInvalid, name); err != nil {
+		return nil, err
+	}
 	name = withoutTransport(name)
 	mode := types.ShortNameModeDisabled
 	sys := &types.SystemContext{ShortNameMode: &mode}

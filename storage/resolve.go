@@ -151,7 +151,3 @@ func withoutTransport(name string) string {
 	}
 	return name
 }
-
-func notFound(name string) error {
-	return errdefs.Errorf(errdefs.ErrNotFound, "cannot find image %s: it is not in the local store; pull it first, or see `moss images` for what there is", name)
-}

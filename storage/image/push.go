@@ -13,6 +13,7 @@ import (
 	"go.podman.io/image/v5/types"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/storage"
 )
 
 // PushOptions are those of a push.
@@ -84,11 +85,20 @@ func (im *Images) destination(name string) (types.ImageReference, error) {
 	if transport, rest := transportOf(name); transport != nil {
 		return im.parseReference(transport, rest)
 	}
+	return registryReference("push to", name)
+}
+
+// registryReference is what a registry has under a name, which is a full one or of docker.io.
+func registryReference(verb, name string) (types.ImageReference, error) {
+	if err := storage.Unsupported(errdefs.ErrInvalid, name); err != nil {
+		return nil, err
+	}
 	named, err := reference.ParseNormalizedNamed(name)
 	if err != nil {
-		return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot push to %q: %w", name, err)
+		return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot %s %q: %w", verb, name, err)
 	}
-	return docker.NewReference(reference.TagNameOnly(named))
+	ref, err := docker.NewReference(reference.TagNameOnly(named))
+	return ref, explain(err, verb, name)
 }
 
 func (im *Images) pushTransfer(src, dst types.ImageReference, o PushOptions) (transfer, error) {

@@ -8,8 +8,6 @@ import (
 	"io"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
-	"go.podman.io/image/v5/docker"
-	"go.podman.io/image/v5/docker/reference"
 	"go.podman.io/image/v5/image"
 	"go.podman.io/image/v5/manifest"
 	"go.podman.io/image/v5/oci/layout"
@@ -33,13 +31,9 @@ const maxRemoteConfig = 32 << 20
 
 // OpenRegistry opens an image in a registry: of a list, that of this platform.
 func (im *Images) OpenRegistry(ctx context.Context, name string, r Registry) (*Remote, error) {
-	named, err := reference.ParseNormalizedNamed(name)
+	ref, err := registryReference("read", name)
 	if err != nil {
-		return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot read %q: %w", name, err)
-	}
-	ref, err := docker.NewReference(reference.TagNameOnly(named))
-	if err != nil {
-		return nil, explain(err, "read", name)
+		return nil, err
 	}
 	remote, err := im.openRemote(ctx, ref, r)
 	return remote, explain(err, "read", name)

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
-	"go.podman.io/image/v5/docker"
 	"go.podman.io/image/v5/docker/archive"
 	"go.podman.io/image/v5/docker/reference"
 	"go.podman.io/image/v5/manifest"
@@ -59,13 +58,9 @@ func (im *Images) Send(ctx context.Context, from types.ImageReference, o SendOpt
 // sendNames pushes to each name.
 func (im *Images) sendNames(ctx context.Context, from types.ImageReference, o SendOptions) (d v1.Descriptor, err error) {
 	for _, name := range o.Names {
-		named, err := reference.ParseNormalizedNamed(name)
+		dst, err := registryReference("push to", name)
 		if err != nil {
-			return v1.Descriptor{}, errdefs.Errorf(errdefs.ErrInvalid, "cannot push to %q: %w", name, err)
-		}
-		dst, err := docker.NewReference(reference.TagNameOnly(named))
-		if err != nil {
-			return v1.Descriptor{}, explain(err, "push to", name)
+			return v1.Descriptor{}, err
 		}
 		if d, err = im.send(ctx, from, dst, o); err != nil {
 			return v1.Descriptor{}, explain(err, "push to", name)

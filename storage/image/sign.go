@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/opencontainers/go-digest"
-	"go.podman.io/image/v5/docker"
 	"go.podman.io/image/v5/docker/reference"
 	"go.podman.io/image/v5/manifest"
 	"go.podman.io/image/v5/signature"
@@ -34,11 +33,7 @@ func (im *Images) Sign(ctx context.Context, name string, o SignOptions) error {
 	if o.Key == "" {
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot sign %s without a key: give --sign-by with the fingerprint or the address of a key of gpg", name)
 	}
-	named, err := reference.ParseNormalizedNamed(strings.TrimPrefix(name, "docker://"))
-	if err != nil {
-		return errdefs.Errorf(errdefs.ErrInvalid, "cannot sign %q: %w", name, err)
-	}
-	ref, err := docker.NewReference(reference.TagNameOnly(named))
+	ref, err := registryReference("sign", strings.TrimPrefix(name, "docker://"))
 	if err != nil {
 		return err
 	}
