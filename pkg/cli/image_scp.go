@@ -5,13 +5,16 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os/exec"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/silence"
 	"github.com/mosscontainers/moss/rootless"
 	"github.com/mosscontainers/moss/storage/image"
 )
@@ -116,11 +119,21 @@ func (e scpEnd) command(ctx context.Context, flags, verb []string) *exec.Cmd {
 	if e.host == "" {
 		return exec.CommandContext(ctx, rootless.Program(), append(flags, verb...)...)
 	}
-	args := []string{}
+	args := patiently()
 	if e.port != "" {
 		args = append(args, "-p", e.port)
 	}
 	return exec.CommandContext(ctx, "ssh", append(args, "--", e.host, remoteEngine+quoted(verb))...)
+}
+
+// patiently has ssh give up on a machine that is silent.
+func patiently() []string {
+	const times = 4
+	seconds := int(silence.Patience().Seconds())
+	return []string{
+		"-o", fmt.Sprintf("ConnectTimeout=%d", seconds), "-o", fmt.Sprintf("ServerAliveInterval=%d", max(1, seconds/times)),
+		"-o", fmt.Sprintf("ServerAliveCountMax=%d", times),
+	}
 }
 
 // remoteEngine chooses the program of the other machine.
@@ -136,23 +149,25 @@ func quoted(words []string) string {
 }
 
 // pipe runs two programs, the output of the first being the input of the second.
-func (a *App) pipe(from, to *exec.Cmd) (err error) {
+func (a *App) pipe(from, to *exec.Cmd) error {
 	stream, err := from.StdoutPipe()
 	if err != nil {
 		return err
 	}
-	from.Stderr, to.Stdin, to.Stdout, to.Stderr = a.Err, stream, a.Out, a.Err
+	sender, receiver := &said{to: a.Err}, &said{to: a.Err}
+	from.Stderr, to.Stdin, to.Stdout, to.Stderr = sender, stream, a.Out, receiver
+	from.WaitDelay, to.WaitDelay = time.Second, time.Second // ssh may leave a process for the next connection
 	if err := started(from); err != nil {
 		return err
 	}
 	if err := started(to); err != nil {
-		return errors.Join(err, from.Process.Kill(), ended("send", from.Wait()))
+		return errors.Join(err, from.Process.Kill(), sender.ended("send", from.Wait()))
 	}
 	received := to.Wait()
 	if received != nil { // nobody reads any more
 		_ = stream.Close()
 	}
-	return errors.Join(ended("send", from.Wait()), ended("receive", received))
+	return firstCause(sender.ended("send", from.Wait()), receiver.ended("receive", received))
 }
 
 func started(cmd *exec.Cmd) error {
@@ -161,11 +176,4 @@ func started(cmd *exec.Cmd) error {
 		return errdefs.Errorf(errdefs.ErrUnavailable, "cannot copy the image: the program %s is not installed", cmd.Args[0])
 	}
 	return err
-}
-
-func ended(what string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return errdefs.Errorf(errdefs.ErrUnavailable, "cannot %s the image: %w", what, err)
 }
