@@ -151,14 +151,16 @@ func (a *Artifacts) find(ctx context.Context, name string) (*StoredArtifact, err
 }
 
 // Remove removes an artifact.
-func (a *Artifacts) Remove(ctx context.Context, name string) (digest.Digest, error) {
-	a.lock.Lock()
-	defer a.lock.Unlock()
-	found, err := a.find(ctx, name)
-	if err != nil {
-		return "", err
-	}
-	return found.Digest, explain(found.ref.DeleteImage(ctx, &types.SystemContext{}), "remove", "artifact "+name)
+func (a *Artifacts) Remove(ctx context.Context, name string) (d digest.Digest, err error) {
+	err = a.change(ctx, func() error {
+		found, err := a.find(ctx, name)
+		if err != nil {
+			return err
+		}
+		d = found.Digest
+		return explain(found.ref.DeleteImage(ctx, &types.SystemContext{}), "remove", "artifact "+name)
+	})
+	return d, err
 }
 
 // Part chooses one file of an artifact; the zero value is all.

@@ -34,13 +34,19 @@ type ArtifactOptions struct {
 }
 
 // Add makes an artifact of files, which keep the last parts of their paths as titles.
-func (a *Artifacts) Add(ctx context.Context, name string, files []string, o ArtifactOptions) (digest.Digest, error) {
+func (a *Artifacts) Add(ctx context.Context, name string, files []string, o ArtifactOptions) (d digest.Digest, err error) {
 	named, err := artifactName(name)
 	if err != nil {
 		return "", err
 	}
-	a.lock.Lock()
-	defer a.lock.Unlock()
+	err = a.change(ctx, func() error {
+		d, err = a.add(ctx, name, named, files, o)
+		return err
+	})
+	return d, err
+}
+
+func (a *Artifacts) add(ctx context.Context, name string, named reference.Named, files []string, o ArtifactOptions) (digest.Digest, error) {
 	old, err := a.find(ctx, named.String())
 	if err != nil && (!errors.Is(err, errdefs.ErrNotFound) || o.Append) {
 		return "", err

@@ -12,7 +12,7 @@ import (
 // Pull copies an artifact from a registry.
 func (a *Artifacts) Pull(ctx context.Context, name string, o PullOptions) (digest.Digest, error) {
 	var d digest.Digest
-	err := a.transfer(name, name, o.Registry, func(local, remote types.ImageReference, sys *types.SystemContext) error {
+	err := a.transfer(ctx, name, name, o.Registry, func(local, remote types.ImageReference, sys *types.SystemContext) error {
 		_, raw, err := a.images.copy(ctx, transfer{src: remote, dst: local, srcSys: sys, dstSys: sys, decrypt: o.DecryptionKeys}, o.Copying)
 		d = digest.FromBytes(raw)
 		return err
@@ -27,7 +27,7 @@ func (a *Artifacts) Push(ctx context.Context, name, destination string, o PushOp
 		return "", err
 	}
 	var d digest.Digest
-	err = a.transfer(found.Name, firstOf(destination, found.Name), o.Registry, func(local, remote types.ImageReference, sys *types.SystemContext) error {
+	err = a.transfer(ctx, found.Name, firstOf(destination, found.Name), o.Registry, func(local, remote types.ImageReference, sys *types.SystemContext) error {
 		t := transfer{src: local, dst: remote, srcSys: sys, dstSys: sys, seal: o.Sealing}
 		_, raw, err := a.images.copy(ctx, t, o.Copying)
 		if d = digest.FromBytes(raw); err != nil || o.Key == "" {
@@ -42,7 +42,7 @@ func (a *Artifacts) Push(ctx context.Context, name, destination string, o PushOp
 }
 
 // transfer calls do with both ends of a copy, under the lock that Podman takes for it.
-func (a *Artifacts) transfer(local, remote string, r Registry, do func(local, remote types.ImageReference, sys *types.SystemContext) error) error {
+func (a *Artifacts) transfer(ctx context.Context, local, remote string, r Registry, do func(local, remote types.ImageReference, sys *types.SystemContext) error) error {
 	name, err := artifactName(local)
 	if err != nil {
 		return err
@@ -63,7 +63,5 @@ func (a *Artifacts) transfer(local, remote string, r Registry, do func(local, re
 	if err != nil {
 		return err
 	}
-	a.lock.Lock()
-	defer a.lock.Unlock()
-	return do(localRef, remoteRef, sys)
+	return a.change(ctx, func() error { return do(localRef, remoteRef, sys) })
 }
