@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -67,7 +66,11 @@ func (f *fetcher) inspect(ctx context.Context, policy *signature.PolicyContext) 
 	if err != nil {
 		return err
 	}
-	if infos := img.LayerInfos(); f.im.fetchable(infos, config.RootFS.DiffIDs) {
+	infos := img.LayerInfos()
+	if err := f.im.checkParts(infos); err != nil {
+		return err
+	}
+	if f.im.fetchable(infos, config.RootFS.DiffIDs) {
 		f.infos, f.diffIDs = infos, config.RootFS.DiffIDs
 	}
 	return nil
@@ -129,19 +132,6 @@ func isLayer(mime string) bool {
 	case manifest.DockerV2Schema2LayerMediaType, manifest.DockerV2SchemaLayerMediaTypeUncompressed,
 		v1.MediaTypeImageLayer, v1.MediaTypeImageLayerGzip, v1.MediaTypeImageLayerZstd:
 		return true
-	}
-	return false
-}
-
-// inParts says whether the library may take only those files of a layer that the store does not have.
-func (im *Images) inParts(info types.BlobInfo) bool {
-	if im.cfg.Storage.PullOptions["enable_partial_images"] != "true" {
-		return false
-	}
-	for key := range info.Annotations {
-		if strings.HasPrefix(key, "io.github.containers.zstd-chunked.") || strings.HasPrefix(key, "containerd.io/snapshot/stargz") {
-			return true
-		}
 	}
 	return false
 }

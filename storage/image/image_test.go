@@ -52,14 +52,22 @@ func inNamespace() int {
 // newStore is an empty store and a configuration without any file of the machine.
 func newStore(t testing.TB) (*config.Config, *image.Images) {
 	t.Helper()
+	return configured(t, "")
+}
+
+// configured is newStore with a storage.conf.
+func configured(t testing.TB, conf string) (*config.Config, *image.Images) {
+	t.Helper()
 	home := t.TempDir()
 	empty := filepath.Join(home, "empty.conf")
 	policy := filepath.Join(home, "policy.json")
+	storageConf := filepath.Join(home, "storage.conf")
 	writeFile(t, empty, "")
+	writeFile(t, storageConf, conf)
 	writeFile(t, policy, `{"default":[{"type":"insecureAcceptAnything"}]}`)
 	for key, value := range map[string]string{
 		"HOME": home, "XDG_RUNTIME_DIR": home, "XDG_CONFIG_HOME": "", "XDG_CACHE_HOME": "", "XDG_DATA_HOME": "",
-		"CONTAINERS_CONF": empty, "CONTAINERS_STORAGE_CONF": empty, "CONTAINERS_REGISTRIES_CONF": empty, "CONTAINERS_POLICY_JSON": policy,
+		"CONTAINERS_CONF": empty, "CONTAINERS_STORAGE_CONF": storageConf, "CONTAINERS_REGISTRIES_CONF": empty, "CONTAINERS_POLICY_JSON": policy,
 		"REGISTRY_AUTH_FILE": "",
 	} {
 		t.Setenv(key, value)
