@@ -322,7 +322,7 @@ func helpers(b *bed) (string, error) {
 		}{
 			{[]string{"moss-holder", "moss-dns", "moss-uplink", "slirp4netns --configure"}, &shared},
 			{[]string{"moss-holder", "moss-dns", "moss-uplink", "moss-monitor", "slirp4netns --configure"}, &all},
-			{[]string{"conmon", "podman pause", "-e 4 --netns-type=path"}, &podman},
+			{[]string{"conmon", "podman pause", "slirp4netns --disable-host-loopback"}, &podman},
 		} {
 			mb, err := memory(of.words...)
 			if err != nil {
