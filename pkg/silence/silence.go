@@ -14,6 +14,15 @@ import (
 // clients keep a connection that they do not use, which are 90 seconds: so one that is open and still for this long is waited for.
 const Usual = 2 * time.Minute
 
+// Ask is Watch, for Patience, of what has an answer.
+func Ask[T any](ctx context.Context, do func(context.Context) (T, error)) (answer T, err error) {
+	err = Watch(ctx, 0, func(ctx context.Context) error {
+		answer, err = do(ctx)
+		return err
+	})
+	return answer, err
+}
+
 // Watch calls do with a context that ends when the servers that do asks by HTTP have carried nothing for a while, be it of their answers or of what is
 // sent to them. Then it returns an *Error. A wait of 0 is Patience.
 func Watch(ctx context.Context, wait time.Duration, do func(context.Context) error) error {

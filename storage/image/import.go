@@ -80,10 +80,7 @@ func (im *Images) openSource(ctx context.Context, source string, in io.Reader) (
 	case source == "-":
 		return im.store.Spool(ctx, in)
 	case strings.HasPrefix(source, "http://"), strings.HasPrefix(source, "https://"):
-		err = silence.Watch(ctx, 0, func(ctx context.Context) error {
-			f, err = im.download(ctx, source)
-			return err
-		})
+		f, err = silence.Ask(ctx, func(ctx context.Context) (*os.File, error) { return im.download(ctx, source) })
 		return f, explain(err, "import", source)
 	}
 	f, err = os.Open(source)

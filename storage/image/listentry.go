@@ -54,11 +54,7 @@ func (im *Images) addTo(ctx context.Context, list manifests.List, image string, 
 	if err != nil {
 		return "", err
 	}
-	var d digest.Digest
-	err = silence.Watch(ctx, 0, func(ctx context.Context) error {
-		d, err = list.Add(ctx, sys, ref, o.All)
-		return err
-	})
+	d, err := silence.Ask(ctx, func(ctx context.Context) (digest.Digest, error) { return list.Add(ctx, sys, ref, o.All) })
 	if err != nil {
 		return "", err
 	}
@@ -191,10 +187,8 @@ func (im *Images) AddArtifactToList(ctx context.Context, list string, files []st
 		if err != nil {
 			return err
 		}
-		var d digest.Digest
-		err = silence.Watch(ctx, 0, func(ctx context.Context) error { // its subject is a registry's
-			d, err = l.AddArtifact(ctx, sys, options, files...)
-			return err
+		d, err := silence.Ask(ctx, func(ctx context.Context) (digest.Digest, error) { // its subject is a registry's
+			return l.AddArtifact(ctx, sys, options, files...)
 		})
 		if err != nil {
 			return err

@@ -158,11 +158,7 @@ func (im *Images) current(ctx context.Context, src types.ImageReference, sys *ty
 	if err != nil {
 		return ""
 	}
-	var remote digest.Digest
-	err = silence.Watch(ctx, 0, func(ctx context.Context) error {
-		remote, err = docker.GetDigest(ctx, sys, src)
-		return err
-	})
+	remote, err := silence.Ask(ctx, func(ctx context.Context) (digest.Digest, error) { return docker.GetDigest(ctx, sys, src) })
 	if err != nil || slices.Contains(img.Digests, remote.String()) {
 		return img.ID
 	}

@@ -54,19 +54,17 @@ func (im *Images) openRemote(ctx context.Context, ref types.ImageReference, r Re
 	if err != nil {
 		return nil, err
 	}
-	var remote *Remote
-	err = silence.Watch(ctx, 0, func(ctx context.Context) error {
+	return silence.Ask(ctx, func(ctx context.Context) (*Remote, error) {
 		source, err := ref.NewImageSource(ctx, sys)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		remote = &Remote{source: source}
+		remote := &Remote{source: source}
 		if err := remote.read(ctx, sys); err != nil {
-			return errors.Join(err, source.Close())
+			return nil, errors.Join(err, source.Close())
 		}
-		return nil
+		return remote, nil
 	})
-	return remote, err
 }
 
 // read reads what is small, as far as the policy allows the image.

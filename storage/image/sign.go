@@ -46,11 +46,7 @@ func (im *Images) Sign(ctx context.Context, name string, o SignOptions) error {
 
 // signRemote signs all manifests that o is about.
 func signRemote(ctx context.Context, ref types.ImageReference, sys *types.SystemContext, o SignOptions) error {
-	var all [][]byte
-	err := silence.Watch(ctx, 0, func(ctx context.Context) (err error) {
-		all, err = manifestsOf(ctx, ref, sys, o)
-		return err
-	})
+	all, err := silence.Ask(ctx, func(ctx context.Context) ([][]byte, error) { return manifestsOf(ctx, ref, sys, o) })
 	if err != nil {
 		return err
 	}

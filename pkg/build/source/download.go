@@ -22,11 +22,8 @@ import (
 )
 
 // ask gets a file, nothing if it is the known one.
-func (s *Store) ask(ctx context.Context, f *file, known memory) (d *download, err error) {
-	err = silence.Watch(ctx, 0, func(ctx context.Context) error {
-		d, err = s.get(ctx, f, known)
-		return err
-	})
+func (s *Store) ask(ctx context.Context, f *file, known memory) (*download, error) {
+	d, err := silence.Ask(ctx, func(ctx context.Context) (*download, error) { return s.get(ctx, f, known) })
 	if silent := new(silence.Error); errors.As(err, &silent) {
 		err = errdefs.Errorf(errdefs.ErrUnavailable, "cannot get %s: %w", f.url.Redacted(), err)
 	}
