@@ -92,6 +92,11 @@ func (b *bed) measure(r row, n int) error {
 			if do == nil {
 				continue
 			}
+			if r.before != nil {
+				if err := r.before(b, []string{b.moss, "podman"}[who]); err != nil {
+					return err
+				}
+			}
 			// Nobody is to pay for what another has left: in the file system's journal, which whoever syncs a file commits, and to be
 			// done by processes that stay and by the kernel, which takes namespaces apart later.
 			syscall.Sync()

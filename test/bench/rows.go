@@ -18,6 +18,8 @@ type row struct {
 	moss, podman    func(*bed) error
 	others          []other          // peers that only some rows have
 	after           func(*bed) error // after each run, not timed
+	// before each run, not timed: what the program needs, in rows without others.
+	before func(b *bed, program string) error
 	// figure makes the rest of the line by itself.
 	figure func(*bed) (string, error)
 }
@@ -66,29 +68,40 @@ func ignore(step func(*bed) error) func(*bed) error {
 
 func rows() []row {
 	removeAll := ignore(both(ignore(moss("rm", "-f", "-a", "-t", "0")), podman("rm", "-f", "-a", "-t", "0")))
-	run := func(network ...string) []string {
-		return append(append([]string{"run", "--rm"}, network...), image, "true")
+	run := func(flags ...string) []string {
+		return slices.Concat([]string{"run", "--rm"}, flags, []string{image, "true"})
 	}
-	none := run("--network", "none")
+	idle := func(flags ...string) []string {
+		return slices.Concat([]string{"run", "-d"}, flags, []string{image, "sleep", "1000"})
+	}
+	none, slirp := []string{"--network", "none"}, []string{"--network", "slirp4netns"} // the latter is podman's default, whatever its configuration says
 	r := []row{
 		same("`--version`", "1/4", "--version"),
 		same("`ps`, empty", "1/4", "ps"),
 		same("`images`", "1/4", "images"),
-		same("`run --rm --network none IMG true`", "1/10", none...),
-		{name: "`run --rm IMG true`, default network, not the first", bound: "1/10", moss: moss(run()...), podman: podman(run("--network", "slirp4netns")...)},
-		same("`run -d`", "1/8", "run", "-d", "--network", "none", image, "sleep", "1000"),
+		same("`run --rm --network none IMG true`", "1/10", run(none...)...),
+		{name: "`run --rm IMG true`, default network, not the first", bound: "1/10", moss: moss(run()...), podman: podman(run(slirp...)...)},
+		{name: "`run -d`", bound: "1/8", moss: moss(idle()...), podman: podman(idle(slirp...)...)},
+		same("`run -d --network none`", "–", idle(none...)...),
 		same("`create`", "1/5", "create", "--network", "none", image, "true"),
 		same("`exec C true`", "1/12", "exec", "c", "true"),
-		{name: "`rm -f -t 0` of a running one", bound: "1/10"},
+		same("`rm -f -t 0` of a running one", "1/10", "rm", "-f", "-t", "0", "c"),
+		same("`rm -f -t 0` of a running one without a network", "–", "rm", "-f", "-t", "0", "c"),
 	}
 	r[3].others = []other{{"bwrap", func(b *bed) error {
 		return b.quiet("bwrap", "--unshare-all", "--ro-bind", filepath.Join(b.dir, "tree"), "/", "--proc", "/proc", "--dev", "/dev", "true")
 	}}}
-	r[5].tearDown, r[6].tearDown = removeAll, removeAll
-	start := both(moss("run", "-d", "--network", "none", "--name", "c", image, "sleep", "1000"), podman("run", "-d", "--network", "none", "--name", "c", image, "sleep", "1000"))
-	r[7].setUp, r[7].tearDown = start, removeAll
-	r[8].figure = removal
-	r = append(r, grown(none, removeAll)...)
+	r[5].tearDown, r[6].tearDown, r[7].tearDown = removeAll, removeAll, removeAll
+	named := func(network ...string) []string { return idle(append(network, "--name", "c")...) }
+	r[8].setUp, r[8].tearDown = both(moss(named(none...)...), podman(named(none...)...)), removeAll
+	r[9].before = func(b *bed, program string) error {
+		if program == "podman" {
+			return podman(named(slirp...)...)(b)
+		}
+		return moss(named()...)(b)
+	}
+	r[10].before = func(b *bed, program string) error { return b.quiet(append([]string{program}, named(none...)...)...) }
+	r = append(r, grown(run(none...), removeAll)...)
 	r = append(r,
 		row{name: "16 `run` at once, against 16 one after another divided by the cores", figure: atOnce},
 		row{name: "left behind by one idle container, PSS, without a port", figure: leftBehind()},
@@ -100,25 +113,6 @@ func rows() []row {
 		},
 	)
 	return slices.Concat(r, builds(), transfers(), networks())
-}
-
-// removal times only the removal of a container that was started before.
-func removal(b *bed) (string, error) {
-	var of [2][]time.Duration
-	for range 20 {
-		for who, program := range []string{b.moss, "podman"} {
-			if err := b.quiet(program, "run", "-d", "--network", "none", "--name", "gone", image, "sleep", "1000"); err != nil {
-				return "", err
-			}
-			start := time.Now()
-			if err := b.quiet(program, "rm", "-f", "-t", "0", "gone"); err != nil {
-				return "", err
-			}
-			of[who] = append(of[who], time.Since(start))
-		}
-	}
-	m, p := median(of[0]), median(of[1])
-	return fmt.Sprintf("%s | %s | %.2f | 1/10 | –", ms(m), ms(p), float64(m)/float64(p)), nil
 }
 
 // grown are the commands whose time may grow with the number of containers.
