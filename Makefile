@@ -55,7 +55,7 @@ full: carried
 # By itself this runs containers, and says of every other command that it cannot.
 front: carried
 	CGO_ENABLED=1 CC="$(FRONT_CC)" CGO_CFLAGS="-O2 $(HEADERS)" \
-		$(GO) build -tags "$(TAGS) moss_front" -ldflags "$(LINKED) -extldflags -static" -o bin/moss-front ./cmd/moss
+		$(GO) build -tags "$(TAGS) moss_front" -ldflags "$(LINKED) -extldflags '-static -Wl,--wrap=pthread_create'" -o bin/moss-front ./cmd/moss
 
 install: build docs
 	install -D -m 0755 bin/moss $(DESTDIR)$(PREFIX)/bin/moss

@@ -31,8 +31,8 @@ func (e *Engine) Spawn(ctx Context, c *spec.Container) (*Monitor, error) {
 }
 
 func (e *Engine) monitorFor(ctx Context, c *spec.Container) (m *Monitor, err error) {
-	if pid, control, ok := e.NS.Monitor(); ok && usesOwnLauncher(c) {
-		return &Monitor{handle: monitor.Adopt(pid, control, c.ID)}, nil
+	if started, ok := e.NS.Monitor(); ok && usesOwnLauncher(c) {
+		return &Monitor{handle: monitor.Adopt(started.PID, started.Control, c.ID, started.Fresh)}, nil
 	}
 	m = &Monitor{}
 	if m.exe, err = e.monitorProgram(); err != nil {

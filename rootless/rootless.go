@@ -217,22 +217,28 @@ func (n *Namespace) MonitorProgram() (program *os.File, ok bool) {
 	return program, err == nil
 }
 
-// Monitor is the monitor that was started with this command, if it runs the program that this moss carries: its pid and its
-// control socket. It is handed out once.
-func (n *Namespace) Monitor() (pid int, control *os.File, ok bool) {
+// Monitor is a monitor that was started with the command.
+type Monitor struct {
+	PID     int
+	Control *os.File // its control socket
+	Fresh   uint32   // the namespaces that it was told to make first, 0 for none
+}
+
+// Monitor is the monitor that was started with this command, if it runs the program that this moss carries. It is handed out once.
+func (n *Namespace) Monitor() (m Monitor, ok bool) {
 	e := nsenter.Result()
 	if e.Monitor == 0 || n.monitorTaken {
-		return 0, nil, false
+		return m, false
 	}
 	n.monitorTaken = true
-	control = os.NewFile(uintptr(e.Control), "control")
+	m = Monitor{e.Monitor, os.NewFile(uintptr(e.Control), "control"), e.Fresh}
 	program, ok := n.MonitorProgram()
 	if !ok {
-		control.Close() // that of another build ends by itself
-		return 0, nil, false
+		m.Control.Close() // that of another build ends by itself
+		return m, false
 	}
 	program.Close()
-	return e.Monitor, control, true
+	return m, true
 }
 
 // ExitPipe is the path of a pipe whose readers are told by its end of file that the holder, and all others who have it open

@@ -18,6 +18,7 @@ type Handle struct {
 	id      string
 	process *sys.Child
 	control *os.File
+	fresh   uint32 // what it was told to prepare
 	replies *json.Decoder
 }
 
@@ -46,13 +47,17 @@ func Spawn(ctx context.Context, exe, id string, users *os.File) (*Handle, error)
 	return &Handle{id: id, process: process, control: mine}, nil
 }
 
-// Adopt is Spawn of a monitor that runs already: its pid, and our end of its control socket.
-func Adopt(pid int, control *os.File, id string) *Handle {
-	return &Handle{id: id, process: &sys.Child{Pid: pid}, control: control}
+// Adopt is Spawn of a monitor that runs already: its pid, our end of its control socket, and what it was told to prepare, 0 for nothing.
+func Adopt(pid int, control *os.File, id string, fresh uint32) *Handle {
+	return &Handle{id: id, process: &sys.Child{Pid: pid}, control: control, fresh: fresh}
 }
 
 // Prepare tells the monitor which namespaces the container will have for itself (runtime.Fresh), so that it can begin.
 func (h *Handle) Prepare(fresh uint32) error {
+	if fresh == h.fresh {
+		return nil
+	}
+	h.fresh = fresh
 	_, err := h.control.Write(binary.LittleEndian.AppendUint32([]byte{wordFresh}, fresh))
 	if err != nil && !errors.Is(err, syscall.EPIPE) { // Start tells of one that has ended
 		return fmt.Errorf("cannot tell the monitor of container %s what to do: %w", h.id, err)

@@ -43,8 +43,11 @@ func Fresh(list []specs.LinuxNamespaceType) uint32 {
 
 // Prepare starts the stage of the container that the first Create makes, while it is not yet known what that will be: a
 // program takes as long to start as to set most containers up. fresh is from Fresh; a container that turns out to need
-// others only takes longer. The caller is as for Create.
+// others only takes longer. Who knows better tells again. The caller is as for Create.
 func (l *Own) Prepare(fresh uint32) {
+	if l.ready != nil {
+		l.ready.abandon()
+	}
 	l.spaces = &namespaces{fresh: int(fresh)}
 	start := launch{exe: l.exe, name: stageInit, spaces: l.spaces, group: &cgroup{}}
 	l.ready, _ = start.start() // Create tells what is wrong

@@ -2,11 +2,13 @@ package cli
 
 import (
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/mosscontainers/moss/libpod/runtime"
 	"github.com/mosscontainers/moss/rootless/nsenter"
 )
 
@@ -72,4 +74,35 @@ func TestConstructorSkipsValuesOfGlobalFlags(t *testing.T) {
 			t.Errorf("the constructor takes the value of --%s=… for the command", f.Name)
 		}
 	})
+}
+
+// The constructor has the monitor begin with the container's first process before anybody has read the flags.
+func TestTheConstructorGuessesTheNamespacesOfARun(t *testing.T) {
+	for line, guessed := range map[string]bool{
+		"moss run IMG true":                                true,
+		"moss run --rm --network none IMG":                 true,
+		"moss run --net=none --name x IMG":                 true,
+		"moss run --network host IMG":                      true,
+		"moss run --network net1 --network-alias none IMG": true,
+		"moss run --pid host IMG":                          false,
+		"moss run --ipc=container:x IMG":                   false,
+		"moss run --uts host --network none IMG":           false,
+		"moss run --cgroupns=host IMG":                     false,
+	} {
+		args := strings.Fields(line)
+		var o createOptions
+		fs := pflag.NewFlagSet("run", pflag.ContinueOnError)
+		fs.SetInterspersed(false)
+		o.addFlags(fs)
+		if err := fs.Parse(args[2:]); err != nil {
+			t.Fatal(err)
+		}
+		want := uint32(0)
+		if guessed {
+			want = runtime.Fresh(o.Fresh())
+		}
+		if got := nsenter.Fresh(args); got != want {
+			t.Errorf("%s: the constructor guesses %#x, want %#x", line, got, want)
+		}
+	}
 }

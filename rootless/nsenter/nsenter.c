@@ -332,15 +332,62 @@ static void enter_holder(void)
 	own_mounts();
 }
 
+/* The value of a flag with this name at argv[i], or NULL. */
+static const char *flag_value(char **argv, int i, const char *name)
+{
+	size_t n = strlen(name);
+
+	if (strncmp(argv[i], name, n) != 0)
+		return NULL;
+	return argv[i][n] == '=' ? argv[i] + n + 1 : argv[i][n] == 0 ? argv[i + 1] : NULL;
+}
+
+unsigned moss_fresh(int argc, char **argv)
+{
+	static const char *const others[] = {"--pid", "--ipc", "--uts", "--cgroupns", NULL};
+	static const char *const network[] = {"--network", "--net", NULL};
+	unsigned fresh = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
+
+	for (int i = 2; i < argc; i++) {
+		for (const char *const *name = others; *name; name++)
+			if (flag_value(argv, i, *name))
+				return 0;
+		for (const char *const *name = network; *name; name++) {
+			const char *value = flag_value(argv, i, *name);
+
+			if (value && strcmp(value, "none") == 0)
+				fresh |= CLONE_NEWNET;
+		}
+	}
+	return fresh;
+}
+
+/* What the monitor is told first: libpod/monitor/wire.go. */
+struct fresh_word {
+	char word;
+	unsigned char flags[4]; /* little endian */
+};
+
+/* Has the monitor begin with the container's first process. What turns out to be different costs time, and nothing else. */
+static void tell_fresh(int control, unsigned fresh)
+{
+	struct fresh_word w = {.word = MOSS_MONITOR_FRESH};
+
+	for (int i = 0; i < 4; i++)
+		w.flags[i] = (unsigned char)(fresh >> 8 * i);
+	if (fresh != 0 && write(control, &w, sizeof w) == sizeof w)
+		moss_entry.fresh = fresh;
+}
+
 /*
  * Starts the monitor that moss run is going to need: it and the Go runtime of this process start up at the same
  * time. Whoever has no use for it closes its control socket, and it ends. Where something fails, Go tries again.
  */
-static void start_monitor(void)
+static void start_monitor(int argc, char **argv)
 {
 	/* room for the container's id, which the monitor writes there once it is told */
 	static char room[] = "                                                                ";
-	static char *const argv[] = {"moss-monitor", room, NULL};
+	static char *const monitor_argv[] = {"moss-monitor", room, NULL};
 	static char *const envp[] = {
 		"GOMAXPROCS=1", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", NULL,
 	};
@@ -355,6 +402,7 @@ static void start_monitor(void)
 	/* out of the way of the numbers they are going to have */
 	control = fcntl(pair[1], F_DUPFD_CLOEXEC, 10);
 	lock = fcntl(moss_entry.lock_fd, F_DUPFD_CLOEXEC, 10);
+	tell_fresh(pair[0], moss_fresh(argc, argv));
 	pid = null < 0 || control < 0 || lock < 0 ? -1 : vfork();
 	if (pid == 0) {
 		for (int fd = 0; fd < 3; fd++)
@@ -364,7 +412,7 @@ static void start_monitor(void)
 		setsid();
 		prctl(PR_SET_TIMERSLACK, MOSS_LATE_TIMERS);
 		if (chdir("/") == 0)
-			execve(program, argv, envp);
+			execve(program, monitor_argv, envp);
 		_exit(1);
 	}
 	close(null);
@@ -450,5 +498,5 @@ __attribute__((constructor)) static void moss_enter(void)
 		return;
 	enter_holder();
 	if (moss_entry.joined && argc > 1 && strcmp(argv[1], "run") == 0)
-		start_monitor();
+		start_monitor(argc, argv);
 }

@@ -40,6 +40,7 @@ type Entry struct {
 	GID    int
 	// Monitor is the pid of the monitor that was started from the holder's program, 0 without; Control is its control socket.
 	Monitor, Control int
+	Fresh            uint32 // the namespaces that the monitor was told to make first, as Fresh tells them
 	// NoFull is the errno of why the front program could not become the full one, 0 where it did not try.
 	NoFull int
 }
@@ -55,7 +56,7 @@ func Result() Entry {
 		UID:    int(e.uid),
 		GID:    int(e.gid),
 
-		Monitor: int(e.monitor), Control: int(e.control),
+		Monitor: int(e.monitor), Control: int(e.control), Fresh: uint32(e.fresh),
 		NoFull: int(e.no_full),
 	}
 }
@@ -63,12 +64,30 @@ func Result() Entry {
 // Wants says whether the constructor would enter the namespace for this command line (args[0] is the
 // program). The command line's own table of commands is checked against it by a test.
 func Wants(args []string) bool {
-	argv := make([]*C.char, len(args)+1)
+	argv, free := words(args)
+	defer free()
+	return C.moss_wants(C.int(len(args)), &argv[0]) != 0
+}
+
+// Fresh is the constructor's guess of the namespaces that `moss run` with this command line will make for its container, as flags of clone(2); 0
+// where it makes none. What the engine makes of the same flags is checked against it by a test.
+func Fresh(args []string) uint32 {
+	argv, free := words(args)
+	defer free()
+	return uint32(C.moss_fresh(C.int(len(args)), &argv[0]))
+}
+
+// words are args for C, with a NULL after them.
+func words(args []string) (argv []*C.char, free func()) {
+	argv = make([]*C.char, len(args)+1)
 	for i, arg := range args {
 		argv[i] = C.CString(arg)
-		defer C.free(unsafe.Pointer(argv[i]))
 	}
-	return C.moss_wants(C.int(len(args)), &argv[0]) != 0
+	return argv, func() {
+		for _, word := range argv {
+			C.free(unsafe.Pointer(word))
+		}
+	}
 }
 
 // Quick says whether the front program has a command itself. Its own table of commands is checked against it by a test.

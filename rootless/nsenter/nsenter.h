@@ -29,6 +29,7 @@ struct moss_entry {
 	unsigned uid, gid; /* effective ids before joining */
 	int monitor; /* pid of the monitor that was started for moss run, 0 without */
 	int control; /* its control socket */
+	unsigned fresh; /* the namespaces that it was told to make first, 0 for none */
 	int no_full; /* errno of why this front program could not become the full one */
 };
 
@@ -38,6 +39,9 @@ enum {
 	MOSS_MONITOR_USERS_LOCK = 4,
 };
 
+/* What a monitor is told that may begin. */
+enum { MOSS_MONITOR_FRESH = 'n' };
+
 /* By how many nanoseconds timers of a monitor may be late: see SpawnLate in pkg/sys. */
 enum { MOSS_LATE_TIMERS = 1000000 };
 
@@ -45,6 +49,9 @@ extern struct moss_entry moss_entry;
 
 int moss_wants(int argc, char **argv);
 int moss_is_quick(const char *command);
+
+/* The namespaces that moss run with this command line is going to make for its container (flags of clone(2)), as far as one sees; 0 where one does not. */
+unsigned moss_fresh(int argc, char **argv);
 
 /* Keeps the door of moss-uplink, whose command line argv is. It does not return. */
 void moss_keep_door(char **argv);
