@@ -29,7 +29,7 @@ HEADERS  := -idirafter /usr/include -idirafter /usr/include/$$($(CC) -print-mult
 GOLANGCI_VERSION := v2.12.0
 GOLANGCI         := $(CACHE)/bin/golangci-lint-$(GOLANGCI_VERSION)
 
-.PHONY: all build carried front full install demo test unit stories vm lint bench docs clean
+.PHONY: all build carried front full generate install demo test unit stories vm lint bench docs clean
 all: build
 
 # Go's own cache decides what is out of date.
@@ -56,6 +56,16 @@ full: carried
 front: carried
 	CGO_ENABLED=1 CC="$(FRONT_CC)" CGO_CFLAGS="-O2 $(HEADERS)" \
 		$(GO) build -tags "$(TAGS) moss_front" -ldflags "$(LINKED) -extldflags '-static -Wl,--wrap=pthread_create'" -o bin/moss-front ./cmd/moss
+
+# What is written and read for each container as JSON, by code of its own: package json takes longer to prepare for such types than a container to
+# start. Of the library that the code is made with, only the two packages for it are linked: the third brings net/http.
+GENERATED := pkg/spec/spec libpod/state/record libpod/runtime/encode libpod/monitor/request
+generate:
+	for file in $(GENERATED); do \
+		$(GO) tool easyjson -build_tags "$(TAGS)" -output_filename $${file}_easyjson.go $$file.go && \
+		sed -i '/^\/\/go:build/d; /^\/\/ +build/d; /mailru\/easyjson"$$/d; /_ easyjson\.Marshaler/d' $${file}_easyjson.go || exit 1; \
+	done
+	gofmt -w $(GENERATED:=_easyjson.go)
 
 install: build docs
 	install -D -m 0755 bin/moss $(DESTDIR)$(PREFIX)/bin/moss

@@ -120,6 +120,7 @@ require (
 
 require (
 	github.com/containerd/platforms v1.0.0-rc.5
+	github.com/mailru/easyjson v0.9.2
 	github.com/package-url/packageurl-go v0.1.7
 	github.com/spdx/tools-golang v0.5.7
 	github.com/therootcompany/xz v1.0.1
@@ -160,6 +161,7 @@ require (
 	github.com/hashicorp/go-retryablehttp v0.7.8 // indirect
 	github.com/in-toto/attestation v1.2.0 // indirect
 	github.com/in-toto/in-toto-golang v0.11.0 // indirect
+	github.com/josharian/intern v1.0.0 // indirect
 	github.com/moby/docker-image-spec v1.3.1 // indirect
 	github.com/moby/go-archive v0.2.0 // indirect
 	github.com/moby/locker v1.0.1 // indirect
@@ -188,3 +190,5 @@ require (
 	go.opentelemetry.io/proto/otlp v1.11.0 // indirect
 	golang.org/x/oauth2 v0.36.0 // indirect
 )
+
+tool github.com/mailru/easyjson/easyjson

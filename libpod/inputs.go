@@ -22,7 +22,7 @@ func (s *launch) inputs() (spec.Inputs, error) {
 	if in.Rootfs == "" {
 		in.Rootfs = filepath.Join(s.runDir, "rootfs")
 	}
-	for _, m := range s.c.Mounts.Mounts {
+	for _, m := range s.c.Mounts.List {
 		if m.Type == spec.MountVolume {
 			in.Volumes[m.Source] = filepath.Join(s.volumeDir(m.Source), volumeData)
 		}
@@ -47,7 +47,7 @@ func hostname(c *spec.Container) (string, error) {
 	switch {
 	case c.Hostname != "":
 		return c.Hostname, nil
-	case c.UTS == "host" || c.Network.Network == spec.NetworkHost:
+	case c.UTS == "host" || c.Network.Mode == spec.NetworkHost:
 		return os.Hostname()
 	}
 	return names.Short(c.ID), nil

@@ -140,8 +140,8 @@ func (e *Engine) tryRewire(ctx Context, ref string, change func(*state.Locked) (
 		return err
 	}
 	return e.Store.Transact(ctx, c.Spec.ID, state.OpUpdate, func(ctx context.Context, l *state.Locked) error {
-		if l.Spec.Network.Network != spec.NetworkBridge {
-			return errdefs.Errorf(errdefs.ErrConflict, "cannot change the networks of container %s: it was made with --network %s", l.Spec.Name, l.Spec.Network.Network)
+		if l.Spec.Network.Mode != spec.NetworkBridge {
+			return errdefs.Errorf(errdefs.ErrConflict, "cannot change the networks of container %s: it was made with --network %s", l.Spec.Name, l.Spec.Network.Mode)
 		}
 		before := *l.Spec
 		changed := before

@@ -31,7 +31,7 @@ type pendingNetwork struct {
 // it had when it ran before. wait or abandon follows.
 func (e *Engine) makeNetwork(ctx Context, c *spec.Container, last []spec.Endpoint) (*pendingNetwork, error) {
 	mode, err := e.networkMode(c)
-	if err != nil || strings.HasPrefix(c.Network.Network, "container:") {
+	if err != nil || strings.HasPrefix(c.Network.Mode, "container:") {
 		return nil, err
 	}
 	mode = e.withDefaults(c, mode)
@@ -114,7 +114,7 @@ func (n *pendingNetwork) abandon() error {
 
 // connections are those that a container's description asks for. last is what it had before.
 func (e *Engine) connections(c *spec.Container, last []spec.Endpoint) ([]network.Connection, error) {
-	if c.Network.Network != spec.NetworkBridge {
+	if c.Network.Mode != spec.NetworkBridge {
 		return nil, nil
 	}
 	list := make([]network.Connection, len(c.Networks))
@@ -136,7 +136,7 @@ func (e *Engine) connections(c *spec.Container, last []spec.Endpoint) ([]network
 
 // withDefaults adds what containers.conf says of a container's own network. What the container says comes after it, and wins.
 func (e *Engine) withDefaults(c *spec.Container, mode string) string {
-	kind, given, has := strings.Cut(c.Network.Network, ":")
+	kind, given, has := strings.Cut(c.Network.Mode, ":")
 	options := e.Config.Containers.PastaOptions
 	if kind == network.ModeSlirp {
 		options = e.Config.Containers.NetworkCommandOpts

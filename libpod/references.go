@@ -37,7 +37,7 @@ func (e *Engine) checkReferences(c *spec.Container) error {
 
 // identifyOthers puts ids where somebody named containers whose namespaces are to be shared: names move, and a name may begin another's id.
 func (e *Engine) identifyOthers(c *spec.Container) error {
-	for _, mode := range []*string{&c.PID, &c.IPC, &c.UTS, &c.Cgroup, &c.Network.Network} {
+	for _, mode := range []*string{&c.PID, &c.IPC, &c.UTS, &c.Cgroup, &c.Network.Mode} {
 		ref, ok := strings.CutPrefix(*mode, "container:")
 		if !ok {
 			continue
@@ -62,7 +62,7 @@ func checkFiles(c *spec.Container) error {
 			return errdefs.Errorf(errdefs.ErrInvalid, "cannot use %s as root file system: %w", dir, onHost(err))
 		}
 	}
-	for _, m := range c.Mounts.Mounts {
+	for _, m := range c.Mounts.List {
 		if m.Type != spec.MountBind {
 			continue
 		}
@@ -98,7 +98,7 @@ func sharings(c *spec.Container) []sharing {
 		{specs.IPCNamespace, "ipc", sys.CloneIPC, c.IPC},
 		{specs.UTSNamespace, "uts", sys.CloneUTS, c.UTS},
 		{specs.CgroupNamespace, "cgroup", sys.CloneCgroup, c.Cgroup},
-		{specs.NetworkNamespace, "net", sys.CloneNet, c.Network.Network},
+		{specs.NetworkNamespace, "net", sys.CloneNet, c.Network.Mode},
 	}
 }
 
@@ -139,8 +139,8 @@ func onHost(err error) error {
 
 // NetworkNames are the networks that a container is on: those of its bridges, or what it has instead.
 func (e *Engine) NetworkNames(c *spec.Container) []string {
-	if c.Network.Network != spec.NetworkBridge {
-		return []string{c.Network.Network}
+	if c.Network.Mode != spec.NetworkBridge {
+		return []string{c.Network.Mode}
 	}
 	names := make([]string, len(c.Networks))
 	for i := range c.Networks {
@@ -151,7 +151,7 @@ func (e *Engine) NetworkNames(c *spec.Container) []string {
 
 // networkMode is the mode of package network. A namespace that somebody else made needs no set-up.
 func (e *Engine) networkMode(c *spec.Container) (string, error) {
-	mode := c.Network.Network
+	mode := c.Network.Mode
 	kind, _, _ := strings.Cut(mode, ":")
 	switch kind {
 	case "ns", "container":

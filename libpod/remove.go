@@ -100,7 +100,7 @@ func (e *Engine) removeRunDir(ctx Context, id string, keeper sys.Process) error 
 // anonymousVolumes are the directories of the volumes that nobody but this container knows.
 func (e *Engine) anonymousVolumes(c *spec.Container) []string {
 	var dirs []string
-	for _, m := range c.Mounts.Mounts {
+	for _, m := range c.Mounts.List {
 		if m.Type == spec.MountVolume && m.Anonymous {
 			dirs = append(dirs, e.volumeDir(m.Source))
 		}

@@ -18,7 +18,7 @@ const scratchDir = "scratch"
 // scratch is where the upper layers are, by the targets of their mounts. They are made when the container is there.
 func (s *launch) scratch() (map[string]string, error) {
 	dirs := map[string]string{}
-	for i, m := range s.c.Mounts.Mounts {
+	for i, m := range s.c.Mounts.List {
 		if m.Overlay && s.l == nil {
 			return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot use the option O on %s in a step of a build", m.Target)
 		}
@@ -35,7 +35,7 @@ func (s *launch) makeScratch() error {
 	if err != nil {
 		return err
 	}
-	for _, m := range s.c.Mounts.Mounts {
+	for _, m := range s.c.Mounts.List {
 		if !m.Overlay {
 			continue
 		}

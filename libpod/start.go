@@ -240,7 +240,7 @@ func (s *launch) overlay() (*runtime.Overlay, error) {
 // copyUps are the volumes to fill from the image.
 func (s *launch) copyUps() []runtime.CopyUp {
 	var out []runtime.CopyUp
-	for _, m := range s.c.Mounts.Mounts {
+	for _, m := range s.c.Mounts.List {
 		if m.Type == spec.MountVolume && !m.NoCopy && !m.Overlay {
 			out = append(out, runtime.CopyUp{Volume: filepath.Join(s.volumeDir(m.Source), volumeData), Target: m.Target})
 		}
@@ -251,7 +251,7 @@ func (s *launch) copyUps() []runtime.CopyUp {
 // chowns are the targets of the mounts whose files are to be the container's user's.
 func (s *launch) chowns() []string {
 	var targets []string
-	for _, m := range s.c.Mounts.Mounts {
+	for _, m := range s.c.Mounts.List {
 		if m.Chown {
 			targets = append(targets, m.Target)
 		}

@@ -140,7 +140,7 @@ func (e *Engine) VolumeUsers() (map[string][]string, error) {
 	}
 	users := map[string][]string{}
 	for _, c := range containers {
-		for _, m := range c.Spec.Mounts.Mounts {
+		for _, m := range c.Spec.Mounts.List {
 			if m.Type == spec.MountVolume {
 				users[m.Source] = append(users[m.Source], c.Spec.ID)
 			}

@@ -26,8 +26,8 @@ func (e *Engine) useVolumes(c *spec.Container) (release func() error, err error)
 		}
 		return errors.Join(errs...)
 	}
-	for i := range c.Mounts.Mounts {
-		m := &c.Mounts.Mounts[i]
+	for i := range c.Mounts.List {
+		m := &c.Mounts.List[i]
 		if m.Type != spec.MountVolume {
 			continue
 		}

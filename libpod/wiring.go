@@ -37,7 +37,7 @@ type files struct{ hosts, resolvConf string }
 // wiring opens the network namespace of a container that runs.
 func (e *Engine) wiring(l *state.Locked) (*wiring, error) {
 	w := &wiring{Engine: e, l: l, was: slices.Clone(l.State.Network.Endpoints)}
-	if !l.State.Active() || l.Spec.Network.Network != spec.NetworkBridge {
+	if !l.State.Active() || l.Spec.Network.Mode != spec.NetworkBridge {
 		return w, nil
 	}
 	var err error

@@ -55,7 +55,7 @@ func Container(c *state.Container, f Facts) *ContainerData {
 		EffectiveCaps: present(f.Capabilities), BoundingCaps: present(f.Capabilities),
 		ExecIDs: []string{},
 		SizeRw:  f.SizeRw, SizeRootFs: f.SizeRootFs,
-		Mounts:          mounts(s.Mounts.Mounts, f.VolumePath),
+		Mounts:          mounts(s.Mounts.List, f.VolumePath),
 		NetworkSettings: networkSettings(s, r),
 		Config:          config(s, f),
 		HostConfig:      hostConfig(s, f),
@@ -88,7 +88,7 @@ func config(c *spec.Container, f Facts) Config {
 		ExposedPorts: exposed(c.Ports),
 		Tty:          c.Terminal, OpenStdin: c.OpenStdin, AttachStdin: c.OpenStdin,
 		Env: c.Variables(hostname), Cmd: present(c.Command), Entrypoint: present(c.Entrypoint), WorkingDir: cmp.Or(c.WorkDir, "/"),
-		Image: c.Image.Name, Volumes: imageVolumes(c.Mounts.Mounts),
+		Image: c.Image.Name, Volumes: imageVolumes(c.Mounts.List),
 		Labels: presentMap(c.Labels), Annotations: presentMap(c.Annotations),
 		StopSignal: cmp.Or(c.StopSignal, defaultStopSignal), StopTimeout: stopTimeout,
 		CreateCommand: c.CreateCommand, Timezone: c.Timezone, Umask: umask(c.Umask),
@@ -109,12 +109,12 @@ func hostConfig(c *spec.Container, f Facts) HostConfig {
 	}
 	cgroupMode := cmp.Or(c.Cgroup, privateNamespace)
 	return HostConfig{
-		Binds: binds(c.Mounts.Mounts), Tmpfs: tmpfs(c.Mounts.Mounts), ShmSize: cmp.Or(c.ShmSize, defaultShmSize),
+		Binds: binds(c.Mounts.List), Tmpfs: tmpfs(c.Mounts.List), ShmSize: cmp.Or(c.ShmSize, defaultShmSize),
 		ReadonlyRootfs: c.ReadOnly, Devices: devices(c.Devices), DeviceCgroupRules: deviceRules(c.DeviceRules),
 		ContainerIDFile: c.CIDFile, AutoRemove: c.Remove, Runtime: cmp.Or(c.Runtime, "moss"), Init: c.Init,
 		LogConfig:     LogConfig{Type: cmp.Or(c.LogDriver, "k8s-file"), Path: f.LogPath},
 		RestartPolicy: RestartPolicy{Name: cmp.Or(c.Restart.Policy, "no"), MaximumRetryCount: c.Restart.Retries},
-		NetworkMode:   c.Network.Network, PortBindings: portBindings(c.Ports, ""),
+		NetworkMode:   c.Network.Mode, PortBindings: portBindings(c.Ports, ""),
 		DNS: present(c.DNS), Egress: c.Egress, DNSOptions: present(c.DNSOptions), DNSSearch: present(c.DNSSearch), ExtraHosts: present(c.AddHosts),
 		IpcMode: cmp.Or(c.IPC, privateNamespace), PidMode: cmp.Or(c.PID, privateNamespace), UTSMode: cmp.Or(c.UTS, privateNamespace),
 		UsernsMode: c.Userns, CgroupMode: cgroupMode, CgroupnsMode: cgroupMode,

@@ -32,7 +32,7 @@ func running() *state.Container {
 			Identity:   spec.Identity{User: "www"},
 			Namespaces: spec.Namespaces{PID: "host"},
 			Mounts: spec.Mounts{
-				Mounts: []spec.Mount{
+				List: []spec.Mount{
 					{Type: spec.MountVolume, Source: "vol1", Target: "/v", ReadOnly: true, Optional: true},
 					{Type: spec.MountBind, Source: "/tmp", Target: "/t", Options: []string{"rslave", "exec"}},
 					{Type: spec.MountTmpfs, Target: "/x", Options: []string{"size=1m"}},
@@ -41,7 +41,7 @@ func running() *state.Container {
 			},
 			Resources: spec.Resources{Memory: 1 << 20, CPUs: 1.5, PidsLimit: 10},
 			Security:  spec.Security{CapAdd: []string{"CAP_NET_ADMIN"}, NoNewPrivileges: true, Seccomp: "unconfined"},
-			Network: spec.Network{Network: spec.NetworkBridge, Networks: []spec.Connection{{Name: "podman"}, {Name: "back", Aliases: []string{"db"}, GatewayPriority: 5}}, Ports: []spec.PortMapping{
+			Network: spec.Network{Mode: spec.NetworkBridge, Networks: []spec.Connection{{Name: "podman"}, {Name: "back", Aliases: []string{"db"}, GatewayPriority: 5}}, Ports: []spec.PortMapping{
 				{ContainerPort: 80, Protocol: "tcp"},
 				{HostIP: "127.0.0.1", HostPort: 9000, ContainerPort: 90, Protocol: "udp"},
 			}},

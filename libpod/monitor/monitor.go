@@ -113,7 +113,6 @@ func inherit(hooks Hooks, signals chan os.Signal) (m *monitor, attached *os.File
 	if m.self, err = sys.Identify(os.Getpid()); err != nil {
 		return nil, nil, err
 	}
-	_ = json.Unmarshal([]byte("{}"), &envelope{})              // package json prepares for a type at its first value
 	m.users, _ = sys.Inherit(fdUsersLock, "users.lock", false) // as real root there is none
 	files, err := m.receive(control)
 	if err != nil {
@@ -182,7 +181,7 @@ func (m *monitor) receive(control *os.File) ([]*os.File, error) {
 func (m *monitor) readEnvelope() (e envelope, err error) {
 	data, _, err := m.readRequest()
 	if err == nil {
-		err = json.Unmarshal(data, &e)
+		err = e.UnmarshalJSON(data)
 	}
 	if err == nil && e.Request == nil {
 		err = errors.New("cannot read the request: it is empty")

@@ -78,6 +78,8 @@ type Passed struct {
 
 // envelope is what travels: the request and which descriptors come with it. In the memory file its length comes before it,
 // four bytes, little endian, and the bundle after it.
+//
+//easyjson:json
 type envelope struct {
 	Request *Request `json:"request"`
 	// What follows is described at Passed.

@@ -11,10 +11,12 @@ import (
 
 // Package json prepares, when it meets a type for the first time, for every type that a value of it could hold. For an OCI
 // configuration, with those of five other operating systems in it, that takes longer than to start a program. So bundles are
-// written and, by our own launcher, read through types in which the parts that are large and seldom there are hidden
-// behind fields of the same name. The text is that of a Bundle.
+// written and, by our own launcher, read by code that is generated (make generate), for types in which the parts that are large and seldom
+// there are hidden behind fields of the same name. The text is that of a Bundle.
 
 // ownBundle is a Bundle for our own launcher.
+//
+//easyjson:json
 type ownBundle struct {
 	*Bundle
 	Spec *ownSpec `json:"spec"`
@@ -78,7 +80,7 @@ func (b *Bundle) Encode() (Encoded, error) {
 			return nil, fmt.Errorf("cannot encode the configuration of container %s: %w", b.ID, err)
 		}
 	}
-	data, err := json.Marshal(own)
+	data, err := own.MarshalJSON()
 	if err != nil {
 		return nil, fmt.Errorf("cannot encode the configuration of container %s: %w", b.ID, err)
 	}
@@ -97,7 +99,7 @@ func (e Encoded) Decode() (*Bundle, error) {
 // decodeOwn reads what our own launcher needs of a bundle.
 func (e Encoded) decodeOwn() (*Bundle, error) {
 	own := ownBundle{Bundle: &Bundle{}}
-	if err := json.Unmarshal(e, &own); err != nil {
+	if err := own.UnmarshalJSON(e); err != nil {
 		return nil, fmt.Errorf("cannot read the container's configuration: %w", err)
 	}
 	b := own.Bundle

@@ -81,8 +81,6 @@ func (s *stage) run() error {
 	isCommand := os.Args[0] == stageExec
 	if isCommand {
 		prepareDecoding(&command{})
-	} else {
-		prepareDecoding(&ownBundle{Bundle: &Bundle{}})
 	}
 	o, err := receiveOrder(s.socket, isCommand)
 	if err != nil {

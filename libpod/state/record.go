@@ -44,6 +44,8 @@ const (
 )
 
 // Record is what changes about a container: containers/<id>/state.json.
+//
+//easyjson:json
 type Record struct {
 	Status Status `json:"status"`
 	Intent Intent `json:"intent,omitempty"`
@@ -77,6 +79,9 @@ type Network struct {
 	Endpoints []spec.Endpoint    `json:"endpoints,omitempty"`
 	Ports     []spec.PortMapping `json:"ports,omitempty"` // with the host ports that were chosen
 }
+
+// IsZero is for package json.
+func (n *Network) IsZero() bool { return len(n.Endpoints) == 0 && len(n.Ports) == 0 }
 
 // Endpoint is what it has on a network; nil when it is not connected.
 func (n *Network) Endpoint(network string) *spec.Endpoint {

@@ -218,7 +218,7 @@ func (e *execution) container() (*spec.Container, error) {
 	for _, u := range meta.Ulimit {
 		c.Rlimits[u.Name] = spec.Rlimit{Soft: u.Soft, Hard: u.Hard}
 	}
-	c.Mounts.Mounts = slices.Clone(c.Mounts.Mounts)
+	c.Mounts.List = slices.Clone(c.Mounts.List)
 	return &c, e.entitle(&c)
 }
 
@@ -232,12 +232,12 @@ const (
 func (e *execution) entitle(c *spec.Container) error {
 	switch e.op.Network {
 	case pb.NetMode_NONE:
-		c.Network.Network = spec.NetworkNone
+		c.Network.Mode = spec.NetworkNone
 	case pb.NetMode_HOST:
-		if c.Network.Network != spec.NetworkHost && !slices.Contains(e.opts.Allow, AllowHostNetwork) {
+		if c.Network.Mode != spec.NetworkHost && !slices.Contains(e.opts.Allow, AllowHostNetwork) {
 			return errdefs.Errorf(errdefs.ErrDenied, "cannot run a command with --network=host: that must be allowed with --allow %s", AllowHostNetwork)
 		}
-		c.Network.Network = spec.NetworkHost
+		c.Network.Mode = spec.NetworkHost
 	}
 	if e.op.Security == pb.SecurityMode_INSECURE {
 		if !slices.Contains(e.opts.Allow, AllowInsecure) {

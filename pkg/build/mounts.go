@@ -60,7 +60,7 @@ func (m *mounts) add(ctx context.Context, c *spec.Container) error {
 			continue
 		}
 		one.Target = filepath.Clean("/" + pm.Dest)
-		c.Mounts.Mounts = append(c.Mounts.Mounts, *one)
+		c.Mounts.List = append(c.Mounts.List, *one)
 		if err := m.place(one.Target, isFile); err != nil {
 			return err
 		}

@@ -91,7 +91,7 @@ func (o *stepOptions) isolate(step *spec.Container) error {
 	default:
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --isolation %s: it is oci, chroot or rootless", o.isolation)
 	}
-	for _, ns := range []*string{&step.PID, &step.IPC, &step.UTS, &step.Cgroup, &step.Network.Network} {
+	for _, ns := range []*string{&step.PID, &step.IPC, &step.UTS, &step.Cgroup, &step.Network.Mode} {
 		*ns = cmp.Or(*ns, spec.NetworkHost)
 	}
 	return nil

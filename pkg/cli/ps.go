@@ -267,7 +267,7 @@ func statusOf(c *state.Container) string {
 
 func mountsOf(c *spec.Container) []string {
 	targets := []string{}
-	for _, m := range c.Mounts.Mounts {
+	for _, m := range c.Mounts.List {
 		targets = append(targets, m.Target)
 	}
 	return targets
@@ -340,7 +340,7 @@ func containerFilters(engine *libpod.Engine, all []*state.Container) filter.Set[
 
 func volumesOf(c *spec.Container) []string {
 	var list []string
-	for _, m := range c.Mounts.Mounts {
+	for _, m := range c.Mounts.List {
 		list = append(list, m.Source, m.Target)
 	}
 	return list

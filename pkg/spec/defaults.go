@@ -66,7 +66,7 @@ func (c *Container) Given(flag string) bool { return c.flags != nil && c.flags.C
 // owns says whether a container has a namespace of a kind to itself: what is set in there is nobody else's.
 func (c *Container) owns(kind specs.LinuxNamespaceType) bool {
 	if kind == specs.NetworkNamespace {
-		return !shared(c.Network.Network)
+		return !shared(c.Network.Mode)
 	}
 	for _, ns := range c.modes() {
 		if ns.kind == kind {

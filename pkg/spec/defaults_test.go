@@ -37,7 +37,7 @@ func TestFlagsWinOverUsualSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	var mounts, devices []string
-	for _, m := range c.Mounts.Mounts {
+	for _, m := range c.Mounts.List {
 		mounts = append(mounts, m.Source+":"+m.Target)
 	}
 	for _, d := range c.Devices {

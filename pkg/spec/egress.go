@@ -137,8 +137,8 @@ func (n *Network) validateEgress() error {
 	if len(n.Egress) == 0 {
 		return nil
 	}
-	if n.Network != "" && n.Network != NetworkBridge {
-		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --egress with --network %s: the list holds on bridge networks only; leave out one of them", n.Network)
+	if n.Mode != "" && n.Mode != NetworkBridge {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --egress with --network %s: the list holds on bridge networks only; leave out one of them", n.Mode)
 	}
 	_, err := ParseEgressList(n.Egress)
 	return err

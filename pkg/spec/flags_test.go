@@ -198,7 +198,7 @@ func TestImageFillsWhatTheUserLeftOpen(t *testing.T) {
 	}
 	wantPorts := []spec.PortMapping{{HostPort: 8053, ContainerPort: 53, Protocol: "udp"}, {ContainerPort: 80, Protocol: "tcp"}}
 	for _, diff := range []string{
-		cmp.Diff(wantMounts, got.Mounts.Mounts), cmp.Diff(wantPorts, got.Ports),
+		cmp.Diff(wantMounts, got.Mounts.List), cmp.Diff(wantPorts, got.Ports),
 		cmp.Diff(map[string]string{"a": "mine", "b": "image"}, got.Labels),
 		cmp.Diff([]string{"0", "/srv", "SIGQUIT"}, []string{got.User, got.WorkDir, got.StopSignal}),
 	} {
@@ -282,7 +282,7 @@ func TestNetworksOfAContainer(t *testing.T) {
 		if err := c.Settle(&spec.Container{}); err != nil {
 			t.Errorf("%s: %v", args, err)
 		}
-		got := c.Network.Network
+		got := c.Network.Mode
 		for _, n := range c.Networks {
 			got += " " + n.Name
 			if n.IP.IsValid() {

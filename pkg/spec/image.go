@@ -73,9 +73,9 @@ func malformed(kv string) bool {
 func (c *Container) addImageVolumes(volumes map[string]struct{}) {
 	for _, target := range slices.Sorted(maps.Keys(volumes)) {
 		target = path.Clean("/" + target)
-		taken := slices.ContainsFunc(c.Mounts.Mounts, func(m Mount) bool { return m.Target == target })
+		taken := slices.ContainsFunc(c.Mounts.List, func(m Mount) bool { return m.Target == target })
 		if !taken {
-			c.Mounts.Mounts = append(c.Mounts.Mounts, Mount{Type: MountVolume, Target: target, Anonymous: true, Optional: true})
+			c.Mounts.List = append(c.Mounts.List, Mount{Type: MountVolume, Target: target, Anonymous: true, Optional: true})
 		}
 	}
 }

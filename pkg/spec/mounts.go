@@ -17,7 +17,7 @@ import (
 
 // Mounts is everything mounted into the container, and the devices it is given.
 type Mounts struct {
-	Mounts   []Mount `json:"mounts,omitempty"`
+	List     []Mount `json:"mounts,omitempty"`
 	ReadOnly bool    `json:"readOnly,omitempty"` // the root file system
 	// NoReadOnlyTmpfs leaves a read-only container without writable /run, /tmp and /var/tmp.
 	NoReadOnlyTmpfs bool     `json:"noReadOnlyTmpfs,omitempty"`
@@ -65,9 +65,9 @@ const defaultShm = 64 << 20
 
 // AddFlags declares the flags of mounts and devices.
 func (m *Mounts) AddFlags(fs *pflag.FlagSet) {
-	addList(fs, &m.Mounts, "volume", "v", "mount a directory or a `volume`: [SOURCE:]TARGET[:OPTIONS]", parseVolumeHere)
-	addList(fs, &m.Mounts, "mount", "", "mount a `file system`: type=bind|volume|tmpfs,source=…,target=…", parseMountHere)
-	addList(fs, &m.Mounts, "tmpfs", "", "mount a `tmpfs`: TARGET[:OPTIONS]", parseTmpfs)
+	addList(fs, &m.List, "volume", "v", "mount a directory or a `volume`: [SOURCE:]TARGET[:OPTIONS]", parseVolumeHere)
+	addList(fs, &m.List, "mount", "", "mount a `file system`: type=bind|volume|tmpfs,source=…,target=…", parseMountHere)
+	addList(fs, &m.List, "tmpfs", "", "mount a `tmpfs`: TARGET[:OPTIONS]", parseTmpfs)
 	fs.BoolVar(&m.ReadOnly, "read-only", false, "mount the root file system read-only")
 	fs.VarPF(&negated{&m.NoReadOnlyTmpfs}, "read-only-tmpfs", "", "with --read-only, keep /run, /tmp and /var/tmp writable").NoOptDefVal = "true"
 	addBytes(fs, &m.ShmSize, "shm-size", "", "64m", "`size` of /dev/shm")
@@ -79,13 +79,13 @@ func (m *Mounts) AddFlags(fs *pflag.FlagSet) {
 func (m *Mounts) settle(d *Mounts) {
 	m.ReadOnly = m.ReadOnly || d.ReadOnly
 	m.ShmSize = cmp.Or(m.ShmSize, d.ShmSize)
-	for _, one := range d.Mounts {
-		at := slices.IndexFunc(m.Mounts, func(o Mount) bool { return o.Target == one.Target })
+	for _, one := range d.List {
+		at := slices.IndexFunc(m.List, func(o Mount) bool { return o.Target == one.Target })
 		switch {
 		case at < 0:
-			m.Mounts = append(m.Mounts, one)
-		case m.Mounts[at].Optional:
-			m.Mounts[at] = one
+			m.List = append(m.List, one)
+		case m.List[at].Optional:
+			m.List[at] = one
 		}
 	}
 	for _, one := range d.Devices {
@@ -114,7 +114,7 @@ func parseMountHere(s string) (Mount, error) {
 // Validate checks mounts and devices.
 func (m *Mounts) Validate() error {
 	targets := map[string]bool{}
-	for _, one := range m.Mounts {
+	for _, one := range m.List {
 		if err := one.validate(); err != nil {
 			return err
 		}
@@ -196,7 +196,7 @@ func (m *Mounts) Apply(s *specs.Spec, f host.Facts, in Inputs) ([]string, error)
 	s.Root.Readonly = m.ReadOnly
 	all := m.defaults(s, f, in)
 	all = place(all, m.files(in)...)
-	for _, one := range m.Mounts {
+	for _, one := range m.List {
 		oci, err := one.oci(f, in)
 		if err != nil {
 			return nil, err

@@ -115,7 +115,7 @@ func (c *Container) Fresh() []specs.LinuxNamespaceType {
 			list = append(list, ns.kind)
 		}
 	}
-	if c.Network.Network == NetworkNone {
+	if c.Network.Mode == NetworkNone {
 		list = append(list, specs.NetworkNamespace)
 	}
 	return list

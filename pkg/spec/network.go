@@ -15,8 +15,8 @@ import (
 
 // Network is how the container reaches others and is reached.
 type Network struct {
-	// Network is "" for the default, or bridge, none, host, slirp4netns[:OPTIONS], pasta[:OPTIONS], container:ID, ns:PATH.
-	Network string `json:"network,omitempty"`
+	// Mode is "" for the default, or bridge, none, host, slirp4netns[:OPTIONS], pasta[:OPTIONS], container:ID, ns:PATH.
+	Mode string `json:"network,omitempty"`
 	// Networks are those that the container is on with bridge. In a container that is stored, none are none.
 	Networks []Connection `json:"networks,omitempty"`
 	// Own is what --ip and its like ask for on the only network, until Settle.
@@ -122,8 +122,8 @@ func IsDefaultNetwork(name string) bool {
 
 // be is the mode that a --network means. Only networks go together.
 func (n *Network) be(given, mode string, list ...Connection) error {
-	if n.Network != "" && (n.Network != NetworkBridge || mode != NetworkBridge) {
-		return invalid("network", given, "it does not go together with %s", n.Network)
+	if n.Mode != "" && (n.Mode != NetworkBridge || mode != NetworkBridge) {
+		return invalid("network", given, "it does not go together with %s", n.Mode)
 	}
 	for _, c := range list {
 		if n.Connection(c.Name) != nil {
@@ -131,7 +131,7 @@ func (n *Network) be(given, mode string, list ...Connection) error {
 		}
 		n.Networks = append(n.Networks, c)
 	}
-	n.Network = mode
+	n.Mode = mode
 	return nil
 }
 
@@ -162,16 +162,16 @@ func checkMode(kind, arg string, has bool) error {
 
 // settle completes the description: it says on which networks the container is.
 func (n *Network) settle(d *Network) error {
-	if n.Network == "" {
-		n.Network, n.Networks = d.Network, slices.Clone(d.Networks)
+	if n.Mode == "" {
+		n.Mode, n.Networks = d.Mode, slices.Clone(d.Networks)
 	}
-	if n.Network == "" {
+	if n.Mode == "" {
 		if err := n.join(""); err != nil {
 			return err
 		}
 	}
 	n.Naming.settle(&d.Naming)
-	if n.Network != NetworkBridge {
+	if n.Mode != NetworkBridge {
 		return nil
 	}
 	if err := n.checkOwn(); err != nil {
@@ -204,14 +204,14 @@ func (c *Connection) add(own Connection) {
 // checkOwn says whether --ip and its like have a network to be about.
 func (n *Network) checkOwn() error {
 	own := &n.Own
-	if n.Network != "" && n.Network != NetworkBridge && len(own.Links) > 0 {
-		return errdefs.Errorf(errdefs.ErrInvalid, "cannot link containers with --network %s: they meet on bridge networks", n.Network)
+	if n.Mode != "" && n.Mode != NetworkBridge && len(own.Links) > 0 {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot link containers with --network %s: they meet on bridge networks", n.Mode)
 	}
 	if !own.IP.IsValid() && !own.IP6.IsValid() && own.MAC == "" && len(own.LinkLocal) == 0 {
 		return nil // aliases and links are for all networks
 	}
-	if n.Network != "" && n.Network != NetworkBridge {
-		return errdefs.Errorf(errdefs.ErrInvalid, "cannot choose an address with --network %s: use a network of your own", n.Network)
+	if n.Mode != "" && n.Mode != NetworkBridge {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot choose an address with --network %s: use a network of your own", n.Mode)
 	}
 	if len(n.Networks) > 1 {
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --ip, --ip6, --link-local-ip or --mac-address with several networks: write --network NAME:ip=ADDRESS")
@@ -240,10 +240,10 @@ func (n *Network) Validate() error {
 	if err := n.validateNetworks(); err != nil {
 		return err
 	}
-	if strings.HasPrefix(n.Network, "container:") && (len(n.Ports) > 0 || n.PublishAll) {
-		return errdefs.Errorf(errdefs.ErrInvalid, "cannot publish ports with --network %s: publish them on that container", n.Network)
+	if strings.HasPrefix(n.Mode, "container:") && (len(n.Ports) > 0 || n.PublishAll) {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot publish ports with --network %s: publish them on that container", n.Mode)
 	}
-	if n.Network == NetworkNone && len(n.Ports) > 0 {
+	if n.Mode == NetworkNone && len(n.Ports) > 0 {
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot publish ports with --network none: the container has no network to reach it by")
 	}
 	if err := n.validatePorts(); err != nil {
@@ -271,14 +271,14 @@ func (n *Network) validatePorts() error {
 }
 
 func (n *Network) validateNetworks() error {
-	kind, arg, has := strings.Cut(n.Network, ":")
+	kind, arg, has := strings.Cut(n.Mode, ":")
 	switch kind {
 	case "", NetworkBridge, NetworkNone, NetworkHost, NetworkSlirp, NetworkPasta, "container", "ns":
 	default:
-		return invalid("network", n.Network, "want bridge, none, host, slirp4netns, container:ID or ns:/absolute/path")
+		return invalid("network", n.Mode, "want bridge, none, host, slirp4netns, container:ID or ns:/absolute/path")
 	}
 	if err := checkMode(kind, arg, has); err != nil {
-		return invalid("network", n.Network, "%w", err)
+		return invalid("network", n.Mode, "%w", err)
 	}
 	for i := range n.Networks {
 		if err := n.Networks[i].validate(); err != nil {
@@ -317,14 +317,14 @@ func (n *Network) unpublished() (warnings []string) {
 
 // Apply writes the network namespace and what it needs to be useful without capabilities.
 func (n *Network) Apply(s *specs.Spec, f host.Facts, in Inputs) ([]string, error) {
-	if n.Network == NetworkHost {
+	if n.Mode == NetworkHost {
 		if len(n.Ports) > 0 {
 			return []string{"--publish has no effect with --network host: the container's ports are the host's"}, nil
 		}
 		return nil, nil
 	}
 	warnings := n.unpublished()
-	mode := n.Network
+	mode := n.Mode
 	if !strings.HasPrefix(mode, "ns:") && !strings.HasPrefix(mode, "container:") {
 		mode = ""
 	}

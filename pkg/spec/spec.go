@@ -14,6 +14,8 @@ import (
 
 // Container describes one container. It is written once, when the container is created, except that
 // `update` and `rename` replace it whole.
+//
+//easyjson:json
 type Container struct {
 	ID      string    `json:"id"` // 64 hexadecimal digits
 	Name    string    `json:"name"`
@@ -81,7 +83,7 @@ func (c *Container) Validate() error {
 // hostHas says whether the description has the container share the host's namespace of a kind.
 func (c *Container) hostHas(kind specs.LinuxNamespaceType) bool {
 	if kind == specs.NetworkNamespace {
-		return c.Network.Network == NetworkHost
+		return c.Network.Mode == NetworkHost
 	}
 	for _, ns := range c.modes() {
 		if ns.kind == kind {

@@ -55,11 +55,11 @@ func TestInspectContainer(t *testing.T) {
 			ID:      id,
 			Image:   spec.Image{Name: "localhost/web:latest"},
 			Process: spec.Process{Command: []string{"serve"}, Env: []string{"A=b"}},
-			Mounts: spec.Mounts{Mounts: []spec.Mount{
+			Mounts: spec.Mounts{List: []spec.Mount{
 				{Type: spec.MountVolume, Source: "vol1", Target: "/v"},
 				{Type: spec.MountBind, Source: "/tmp", Target: "/t"},
 			}},
-			Network:   spec.Network{Network: "bridge", Networks: []spec.Connection{{Name: "podman"}}},
+			Network:   spec.Network{Mode: "bridge", Networks: []spec.Connection{{Name: "podman"}}},
 			Lifecycle: spec.Lifecycle{Restart: spec.Restart{Policy: "on-failure"}},
 			Metadata:  spec.Metadata{Labels: map[string]string{"k": "v"}},
 		},

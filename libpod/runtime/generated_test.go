@@ -1,0 +1,12 @@
+package runtime
+
+import (
+	"testing"
+
+	"github.com/mosscontainers/moss/test/codec"
+)
+
+func TestGeneratedCodeReadsAndWritesWhatJSONDoes(t *testing.T) {
+	type plain ownBundle
+	codec.Same(t, &ownBundle{Bundle: &Bundle{}}, &plain{})
+}

@@ -1,0 +1,12 @@
+package state
+
+import (
+	"testing"
+
+	"github.com/mosscontainers/moss/test/codec"
+)
+
+func TestGeneratedCodeReadsAndWritesWhatJSONDoes(t *testing.T) {
+	type plain Record
+	codec.Same(t, &Record{}, &plain{})
+}
