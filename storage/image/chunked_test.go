@@ -180,7 +180,7 @@ func TestTablesOfFilesThatLieAreRefused(t *testing.T) {
 		{"an absolute name", func(c *chunked) { c.file("other")["name"] = victim }, false},
 		{"an empty name", func(c *chunked) { c.file("other")["name"] = "" }, false},
 		{"an entry twice", func(c *chunked) { c.add(c.file("other")) }, false},
-		{"a link, and a file through it", func(c *chunked) {
+		{"a link and a file through it", func(c *chunked) {
 			c.add(map[string]any{"type": "symlink", "name": "out", "linkName": filepath.Dir(victim), "mode": 0o777}, reg("out/victim", map[string]any{"size": 0}))
 		}, false},
 		{"a hard link to the host's", func(c *chunked) { c.add(map[string]any{"type": "hardlink", "name": "hard", "linkName": victim}) }, false},
