@@ -55,11 +55,11 @@ full: carried
 # By itself this runs containers, and says of every other command that it cannot.
 front: carried
 	CGO_ENABLED=1 CC="$(FRONT_CC)" CGO_CFLAGS="-O2 $(HEADERS)" \
-		$(GO) build -tags "$(TAGS) moss_front" -ldflags "$(LINKED) -extldflags '-static -Wl,--wrap=pthread_create'" -o bin/moss-front ./cmd/moss
+		$(GO) build -tags "$(TAGS) moss_front" -ldflags "$(LINKED) -extldflags -static" -o bin/moss-front ./cmd/moss
 
 # What is written and read for each container as JSON, by code of its own: package json takes longer to prepare for such types than a container to
 # start. Of the library that the code is made with, only the two packages for it are linked: the third brings net/http.
-GENERATED := pkg/spec/spec libpod/state/record libpod/runtime/encode libpod/monitor/request
+GENERATED := pkg/spec/spec libpod/state/record libpod/runtime/encode libpod/monitor/request libpod/monitor/wire
 generate:
 	for file in $(GENERATED); do \
 		$(GO) tool easyjson -build_tags "$(TAGS)" -output_filename $${file}_easyjson.go $$file.go && \

@@ -7,6 +7,8 @@ import (
 )
 
 func TestGeneratedCodeReadsAndWritesWhatJSONDoes(t *testing.T) {
-	type plain envelope
-	codec.Same(t, &envelope{}, &plain{})
+	type plainEnvelope envelope
+	codec.Same(t, &envelope{}, &plainEnvelope{})
+	type plainReply reply
+	codec.Same(t, &reply{}, &plainReply{})
 }

@@ -22,6 +22,8 @@ type Pids struct {
 }
 
 // reply is what the monitor answers: what it did, or an error with its kind.
+//
+//easyjson:json
 type reply struct {
 	Pids
 	Error string `json:"error,omitempty"`

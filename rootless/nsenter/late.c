@@ -1,7 +1,7 @@
 /*
  * The first thread that a Go program makes is the one of its runtime that looks after the others every 20 µs for as long as anything
  * happens. In a command of ten milliseconds that takes a tenth of a processor, and there is nothing to look after. It alone has timers that may be late;
- * pkg/sys, SpawnLate, has the same for programs without C. The Makefile has the linker put this in the place of pthread_create.
+ * pkg/sys, SpawnLate, has the same for programs without C. The linker puts this in the place of pthread_create (nsenter.go).
  */
 #ifdef MOSS_FRONT
 #define _GNU_SOURCE

@@ -1,6 +1,6 @@
 /*
  * Everything here runs before the Go runtime starts, because the kernel lets only a process with a
- * single thread join or make a user namespace (user_namespaces(7)). It, door.c and full.c are the only C in Moss.
+ * single thread join or make a user namespace (user_namespaces(7)). It, door.c, full.c and late.c are the only C in Moss.
  * README.md in this directory says what it does and why it is so small.
  */
 #define _GNU_SOURCE

@@ -5,6 +5,7 @@ package nsenter
 /*
 #cgo CFLAGS: -Wall -Wextra -O2
 #cgo moss_front CFLAGS: -DMOSS_FRONT
+#cgo moss_front LDFLAGS: -Wl,--wrap=pthread_create
 #include <stdlib.h>
 #include "nsenter.h"
 */
