@@ -31,8 +31,11 @@ func (e *Engine) Spawn(ctx Context, c *spec.Container) (*Monitor, error) {
 }
 
 func (e *Engine) monitorFor(ctx Context, c *spec.Container) (m *Monitor, err error) {
-	if started, ok := e.NS.Monitor(); ok && usesOwnLauncher(c) {
-		return &Monitor{handle: monitor.Adopt(started.PID, started.Control, c.ID, started.Fresh)}, nil
+	if started, ok := e.NS.Monitor(); ok {
+		if usesOwnLauncher(c) {
+			return &Monitor{handle: monitor.Adopt(started.PID, started.Control, c.ID, started.Fresh)}, nil
+		}
+		started.Control.Close() // it ends, and the first process that it has begun with
 	}
 	m = &Monitor{}
 	if m.exe, err = e.monitorProgram(); err != nil {
