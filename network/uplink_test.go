@@ -285,6 +285,7 @@ func TestAnUplinkTakesPacketsOfAllSizes(t *testing.T) {
 func TestAnUplinkLosesNothingOfALargeTransfer(t *testing.T) {
 	const size = 64 << 20
 	eachUplink(t, false, func(t *testing.T, c *connected) {
+		c.skipUnsound() // its one stream may stand still for good, as it does in docs/benchmarks.md
 		c.connect(uplink.Options{})
 		port := echo(t, c.far, farIPv4, 0)
 		conn, err := c.dial("tcp", farIPv4, port)
