@@ -24,12 +24,22 @@ func SealedProgram(name string, content []byte) (*os.File, error) {
 		f.Close()
 		return nil, fmt.Errorf("cannot fill the memory file for %s: %w", name, err)
 	}
-	seals := unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
-	if _, err := unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, seals); err != nil {
+	if err := seal(f); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("cannot seal the memory file for %s: %w", name, err)
 	}
 	return f, nil
+}
+
+// seal forbids all that is to come, as nobody has mapped the file. F_SEAL_WRITE would besides have the kernel wait until nobody looks at its
+// pages, which takes as long as all processors need to empty their lists, and give up (EBUSY) where it is moving one.
+func seal(f *os.File) error {
+	const seals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW
+	_, err := unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, seals|unix.F_SEAL_FUTURE_WRITE)
+	if err == unix.EINVAL { // before Linux 5.1
+		_, err = unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, seals|unix.F_SEAL_WRITE)
+	}
+	return err
 }
 
 // SocketPair is a connected pair of stream sockets.
