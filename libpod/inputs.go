@@ -80,17 +80,15 @@ func (s *launch) join(in *spec.Inputs) error {
 	return nil
 }
 
-// connect waits for the container's network and writes its resolv.conf, hosts, hostname and .containerenv. monitor is the pid of the
-// process that keeps the container.
+// connect waits for the container's network and completes its resolv.conf and hosts. monitor is the pid of the process that keeps the container.
 func (s *launch) connect(ctx Context, monitor int) error {
 	if s.lender != "" {
-		return s.writeFiles("", "") // those that are not lent
+		return nil
 	}
 	a, err := s.network.wait()
 	if err != nil {
 		return err
 	}
-	s.netns = a.NetNS
 	s.keep = append(s.keep, a.Keep...)
 	s.record.Network.Endpoints = a.Endpoints
 	if a.Uplink.Pid != 0 {
@@ -118,20 +116,33 @@ func (s *launch) connect(ctx Context, monitor int) error {
 	if err != nil {
 		return err
 	}
-	return s.writeFiles(names.resolvConf(), hosts)
+	return s.writeFiles(map[string]string{resolvTarget: names.resolvConf(), hostsTarget: hosts})
+}
+
+// Where files are mounted.
+const (
+	resolvTarget   = "/etc/resolv.conf"
+	hostsTarget    = "/etc/hosts"
+	hostnameTarget = "/etc/hostname"
+	envTarget      = "/run/.containerenv"
+)
+
+// makeFiles makes those that are the container's own, so that they can be mounted. What depends on the network is still missing.
+func (s *launch) makeFiles() error {
+	return s.writeFiles(map[string]string{resolvTarget: "", hostsTarget: "", hostnameTarget: s.hostname + "\n", envTarget: "", localtime: string(s.zone)})
 }
 
 // files are those that are mounted one by one, by their paths in the container.
 func (s *launch) files() map[string]string {
-	files := map[string]string{"/run/.containerenv": filepath.Join(s.runDir, "containerenv")}
+	files := map[string]string{envTarget: filepath.Join(s.runDir, "containerenv")}
 	if !s.c.NoResolver() {
-		files["/etc/resolv.conf"] = s.lent(resolvFile)
+		files[resolvTarget] = s.lent(resolvFile)
 	}
 	if !s.c.NoHosts {
-		files["/etc/hosts"] = s.lent(hostsFile)
+		files[hostsTarget] = s.lent(hostsFile)
 	}
 	if !s.c.NoHostname {
-		files["/etc/hostname"] = filepath.Join(s.runDir, hostnameFile)
+		files[hostnameTarget] = filepath.Join(s.runDir, hostnameFile)
 	}
 	if s.zone != nil {
 		files[localtime] = filepath.Join(s.runDir, "localtime")
@@ -149,15 +160,14 @@ func (s *launch) lent(file string) string {
 }
 
 // writeFiles writes those that are the container's own.
-func (s *launch) writeFiles(resolvConf, hosts string) error {
-	contents := map[string]string{
-		"/etc/resolv.conf": resolvConf, "/etc/hosts": hosts, "/etc/hostname": s.hostname + "\n", localtime: string(s.zone),
-	}
-	for target, path := range s.files() {
-		if filepath.Dir(path) != s.runDir {
+func (s *launch) writeFiles(contents map[string]string) error {
+	files := s.files()
+	for target, content := range contents {
+		path, there := files[target]
+		if !there || filepath.Dir(path) != s.runDir {
 			continue
 		}
-		if err := errors.Join(os.WriteFile(path, []byte(contents[target]), 0o644), os.Chmod(path, 0o644)); err != nil { // whatever the umask
+		if err := errors.Join(os.WriteFile(path, []byte(content), 0o644), os.Chmod(path, 0o644)); err != nil { // whatever the umask
 			return errdefs.NoSpace(fmt.Errorf("cannot write %s for container %s: %w", target, s.c.Name, err))
 		}
 	}

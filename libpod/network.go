@@ -3,6 +3,7 @@ package libpod
 import (
 	"errors"
 	"io/fs"
+	"os"
 	"path/filepath"
 	goruntime "runtime"
 	"slices"
@@ -22,7 +23,9 @@ import (
 type pendingNetwork struct {
 	mode        string
 	connections []network.Connection
-	done        chan struct{} // closed when what follows is known
+	named       chan struct{} // closed when netns is known
+	netns       *os.File      // nil where there is none, and after an error
+	done        chan struct{} // closed when the rest is known
 	a           *network.Attachment
 	err         error
 }
@@ -35,7 +38,7 @@ func (e *Engine) makeNetwork(ctx Context, c *spec.Container, last []spec.Endpoin
 		return nil, err
 	}
 	mode = e.withDefaults(c, mode)
-	n := &pendingNetwork{mode: mode, done: make(chan struct{})}
+	n := &pendingNetwork{mode: mode, named: make(chan struct{}), done: make(chan struct{})}
 	if n.connections, err = e.connections(c, last); err != nil {
 		return nil, err
 	}
@@ -50,11 +53,14 @@ func (e *Engine) makeNetwork(ctx Context, c *spec.Container, last []spec.Endpoin
 	attach := func() {
 		request := e.networkRequest()
 		request.ContainerID, request.Mode, request.Published = c.ID, mode, len(c.Ports) > 0
-		request.Connections = n.connections
+		request.Connections, request.NetNS = n.connections, n.netns
 		n.a, n.err = network.Attach(ctx, request)
 	}
 	go func() {
 		defer close(n.done)
+		if n.err = n.makeNamespace(); n.err != nil {
+			return
+		}
 		attach()
 		for try := 0; try < reviveTries && n.lacksHolder(); try++ {
 			if ctx.Err() != nil {
@@ -96,6 +102,23 @@ func (e *Engine) networkRequest() network.Request {
 // networkDir is where what serves the networks leaves its traces: one directory of the user, as the namespace is, for all stores.
 func (e *Engine) networkDir() string { return filepath.Join(e.Config.RuntimeDir, "moss", "network") }
 
+func (n *pendingNetwork) makeNamespace() (err error) {
+	defer close(n.named)
+	if network.NeedsNetNS(n.mode) {
+		n.netns, err = network.NewNetNS()
+	}
+	return err
+}
+
+// namespace is the container's, as soon as there is one; nil where it has none of its own, and after an error, which wait tells.
+func (n *pendingNetwork) namespace() *os.File {
+	if n == nil {
+		return nil
+	}
+	<-n.named
+	return n.netns
+}
+
 func (n *pendingNetwork) wait() (*network.Attachment, error) {
 	<-n.done
 	return n.a, n.err
@@ -108,6 +131,8 @@ func (n *pendingNetwork) abandon() error {
 	}
 	if a, err := n.wait(); err == nil {
 		a.Close()
+	} else if n.netns != nil {
+		n.netns.Close()
 	}
 	return nil // whoever needed it knows the error
 }

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -66,7 +67,6 @@ type launch struct {
 	zone     []byte // timezone
 	req      monitor.Request
 	network  *pendingNetwork
-	netns    *os.File       // of the container, nil when it has none of its own
 	keep     []*os.File     // what must stay open while the container lives
 	close    []func() error // what this process opened for the monitor
 	warnings []string
@@ -97,10 +97,10 @@ func (e *Engine) start(ctx Context, l *state.Locked, opts StartOptions) (warning
 		err = s.show(ctx)
 	}
 	if err == nil {
-		err = s.connect(ctx, m.handle.Pid())
+		err = s.setUpAndConnect(ctx, m.handle, opts.Attach)
 	}
 	if err == nil {
-		err = s.run(ctx, m.handle, opts.Attach)
+		err = s.run(ctx, m.handle)
 	}
 	if err != nil {
 		return nil, errors.Join(err, m.Close(), s.undo())
@@ -120,6 +120,9 @@ func (s *launch) bundle(ctx Context, pid int) (*runtime.Bundle, error) {
 		return nil, fmt.Errorf("cannot make the run directory of container %s: %w", s.c.Name, err)
 	}
 	inputs, err := s.inputs()
+	if err == nil {
+		err = s.makeFiles()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -166,8 +169,33 @@ func (s *launch) show(ctx Context) error {
 	return nil
 }
 
-// run tells the monitor what to do and waits until the container's command has been executed.
-func (s *launch) run(ctx Context, handle *monitor.Handle, attach *os.File) error {
+// setUpAndConnect has the monitor set the container up while its network is being completed, unless that would notice.
+func (s *launch) setUpAndConnect(ctx Context, handle *monitor.Handle, attach *os.File) error {
+	if s.seesInterfaces() {
+		if err := s.connect(ctx, handle.Pid()); err != nil {
+			return err
+		}
+		return s.setUp(ctx, handle, attach)
+	}
+	if err := s.setUp(ctx, handle, attach); err != nil {
+		return err
+	}
+	return s.connect(ctx, handle.Pid())
+}
+
+// seesInterfaces says whether setting the container up has to do with its interfaces: there are kernel parameters of theirs, and an OCI runtime
+// has hooks.
+func (s *launch) seesInterfaces() bool {
+	for name := range s.c.Sysctls {
+		if strings.Contains(name, "conf") || strings.Contains(name, "neigh") {
+			return true
+		}
+	}
+	return !usesOwnLauncher(s.c)
+}
+
+// setUp tells the monitor to set the container up.
+func (s *launch) setUp(ctx Context, handle *monitor.Handle, attach *os.File) error {
 	if err := s.request(); err != nil {
 		return err
 	}
@@ -175,38 +203,50 @@ func (s *launch) run(ctx Context, handle *monitor.Handle, attach *os.File) error
 	if _, err := waitProcess(ctx, s.record.Monitor, unmountTime); err != nil {
 		return err
 	}
-	if err := handle.Send(&s.req, monitor.Passed{Attach: attach, RecordLock: s.l.Lock(), NetNS: s.netns, Extra: s.keep}); err != nil {
+	return handle.Send(&s.req, monitor.Passed{Attach: attach, RecordLock: s.l.Lock(), NetNS: s.network.namespace()})
+}
+
+// run tells the monitor of the network and waits until the container's command has been executed.
+func (s *launch) run(ctx Context, handle *monitor.Handle) error {
+	wiring, err := s.wiring()
+	if err != nil {
 		return err
 	}
-	_, err := handle.Start(ctx)
+	if err := handle.Connect(wiring, s.keep...); err != nil {
+		return err
+	}
+	_, err = handle.Start(ctx)
 	return err
 }
 
 // unmountTime is how long a start waits for the unmounting of the life before. The kernel would mount it twice, and warn.
 const unmountTime = 10 * time.Second
 
-// request completes what the monitor is told: what becomes of the container.
+// request completes what the monitor is told first: what becomes of the container.
 func (s *launch) request() (err error) {
 	r := &s.req
 	r.ContainerID, r.RunDir, r.StateDir = s.c.ID, s.runDir, s.Store.Dir
 	r.Terminal, r.OpenStdin, r.StdinOnce = s.c.Terminal, s.c.OpenStdin, true
 	r.Log = monitor.Log{Driver: s.c.LogDriver, Path: s.logPath(), MaxSize: s.c.LogMaxSize}
 	r.Restart = monitor.Restart{Policy: s.c.Restart.Policy, Retries: int(s.c.Restart.Retries)}
-	r.Remove, r.Cleanup = s.c.Remove, s.l.State.Cleanup
+	r.Remove = s.c.Remove
 	if r.Trees = []string{s.runDir}; s.c.Remove {
 		r.Trees = append(r.Trees, s.anonymousVolumes(s.c)...)
 	}
-	if len(s.keep) > 0 {
-		r.Care = s.launchCare()
-	}
-	if r.Runtime, err = s.runtimePath(); err != nil {
-		return err
-	}
-	if r.Ports, err = s.publication(); err != nil {
-		return err
-	}
-	r.Record, err = s.l.Running()
+	r.Runtime, err = s.runtimePath()
 	return err
+}
+
+// wiring is what the monitor is told once the container is connected.
+func (s *launch) wiring() (w *monitor.Wiring, err error) {
+	w = &monitor.Wiring{Cleanup: s.l.State.Cleanup}
+	if len(s.keep) > 0 {
+		w.Care = s.launchCare()
+	}
+	if w.Ports, err = s.publication(); err == nil {
+		w.Record, err = s.l.Running()
+	}
+	return w, err
 }
 
 // undo takes back what a start that failed has made outside of the record.

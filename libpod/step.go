@@ -58,7 +58,7 @@ func (e *Engine) runStep(ctx Context, s Step) (code int, warnings []string, err 
 		return 0, nil, err
 	}
 	defer func() { err = errors.Join(err, exe.Close()) }()
-	p, err := runtime.New(exe.path()).Create(ctx, encoded, s.Stdio, l.netns)
+	p, err := runtime.New(exe.path()).Create(ctx, encoded, s.Stdio, l.network.namespace())
 	if err != nil {
 		return 0, l.warnings, err
 	}

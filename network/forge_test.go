@@ -204,7 +204,7 @@ func TestRulesGoWithTheirContainer(t *testing.T) {
 	// The address of a container that was held and is gone is the next one's, who is free.
 	r := u.request("first")
 	r.Connections = []network.Connection{{Network: n, Egress: []egress.List{{}}}}
-	a, err := network.Attach(t.Context(), r)
+	a, err := u.try(r)
 	must(t, err)
 	refused(t, a, "tcp", netip.AddrPortFrom(v4(other.Endpoints[0]).Addr(), 7000).String())
 	endpoint := a.Endpoints[0]
@@ -219,7 +219,7 @@ func TestRulesGoWithTheirContainer(t *testing.T) {
 	// Many lives leave no rules but the last one's.
 	for range 5 {
 		r.Connections = []network.Connection{{Network: n, Egress: []egress.List{{{Name: "example.com"}}}}}
-		a, err := network.Attach(t.Context(), r)
+		a, err := u.try(r)
 		must(t, err)
 		if r.UserNetNS != "" {
 			if chains := chainsOf(t, r.UserNetNS, "first."); len(chains) != 2 {

@@ -182,10 +182,23 @@ func (u *user) attach(id string) *network.Attachment {
 
 func (u *user) attachWith(r network.Request) *network.Attachment {
 	u.t.Helper()
-	a, err := network.Attach(u.t.Context(), r)
+	a, err := u.try(r)
 	must(u.t, err)
-	u.t.Cleanup(a.Close)
 	return a
+}
+
+func (u *user) try(r network.Request) (a *network.Attachment, err error) {
+	if network.NeedsNetNS(r.Mode) {
+		if r.NetNS, err = network.NewNetNS(); err != nil {
+			return nil, err
+		}
+	}
+	if a, err = network.Attach(u.t.Context(), r); err == nil {
+		u.t.Cleanup(a.Close)
+	} else if r.NetNS != nil {
+		r.NetNS.Close()
+	}
+	return a, err
 }
 
 func must(t *testing.T, err error) {

@@ -49,6 +49,8 @@ type Request struct {
 	// Outlive, when not nil, is told the pid of a new uplink: it serves all of the user's containers and is not to end
 	// with the unit or session that happened to start it.
 	Outlive func(ctx context.Context, pid int)
+	// NetNS is the container's namespace, fresh from NewNetNS; nil with ModeHost and ModeNone. It is the Attachment's once there is one.
+	NetNS *os.File
 	// Published says that ports of the container are published: answers to clients of package port
 	// are then routed back to it.
 	Published bool
@@ -56,7 +58,7 @@ type Request struct {
 
 // Attachment is what a container got. Closing the files is all the clean-up there is.
 type Attachment struct {
-	NetNS     *os.File        // nil for ModeHost and ModeNone
+	NetNS     *os.File        // Request.NetNS
 	Endpoints []spec.Endpoint // one for each connection
 	// Resolvers is where names are asked for in a network of the container's own, and Host where it finds the host; not valid when that
 	// is at its own address.
@@ -80,9 +82,21 @@ func (a *Attachment) Close() {
 	}
 }
 
-// Attach makes a container's network namespace and connects it, starting the uplink when it does not run.
+// NeedsNetNS says whether Attach connects a namespace in this mode.
+func NeedsNetNS(mode string) bool { return mode != ModeHost && mode != ModeNone }
+
+// NewNetNS makes a network namespace, in which nothing is up.
+func NewNetNS() (netns *os.File, err error) {
+	err = sys.OnThread(func() (err error) {
+		netns, err = sys.UnshareNet()
+		return err
+	})
+	return netns, err
+}
+
+// Attach connects a container's network namespace, starting the uplink when it does not run.
 func Attach(ctx context.Context, r Request) (*Attachment, error) {
-	a := &Attachment{}
+	a := &Attachment{NetNS: r.NetNS}
 	var err error
 	switch {
 	case r.Mode == ModeHost:
@@ -95,13 +109,14 @@ func Attach(ctx context.Context, r Request) (*Attachment, error) {
 		err = errdefs.Errorf(errdefs.ErrInvalid, "cannot use network %q: use the name of a network, none, host or container:NAME", r.Mode)
 	}
 	if err != nil {
+		a.NetNS = nil
 		a.Close()
 		return nil, err
 	}
 	return a, nil
 }
 
-// join connects a new namespace to the bridges of the user's.
+// join connects the namespace to the bridges of the user's.
 func (a *Attachment) join(ctx context.Context, r *Request) error {
 	user, pipe, err := r.userNamespace(ctx)
 	a.Keep = []*os.File{user, pipe}
@@ -111,7 +126,7 @@ func (a *Attachment) join(ctx context.Context, r *Request) error {
 	if r.Connections == nil {
 		r.Connections = []Connection{{Network: netconf.Default()}}
 	}
-	return a.plug(user, r)
+	return a.plug(user, r, true)
 }
 
 // userNamespace opens the user's network namespace, whose uplink lives.

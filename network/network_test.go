@@ -146,14 +146,13 @@ func TestSixteenAtOnceGetDifferentAddresses(t *testing.T) {
 	seen := map[netip.Addr]bool{}
 	for i := range 16 {
 		wg.Go(func() {
-			a, err := network.Attach(t.Context(), u.request(fmt.Sprint("c", i)))
+			a, err := u.try(u.request(fmt.Sprint("c", i)))
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
 				t.Error(err)
 				return
 			}
-			t.Cleanup(a.Close)
 			if seen[a.Endpoints[0].Address.Addr()] {
 				t.Errorf("two have %s", a.Endpoints[0].Address)
 			}
@@ -165,7 +164,7 @@ func TestSixteenAtOnceGetDifferentAddresses(t *testing.T) {
 
 func TestAnAddressComesBack(t *testing.T) {
 	u := newUser(t)
-	first, err := network.Attach(t.Context(), u.request("aaaa"))
+	first, err := u.try(u.request("aaaa"))
 	must(t, err)
 	other := u.attach("bbbb")
 	first.Close() // all that is left of a container whose processes were killed
@@ -206,13 +205,13 @@ func TestAnUplinkThatIsNotThereIsNamed(t *testing.T) {
 	u := newUser(t)
 	r := u.request("aaaa")
 	r.Uplink.Name = "wire"
-	_, err := network.Attach(t.Context(), r)
+	_, err := u.try(r)
 	if !errors.Is(err, errdefs.ErrInvalid) || !strings.Contains(err.Error(), "want moss-uplink, slirp4netns, pasta") {
 		t.Error(err)
 	}
 	t.Setenv("PATH", t.TempDir())
 	r.Uplink.Name = "pasta"
-	_, err = network.Attach(t.Context(), r)
+	_, err = u.try(r)
 	if !errors.Is(err, errdefs.ErrUnavailable) || !strings.Contains(err.Error(), "apt install passt") {
 		t.Error(err)
 	}
@@ -255,7 +254,7 @@ func TestTheUplinkHoldsNothingOfWhoeverStartedIt(t *testing.T) {
 
 func TestNothingIsLeftWithoutTheHolder(t *testing.T) {
 	u := newUser(t)
-	a, err := network.Attach(t.Context(), u.request("aaaa"))
+	a, err := u.try(u.request("aaaa"))
 	must(t, err)
 	up := u.uplink()
 	a.Close()

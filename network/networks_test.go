@@ -131,11 +131,7 @@ func TestAddressesThatAreAskedFor(t *testing.T) {
 	ask := func(id string, c spec.Connection) (*network.Attachment, error) {
 		r := u.request(id)
 		r.Connections = []network.Connection{{Network: n, Connection: c}}
-		a, err := network.Attach(t.Context(), r)
-		if err == nil {
-			t.Cleanup(a.Close)
-		}
-		return a, err
+		return u.try(r)
 	}
 	a, err := ask("aaaa", spec.Connection{
 		IP: netip.MustParseAddr("10.111.0.2"), IP6: netip.MustParseAddr("fd00:6d6f::77"), MAC: "02:00:00:00:00:42", Interface: "net0",
@@ -227,7 +223,7 @@ func TestTwoStoresDoNotClash(t *testing.T) {
 	must(t, s.Create(n, netconf.CreateOptions{}))
 	r := u.request("late")
 	r.Connections = []network.Connection{{Network: n}}
-	if _, err := network.Attach(t.Context(), r); !errors.Is(err, errdefs.ErrConflict) || !strings.Contains(err.Error(), "another store") {
+	if _, err := u.try(r); !errors.Is(err, errdefs.ErrConflict) || !strings.Contains(err.Error(), "another store") {
 		t.Errorf("the same subnet again: %v", err)
 	}
 }

@@ -30,12 +30,9 @@ func Own(mode string) bool {
 	return kind == ModePasta || kind == ModeSlirp && has
 }
 
-// own makes a namespace with an uplink of its own, which ends with Keep.
+// own gives the namespace an uplink of its own, which ends with Keep.
 func (a *Attachment) own(ctx context.Context, r *Request) (err error) {
 	if err := os.MkdirAll(r.RunDir, 0o700); err != nil {
-		return err
-	}
-	if a.NetNS, err = newNetNS(); err != nil {
 		return err
 	}
 	// Both ends are of one pipe: the monitor holds the writing one until the container has ended.

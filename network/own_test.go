@@ -52,7 +52,7 @@ func serving(t *testing.T, netns *os.File) (pids []string) {
 
 func TestANetworkOfItsOwnLeadsOutAndEndsWithTheContainer(t *testing.T) {
 	eachOwnMode(t, func(t *testing.T, u *user, r network.Request) {
-		a, err := network.Attach(t.Context(), r)
+		a, err := u.try(r)
 		must(t, err)
 		defer a.Close()
 		if _, ok := network.Running(u.dir); ok {
@@ -138,7 +138,7 @@ func TestANetworkOfItsOwnThatCannotBeSaysWhy(t *testing.T) {
 	} {
 		r := u.request("aaaa")
 		r.Mode = mode
-		a, err := network.Attach(t.Context(), r)
+		a, err := u.try(r)
 		if err == nil {
 			a.Close()
 		}

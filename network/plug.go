@@ -29,13 +29,13 @@ func Plug(ctx context.Context, r Request, netns *os.File) ([]spec.Endpoint, erro
 	}
 	defer user.Close()
 	a := &Attachment{NetNS: netns}
-	err = a.plug(user, &r)
+	err = a.plug(user, &r, false)
 	return a.Endpoints, err
 }
 
-// plug makes the container's namespace unless it has one, claims addresses and configures both ends of the cables. One
-// thread visits the user's namespace, then the container's, and is thrown away.
-func (a *Attachment) plug(user *os.File, r *Request) error {
+// plug claims addresses and configures both ends of the cables, and whatever else a fresh namespace needs. One thread visits the user's namespace, then
+// the container's, and is thrown away.
+func (a *Attachment) plug(user *os.File, r *Request, fresh bool) error {
 	a.rules = r.rulebook(user)
 	return inside(user, func(outer *netlink.Handle) error {
 		networks := make([]*netconf.Network, len(r.Connections))
@@ -46,8 +46,7 @@ func (a *Attachment) plug(user *os.File, r *Request) error {
 		if err != nil {
 			return err
 		}
-		fresh := a.NetNS == nil
-		inner, err := a.enter(fresh)
+		inner, err := a.enter()
 		if err != nil {
 			return err
 		}
@@ -65,14 +64,9 @@ func (a *Attachment) plug(user *os.File, r *Request) error {
 	})
 }
 
-// enter moves the calling thread into the container's namespace, a fresh one if it has none yet.
-func (a *Attachment) enter(fresh bool) (inner *netlink.Handle, err error) {
-	if fresh {
-		a.NetNS, err = sys.UnshareNet()
-	} else {
-		err = sys.Setns(a.NetNS, sys.CloneNet)
-	}
-	if err != nil {
+// enter moves the calling thread into the container's namespace.
+func (a *Attachment) enter() (inner *netlink.Handle, err error) {
+	if err := sys.Setns(a.NetNS, sys.CloneNet); err != nil {
 		return nil, err
 	}
 	return netlink.NewHandle(syscall.NETLINK_ROUTE)

@@ -175,15 +175,7 @@ func (u shared) openNetNS() (netns *os.File, err error) {
 	if netns, ok := u.kept(); ok {
 		return netns, nil
 	}
-	return newNetNS()
-}
-
-func newNetNS() (netns *os.File, err error) {
-	err = sys.OnThread(func() (err error) {
-		netns, err = sys.UnshareNet()
-		return err
-	})
-	return netns, err
+	return NewNetNS()
 }
 
 // kept is the namespace of the last uplink, if a monitor still has it open.

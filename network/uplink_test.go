@@ -21,6 +21,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 
+	"github.com/mosscontainers/moss/network"
 	"github.com/mosscontainers/moss/network/gvisor"
 	"github.com/mosscontainers/moss/network/pasta"
 	"github.com/mosscontainers/moss/network/slirp"
@@ -69,7 +70,7 @@ func (c *connected) connect(o uplink.Options) {
 func (c *connected) tryConnect(o uplink.Options) (err error) {
 	c.t.Helper()
 	if c.ns == nil {
-		c.ns, err = newNS()
+		c.ns, err = network.NewNetNS()
 		must(c.t, err)
 		c.t.Cleanup(func() { c.ns.Close() })
 	}

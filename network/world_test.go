@@ -13,6 +13,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 
+	"github.com/mosscontainers/moss/network"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
@@ -34,10 +35,10 @@ func newWorld(t *testing.T, ipv6 bool) *world {
 	t.Helper()
 	w := &world{t: t}
 	var err error
-	w.host, err = newNS()
+	w.host, err = network.NewNetNS()
 	must(t, err)
 	t.Cleanup(func() { w.host.Close() })
-	w.far, err = newNS()
+	w.far, err = network.NewNetNS()
 	must(t, err)
 	t.Cleanup(func() { w.far.Close() })
 	must(t, sys.InNetNS(w.far, func() error {
@@ -64,14 +65,6 @@ func newWorld(t *testing.T, ipv6 bool) *world {
 	}
 	w.resolvers("nameserver " + hostIPv4 + "\n")
 	return w
-}
-
-func newNS() (ns *os.File, err error) {
-	err = sys.OnThread(func() (err error) {
-		ns, err = sys.UnshareNet()
-		return err
-	})
-	return ns, err
 }
 
 // equip configures the interfaces in the namespace of the calling thread.

@@ -15,9 +15,7 @@ func main() {
 	runtime.Stage()
 	own := runtime.New("/proc/self/exe") // containers are made with this program itself, unless another runtime is asked for
 	launcher := func(req *monitor.Request) (runtime.Launcher, error) {
-		if req.Care != nil {
-			own.Spare = req.Care.Pids
-		}
+		own.Spare = func() []int { return req.Wiring.Care.Pids() } // it comes later
 		if req.Runtime != "" {
 			// Its root file system is mounted here, and must be gone with this process, and seen by nobody else: who
 			// clears the container's directory would clear the container.

@@ -26,8 +26,11 @@ type Care struct {
 	Log string `json:"log"`
 }
 
-// Pids are the processes that are watched: the monitor that had them started is their parent.
+// Pids are the processes that are watched: the monitor that had them started is their parent. There are none on nil.
 func (c *Care) Pids() []int {
+	if c == nil {
+		return nil
+	}
 	var pids []int
 	for _, path := range c.Watch {
 		if p, err := sys.RecordedProcess(path); err == nil {
@@ -79,7 +82,7 @@ type keeper struct {
 }
 
 func (m *monitor) newKeeper() *keeper {
-	k := &keeper{care: m.req.Care, files: []*os.File{m.users}, quit: make(chan struct{})}
+	k := &keeper{care: m.req.Wiring.Care, files: []*os.File{m.users}, quit: make(chan struct{})}
 	if k.care.Own {
 		k.files = append(k.files, m.netns)
 		k.files = append(k.files, m.extra...)

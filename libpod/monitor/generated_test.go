@@ -9,6 +9,8 @@ import (
 func TestGeneratedCodeReadsAndWritesWhatJSONDoes(t *testing.T) {
 	type plainEnvelope envelope
 	codec.Same(t, &envelope{}, &plainEnvelope{})
+	type plainWiring Wiring
+	codec.Same(t, &Wiring{}, &plainWiring{})
 	type plainReply reply
 	codec.Same(t, &reply{}, &plainReply{})
 }

@@ -57,7 +57,7 @@ func (m *monitor) settle(ctx context.Context, l *life) error {
 	if err == nil {
 		l.mounts, _ = os.Open(fmt.Sprintf("/proc/%d/ns/mnt", l.process.Pid())) // without it, the end only takes longer
 		l.began = time.Now()
-		err = writeJSON(m.req.RunDir, lifeFile, Life{Pids: l.pids, Began: l.began.Round(0), Ports: m.chosen, Record: m.req.Record})
+		err = writeJSON(m.req.RunDir, lifeFile, Life{Pids: l.pids, Began: l.began.Round(0), Ports: m.chosen, Record: m.req.Wiring.Record})
 	}
 	if err != nil {
 		return errors.Join(err, l.abandon())

@@ -30,8 +30,8 @@ type Hooks struct {
 	Prepare func(fresh uint32)
 	// Recorder opens the container's record.
 	Recorder func(*Request) (Recorder, error)
-	// Ports binds req.Ports and serves them in netns until closed. It is called, when there are ports,
-	// before the container's process starts. extra are Passed.Extra. chosen are the mappings with the host
+	// Ports binds req.Wiring.Ports and serves them in netns until closed. It is called, when there are ports,
+	// before the container's process starts. extra are those of Handle.Connect. chosen are the mappings with the host
 	// ports that were bound. A port in use is errdefs.ErrConflict.
 	Ports func(ctx context.Context, req *Request, netns *os.File, extra []*os.File) (served io.Closer, chosen []spec.PortMapping, err error)
 }
@@ -45,7 +45,7 @@ type monitor struct {
 	users    *os.File // only held
 	record   *os.File // only held, until the container runs; nil then
 	netns    *os.File
-	extra    []*os.File
+	extra    []*os.File // of Connect
 	self     sys.Process
 	launcher runtime.Launcher
 	recorder Recorder
@@ -87,7 +87,7 @@ func Main(hooks Hooks) int {
 	_ = m.recorder.Began() // the run directory tells as well
 	closeAll(m.control, m.record)
 	m.control, m.record = nil, nil
-	if m.req.Care != nil {
+	if m.req.Wiring.Care != nil {
 		m.keeper = m.newKeeper()
 	}
 	lean := time.AfterFunc(time.Second, m.settleDown)
@@ -114,7 +114,7 @@ func inherit(hooks Hooks, signals chan os.Signal) (m *monitor, attached *os.File
 		return nil, nil, err
 	}
 	m.users, _ = sys.Inherit(fdUsersLock, "users.lock", false) // as real root there is none
-	files, err := m.receive(control)
+	files, err := m.receive(control, wordFiles)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -143,10 +143,6 @@ func (m *monitor) take(e *envelope, passed []*os.File) (attached *os.File, err e
 		return f
 	}
 	attached, m.record, m.netns = next(e.Attach), next(e.RecordLock), next(e.NetNS)
-	m.extra = passed
-	if len(passed) != e.Extra {
-		return nil, errors.New("cannot read the request: descriptors are missing")
-	}
 	if attached == nil {
 		return nil, nil
 	}
@@ -154,17 +150,17 @@ func (m *monitor) take(e *envelope, passed []*os.File) (attached *os.File, err e
 	return sys.Pollable(attached)
 }
 
-// receive takes what Prepare and Send tell: at least one descriptor.
-func (m *monitor) receive(control *os.File) ([]*os.File, error) {
+// receive takes what Prepare tells, and then the descriptors that come with a word: at least one.
+func (m *monitor) receive(control *os.File, with byte) ([]*os.File, error) {
 	for {
 		word := make([]byte, 1)
 		n, files, err := sys.ReceiveFiles(control, word)
 		switch {
 		case err != nil:
 			return nil, err
-		case n == 0 || word[0] == wordFiles && len(files) == 0:
+		case n == 0 || word[0] == with && len(files) == 0:
 			return nil, errGivenUp
-		case word[0] == wordFiles:
+		case word[0] == with:
 			return files, nil
 		}
 		var fresh [4]byte
@@ -175,6 +171,21 @@ func (m *monitor) receive(control *os.File) ([]*os.File, error) {
 			m.hooks.Prepare(binary.LittleEndian.Uint32(fresh[:]))
 		}
 	}
+}
+
+// connect waits for what Connect tells.
+func (m *monitor) connect() error {
+	files, err := m.receive(m.control, wordWiring)
+	if err != nil {
+		return err
+	}
+	m.extra = files[1:]
+	defer files[0].Close()
+	data, err := io.ReadAll(io.NewSectionReader(files[0], 0, 1<<62))
+	if err == nil {
+		err = m.req.Wiring.UnmarshalJSON(data)
+	}
+	return err
 }
 
 // readEnvelope reads the request from its memory file.
@@ -216,7 +227,14 @@ func (m *monitor) begin(ctx context.Context, attached *os.File) (*life, error) {
 		return nil, err
 	}
 	// While the container is set up by its own first process.
-	if err := m.prepare(ctx, attached); err != nil {
+	err = m.prepare(attached)
+	if err == nil {
+		err = m.connect()
+	}
+	if err == nil {
+		err = m.publish(ctx)
+	}
+	if err != nil {
 		return nil, errors.Join(err, l.abandon())
 	}
 	if err := m.settle(ctx, l); err != nil {
@@ -241,7 +259,7 @@ func (m *monitor) wanted() bool {
 }
 
 // prepare opens what lasts longer than one life.
-func (m *monitor) prepare(ctx context.Context, attached *os.File) (err error) {
+func (m *monitor) prepare(attached *os.File) (err error) {
 	hub := newHub()
 	m.out = &output{hub: hub}
 	m.in = &input{terminal: m.req.Terminal, once: m.req.StdinOnce}
@@ -260,13 +278,16 @@ func (m *monitor) prepare(ctx context.Context, attached *os.File) (err error) {
 	if m.recorder, err = m.hooks.Recorder(m.req); err != nil {
 		return err
 	}
-	if err = m.server.listen(m.req.RunDir); err != nil {
-		return err
-	}
-	if m.req.Ports != nil {
-		if m.hooks.Ports == nil {
-			return errdefs.Errorf(errdefs.ErrUnavailable, "cannot publish ports: this monitor was built without it")
-		}
+	return m.server.listen(m.req.RunDir)
+}
+
+// publish binds the container's ports.
+func (m *monitor) publish(ctx context.Context) (err error) {
+	switch {
+	case m.req.Wiring.Ports == nil:
+	case m.hooks.Ports == nil:
+		err = errdefs.Errorf(errdefs.ErrUnavailable, "cannot publish ports: this monitor was built without it")
+	default:
 		m.ports, m.chosen, err = m.hooks.Ports(ctx, m.req, m.netns, m.extra)
 	}
 	return err
@@ -416,7 +437,7 @@ func (m *monitor) end() {
 		_ = m.server.close()
 		_ = remove(m.req.RunDir + "/attach")
 	}
-	for _, path := range m.req.Cleanup {
+	for _, path := range m.req.Wiring.Cleanup {
 		_ = remove(path)
 	}
 	if m.out != nil && m.out.log != nil {

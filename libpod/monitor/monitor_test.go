@@ -193,6 +193,9 @@ func (b *box) tell(attach bool) {
 	if err == nil {
 		err = h.Send(b.req, passed)
 	}
+	if err == nil {
+		err = h.Connect(&b.req.Wiring)
+	}
 	b.must(err)
 	b.handle, b.exited = h, make(chan struct{})
 	b.Cleanup(func() {
@@ -506,7 +509,7 @@ func TestRemoveAndCleanup(t *testing.T) {
 	b := shell(t, "exit 0")
 	lease := filepath.Join(t.TempDir(), "lease")
 	b.must(os.WriteFile(lease, nil, 0o600))
-	b.req.Remove, b.req.Cleanup = true, []string{lease}
+	b.req.Remove, b.req.Wiring.Cleanup = true, []string{lease}
 	b.start(false).wait()
 	if !strings.HasSuffix(b.record(), "removed null\n") {
 		t.Fatal(b.record())

@@ -26,6 +26,14 @@ type Request struct {
 	Remove    bool    `json:"remove,omitempty"` // --rm
 	// Trees are directories that go away with a container with Remove, for the Recorder.
 	Trees []string `json:"trees,omitempty"`
+	// Wiring comes later, by Connect.
+	Wiring Wiring `json:"-"`
+}
+
+// Wiring is what a monitor is told once the container is connected: until then it is set up, but not started.
+//
+//easyjson:json
+type Wiring struct {
 	// Cleanup are files to unlink once the container has ended for good.
 	Cleanup []string `json:"cleanup,omitempty"`
 	// Record is what the container's record is going to be, for those who read Life: the monitor does not understand it.
@@ -72,8 +80,6 @@ type Passed struct {
 	RecordLock *os.File
 	// NetNS is the container's network namespace, nil when the bundle says all.
 	NetNS *os.File
-	// Extra are for the Ports hook, in order.
-	Extra []*os.File
 }
 
 // envelope is what travels: the request and which descriptors come with it. In the memory file its length comes before it,
@@ -86,7 +92,6 @@ type envelope struct {
 	Attach     bool `json:"attach,omitempty"`
 	RecordLock bool `json:"recordLock,omitempty"`
 	NetNS      bool `json:"netns,omitempty"`
-	Extra      int  `json:"extra,omitempty"`
 }
 
 // The monitor's descriptors; rootless/nsenter, which starts some monitors, has them too.

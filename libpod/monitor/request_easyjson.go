@@ -57,12 +57,6 @@ func easyjson3c9d2b01DecodeGithubComMosscontainersMossLibpodMonitor(in *jlexer.L
 			} else {
 				out.NetNS = bool(in.Bool())
 			}
-		case "extra":
-			if in.IsNull() {
-				in.Skip()
-			} else {
-				out.Extra = int(in.Int())
-			}
 		default:
 			in.SkipRecursive()
 		}
@@ -100,11 +94,6 @@ func easyjson3c9d2b01EncodeGithubComMosscontainersMossLibpodMonitor(out *jwriter
 		const prefix string = ",\"netns\":"
 		out.RawString(prefix)
 		out.Bool(bool(in.NetNS))
-	}
-	if in.Extra != 0 {
-		const prefix string = ",\"extra\":"
-		out.RawString(prefix)
-		out.Int(int(in.Extra))
 	}
 	out.RawByte('}')
 }
@@ -225,59 +214,6 @@ func easyjson3c9d2b01DecodeGithubComMosscontainersMossLibpodMonitor1(in *jlexer.
 				}
 				in.Delim(']')
 			}
-		case "cleanup":
-			if in.IsNull() {
-				in.Skip()
-				out.Cleanup = nil
-			} else {
-				in.Delim('[')
-				if out.Cleanup == nil {
-					if !in.IsDelim(']') {
-						out.Cleanup = make([]string, 0, 4)
-					} else {
-						out.Cleanup = []string{}
-					}
-				} else {
-					out.Cleanup = (out.Cleanup)[:0]
-				}
-				for !in.IsDelim(']') {
-					var v2 string
-					if in.IsNull() {
-						in.Skip()
-					} else {
-						v2 = string(in.String())
-					}
-					out.Cleanup = append(out.Cleanup, v2)
-					in.WantComma()
-				}
-				in.Delim(']')
-			}
-		case "record":
-			if in.IsNull() {
-				in.Skip()
-			} else {
-				if data := in.Raw(); in.Ok() {
-					in.AddError((out.Record).UnmarshalJSON(data))
-				}
-			}
-		case "ports":
-			if in.IsNull() {
-				in.Skip()
-			} else {
-				if data := in.Raw(); in.Ok() {
-					in.AddError((out.Ports).UnmarshalJSON(data))
-				}
-			}
-		case "care":
-			if in.IsNull() {
-				in.Skip()
-				out.Care = nil
-			} else {
-				if out.Care == nil {
-					out.Care = new(Care)
-				}
-				easyjson3c9d2b01DecodeGithubComMosscontainersMossLibpodMonitor4(in, out.Care)
-			}
 		default:
 			in.SkipRecursive()
 		}
@@ -347,18 +283,223 @@ func easyjson3c9d2b01EncodeGithubComMosscontainersMossLibpodMonitor1(out *jwrite
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v3, v4 := range in.Trees {
-				if v3 > 0 {
+			for v2, v3 := range in.Trees {
+				if v2 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v4))
+				out.String(string(v3))
 			}
 			out.RawByte(']')
 		}
 	}
+	out.RawByte('}')
+}
+func easyjson3c9d2b01DecodeGithubComMosscontainersMossLibpodMonitor3(in *jlexer.Lexer, out *Restart) {
+	isTopLevel := in.IsStart()
+	if in.IsNull() {
+		if isTopLevel {
+			in.Consumed()
+		}
+		in.Skip()
+		return
+	}
+	in.Delim('{')
+	for !in.IsDelim('}') {
+		key := in.UnsafeFieldName(false)
+		in.WantColon()
+		switch key {
+		case "policy":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				out.Policy = string(in.String())
+			}
+		case "retries":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				out.Retries = int(in.Int())
+			}
+		default:
+			in.SkipRecursive()
+		}
+		in.WantComma()
+	}
+	in.Delim('}')
+	if isTopLevel {
+		in.Consumed()
+	}
+}
+func easyjson3c9d2b01EncodeGithubComMosscontainersMossLibpodMonitor3(out *jwriter.Writer, in Restart) {
+	out.RawByte('{')
+	first := true
+	_ = first
+	if in.Policy != "" {
+		const prefix string = ",\"policy\":"
+		first = false
+		out.RawString(prefix[1:])
+		out.String(string(in.Policy))
+	}
+	if in.Retries != 0 {
+		const prefix string = ",\"retries\":"
+		if first {
+			first = false
+			out.RawString(prefix[1:])
+		} else {
+			out.RawString(prefix)
+		}
+		out.Int(int(in.Retries))
+	}
+	out.RawByte('}')
+}
+func easyjson3c9d2b01DecodeGithubComMosscontainersMossLibpodMonitor2(in *jlexer.Lexer, out *Log) {
+	isTopLevel := in.IsStart()
+	if in.IsNull() {
+		if isTopLevel {
+			in.Consumed()
+		}
+		in.Skip()
+		return
+	}
+	in.Delim('{')
+	for !in.IsDelim('}') {
+		key := in.UnsafeFieldName(false)
+		in.WantColon()
+		switch key {
+		case "driver":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				out.Driver = string(in.String())
+			}
+		case "path":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				out.Path = string(in.String())
+			}
+		case "maxSize":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				out.MaxSize = int64(in.Int64())
+			}
+		default:
+			in.SkipRecursive()
+		}
+		in.WantComma()
+	}
+	in.Delim('}')
+	if isTopLevel {
+		in.Consumed()
+	}
+}
+func easyjson3c9d2b01EncodeGithubComMosscontainersMossLibpodMonitor2(out *jwriter.Writer, in Log) {
+	out.RawByte('{')
+	first := true
+	_ = first
+	{
+		const prefix string = ",\"driver\":"
+		out.RawString(prefix[1:])
+		out.String(string(in.Driver))
+	}
+	if in.Path != "" {
+		const prefix string = ",\"path\":"
+		out.RawString(prefix)
+		out.String(string(in.Path))
+	}
+	if in.MaxSize != 0 {
+		const prefix string = ",\"maxSize\":"
+		out.RawString(prefix)
+		out.Int64(int64(in.MaxSize))
+	}
+	out.RawByte('}')
+}
+func easyjson3c9d2b01DecodeGithubComMosscontainersMossLibpodMonitor4(in *jlexer.Lexer, out *Wiring) {
+	isTopLevel := in.IsStart()
+	if in.IsNull() {
+		if isTopLevel {
+			in.Consumed()
+		}
+		in.Skip()
+		return
+	}
+	in.Delim('{')
+	for !in.IsDelim('}') {
+		key := in.UnsafeFieldName(false)
+		in.WantColon()
+		switch key {
+		case "cleanup":
+			if in.IsNull() {
+				in.Skip()
+				out.Cleanup = nil
+			} else {
+				in.Delim('[')
+				if out.Cleanup == nil {
+					if !in.IsDelim(']') {
+						out.Cleanup = make([]string, 0, 4)
+					} else {
+						out.Cleanup = []string{}
+					}
+				} else {
+					out.Cleanup = (out.Cleanup)[:0]
+				}
+				for !in.IsDelim(']') {
+					var v4 string
+					if in.IsNull() {
+						in.Skip()
+					} else {
+						v4 = string(in.String())
+					}
+					out.Cleanup = append(out.Cleanup, v4)
+					in.WantComma()
+				}
+				in.Delim(']')
+			}
+		case "record":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				if data := in.Raw(); in.Ok() {
+					in.AddError((out.Record).UnmarshalJSON(data))
+				}
+			}
+		case "ports":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				if data := in.Raw(); in.Ok() {
+					in.AddError((out.Ports).UnmarshalJSON(data))
+				}
+			}
+		case "care":
+			if in.IsNull() {
+				in.Skip()
+				out.Care = nil
+			} else {
+				if out.Care == nil {
+					out.Care = new(Care)
+				}
+				easyjson3c9d2b01DecodeGithubComMosscontainersMossLibpodMonitor5(in, out.Care)
+			}
+		default:
+			in.SkipRecursive()
+		}
+		in.WantComma()
+	}
+	in.Delim('}')
+	if isTopLevel {
+		in.Consumed()
+	}
+}
+func easyjson3c9d2b01EncodeGithubComMosscontainersMossLibpodMonitor4(out *jwriter.Writer, in Wiring) {
+	out.RawByte('{')
+	first := true
+	_ = first
 	if len(in.Cleanup) != 0 {
 		const prefix string = ",\"cleanup\":"
-		out.RawString(prefix)
+		first = false
+		out.RawString(prefix[1:])
 		{
 			out.RawByte('[')
 			for v5, v6 := range in.Cleanup {
@@ -372,22 +513,61 @@ func easyjson3c9d2b01EncodeGithubComMosscontainersMossLibpodMonitor1(out *jwrite
 	}
 	if len(in.Record) != 0 {
 		const prefix string = ",\"record\":"
-		out.RawString(prefix)
+		if first {
+			first = false
+			out.RawString(prefix[1:])
+		} else {
+			out.RawString(prefix)
+		}
 		out.Raw((in.Record).MarshalJSON())
 	}
 	if len(in.Ports) != 0 {
 		const prefix string = ",\"ports\":"
-		out.RawString(prefix)
+		if first {
+			first = false
+			out.RawString(prefix[1:])
+		} else {
+			out.RawString(prefix)
+		}
 		out.Raw((in.Ports).MarshalJSON())
 	}
 	if in.Care != nil {
 		const prefix string = ",\"care\":"
-		out.RawString(prefix)
-		easyjson3c9d2b01EncodeGithubComMosscontainersMossLibpodMonitor4(out, *in.Care)
+		if first {
+			first = false
+			out.RawString(prefix[1:])
+		} else {
+			out.RawString(prefix)
+		}
+		easyjson3c9d2b01EncodeGithubComMosscontainersMossLibpodMonitor5(out, *in.Care)
 	}
 	out.RawByte('}')
 }
-func easyjson3c9d2b01DecodeGithubComMosscontainersMossLibpodMonitor4(in *jlexer.Lexer, out *Care) {
+
+// MarshalJSON supports json.Marshaler interface
+func (v Wiring) MarshalJSON() ([]byte, error) {
+	w := jwriter.Writer{}
+	easyjson3c9d2b01EncodeGithubComMosscontainersMossLibpodMonitor4(&w, v)
+	return w.Buffer.BuildBytes(), w.Error
+}
+
+// MarshalEasyJSON supports easyjson.Marshaler interface
+func (v Wiring) MarshalEasyJSON(w *jwriter.Writer) {
+	easyjson3c9d2b01EncodeGithubComMosscontainersMossLibpodMonitor4(w, v)
+}
+
+// UnmarshalJSON supports json.Unmarshaler interface
+func (v *Wiring) UnmarshalJSON(data []byte) error {
+	r := jlexer.Lexer{Data: data}
+	easyjson3c9d2b01DecodeGithubComMosscontainersMossLibpodMonitor4(&r, v)
+	return r.Error()
+}
+
+// UnmarshalEasyJSON supports easyjson.Unmarshaler interface
+func (v *Wiring) UnmarshalEasyJSON(l *jlexer.Lexer) {
+	easyjson3c9d2b01DecodeGithubComMosscontainersMossLibpodMonitor4(l, v)
+}
+func easyjson3c9d2b01DecodeGithubComMosscontainersMossLibpodMonitor5(in *jlexer.Lexer, out *Care) {
 	isTopLevel := in.IsStart()
 	if in.IsNull() {
 		if isTopLevel {
@@ -510,7 +690,7 @@ func easyjson3c9d2b01DecodeGithubComMosscontainersMossLibpodMonitor4(in *jlexer.
 		in.Consumed()
 	}
 }
-func easyjson3c9d2b01EncodeGithubComMosscontainersMossLibpodMonitor4(out *jwriter.Writer, in Care) {
+func easyjson3c9d2b01EncodeGithubComMosscontainersMossLibpodMonitor5(out *jwriter.Writer, in Care) {
 	out.RawByte('{')
 	first := true
 	_ = first
@@ -576,127 +756,6 @@ func easyjson3c9d2b01EncodeGithubComMosscontainersMossLibpodMonitor4(out *jwrite
 		const prefix string = ",\"log\":"
 		out.RawString(prefix)
 		out.String(string(in.Log))
-	}
-	out.RawByte('}')
-}
-func easyjson3c9d2b01DecodeGithubComMosscontainersMossLibpodMonitor3(in *jlexer.Lexer, out *Restart) {
-	isTopLevel := in.IsStart()
-	if in.IsNull() {
-		if isTopLevel {
-			in.Consumed()
-		}
-		in.Skip()
-		return
-	}
-	in.Delim('{')
-	for !in.IsDelim('}') {
-		key := in.UnsafeFieldName(false)
-		in.WantColon()
-		switch key {
-		case "policy":
-			if in.IsNull() {
-				in.Skip()
-			} else {
-				out.Policy = string(in.String())
-			}
-		case "retries":
-			if in.IsNull() {
-				in.Skip()
-			} else {
-				out.Retries = int(in.Int())
-			}
-		default:
-			in.SkipRecursive()
-		}
-		in.WantComma()
-	}
-	in.Delim('}')
-	if isTopLevel {
-		in.Consumed()
-	}
-}
-func easyjson3c9d2b01EncodeGithubComMosscontainersMossLibpodMonitor3(out *jwriter.Writer, in Restart) {
-	out.RawByte('{')
-	first := true
-	_ = first
-	if in.Policy != "" {
-		const prefix string = ",\"policy\":"
-		first = false
-		out.RawString(prefix[1:])
-		out.String(string(in.Policy))
-	}
-	if in.Retries != 0 {
-		const prefix string = ",\"retries\":"
-		if first {
-			first = false
-			out.RawString(prefix[1:])
-		} else {
-			out.RawString(prefix)
-		}
-		out.Int(int(in.Retries))
-	}
-	out.RawByte('}')
-}
-func easyjson3c9d2b01DecodeGithubComMosscontainersMossLibpodMonitor2(in *jlexer.Lexer, out *Log) {
-	isTopLevel := in.IsStart()
-	if in.IsNull() {
-		if isTopLevel {
-			in.Consumed()
-		}
-		in.Skip()
-		return
-	}
-	in.Delim('{')
-	for !in.IsDelim('}') {
-		key := in.UnsafeFieldName(false)
-		in.WantColon()
-		switch key {
-		case "driver":
-			if in.IsNull() {
-				in.Skip()
-			} else {
-				out.Driver = string(in.String())
-			}
-		case "path":
-			if in.IsNull() {
-				in.Skip()
-			} else {
-				out.Path = string(in.String())
-			}
-		case "maxSize":
-			if in.IsNull() {
-				in.Skip()
-			} else {
-				out.MaxSize = int64(in.Int64())
-			}
-		default:
-			in.SkipRecursive()
-		}
-		in.WantComma()
-	}
-	in.Delim('}')
-	if isTopLevel {
-		in.Consumed()
-	}
-}
-func easyjson3c9d2b01EncodeGithubComMosscontainersMossLibpodMonitor2(out *jwriter.Writer, in Log) {
-	out.RawByte('{')
-	first := true
-	_ = first
-	{
-		const prefix string = ",\"driver\":"
-		out.RawString(prefix[1:])
-		out.String(string(in.Driver))
-	}
-	if in.Path != "" {
-		const prefix string = ",\"path\":"
-		out.RawString(prefix)
-		out.String(string(in.Path))
-	}
-	if in.MaxSize != 0 {
-		const prefix string = ",\"maxSize\":"
-		out.RawString(prefix)
-		out.Int64(int64(in.MaxSize))
 	}
 	out.RawByte('}')
 }

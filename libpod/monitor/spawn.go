@@ -65,11 +65,10 @@ func (h *Handle) Prepare(fresh uint32) error {
 	return nil
 }
 
-// Send tells the monitor what to do. A monitor that has ended meanwhile is for Start to tell of.
+// Send tells the monitor what to do: it sets the container up. A monitor that has ended meanwhile is for Start to tell of.
 func (h *Handle) Send(req *Request, passed Passed) error {
 	request, err := encode(envelope{
 		Request: req, Attach: passed.Attach != nil, RecordLock: passed.RecordLock != nil, NetNS: passed.NetNS != nil,
-		Extra: len(passed.Extra),
 	})
 	if err != nil {
 		return err
@@ -81,15 +80,37 @@ func (h *Handle) Send(req *Request, passed Passed) error {
 			send = append(send, f)
 		}
 	}
-	err = sys.SendFiles(h.control, []byte{wordFiles}, append(send, passed.Extra...)...)
-	if err != nil && !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
-		return fmt.Errorf("cannot tell the monitor of container %s what to do: %w", h.id, err)
+	if err := h.tell(wordFiles, send); err != nil {
+		return err
 	}
 	told := h.control
 	if h.control, err = sys.Pollable(told); err == nil {
 		h.replies = json.NewDecoder(h.control)
 	}
 	return errors.Join(err, told.Close())
+}
+
+// Connect tells the monitor the rest, after Send. extra are for the Ports hook, in order. The caller keeps and closes its own.
+func (h *Handle) Connect(w *Wiring, extra ...*os.File) error {
+	data, err := json.Marshal(w)
+	if err != nil {
+		return fmt.Errorf("cannot write what the monitor of container %s is to know: %w", h.id, err)
+	}
+	wiring, err := sys.SealedProgram("moss-wiring", data)
+	if err != nil {
+		return err
+	}
+	defer wiring.Close()
+	return h.tell(wordWiring, append([]*os.File{wiring}, extra...))
+}
+
+// tell sends a word with descriptors.
+func (h *Handle) tell(word byte, files []*os.File) error {
+	err := sys.SendFiles(h.control, []byte{word}, files...)
+	if err != nil && !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
+		return fmt.Errorf("cannot tell the monitor of container %s what to do: %w", h.id, err)
+	}
+	return nil
 }
 
 // environment keeps what libraries need to know of the user namespace. One P is enough for copying
@@ -115,7 +136,7 @@ func encode(e envelope) (*os.File, error) {
 	return sys.SealedProgram("moss-request", append(append(b, data...), e.Request.Bundle...))
 }
 
-// Start waits for the container's command to run: it returns once execve has succeeded. Errors keep their kind, such as errdefs.ErrNoCommand and errdefs.ErrNotExecutable;
+// Start waits for the container's command to run, after Connect: it returns once execve has succeeded. Errors keep their kind, such as errdefs.ErrNoCommand and errdefs.ErrNotExecutable;
 // after one nothing of the container is left but what the monitor still cleans up: see Wait.
 func (h *Handle) Start(ctx context.Context) (Pids, error) {
 	stop := context.AfterFunc(ctx, h.giveUp)

@@ -8,11 +8,12 @@ import (
 )
 
 // The control socket carries to the monitor, if anything is known before, wordFresh with what is for Hooks.Prepare, four
-// bytes, little endian; and wordFiles with the descriptors of Send, the request's memory file first. Closing it before the container
-// runs gives it up. Back comes one reply, as JSON.
+// bytes, little endian; wordFiles with the descriptors of Send, the request's memory file first; and wordWiring with those of Connect, the
+// memory file of the wiring first. Closing it before the container runs gives it up. Back comes one reply, as JSON.
 const (
-	wordFresh = 'n'
-	wordFiles = 'f'
+	wordFresh  = 'n'
+	wordFiles  = 'f'
+	wordWiring = 'w'
 )
 
 // Pids name the processes of one life of a container.
