@@ -26,7 +26,6 @@ import (
 	"github.com/mosscontainers/moss/pkg/build/seen"
 	"github.com/mosscontainers/moss/pkg/build/tree"
 	"github.com/mosscontainers/moss/pkg/spec"
-	"github.com/mosscontainers/moss/pkg/sys"
 	"github.com/mosscontainers/moss/storage/image"
 )
 
@@ -117,10 +116,6 @@ func New(engine *libpod.Engine, o *Options) (*Builder, error) {
 	if s.policy, err = readPolicy(o.SourcePolicy); err != nil {
 		return nil, err
 	}
-	s.pages = sync.OnceValue(func() sys.ProgramPages {
-		pages, _ := sys.FindProgramPages() // none, and then all stay
-		return pages
-	})
 	running, err := s.cache.run()
 	if err != nil {
 		return nil, err

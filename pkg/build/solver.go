@@ -32,7 +32,6 @@ type solver struct {
 	slots   chan struct{} // one for each operation that works
 	events  *events
 	seen    *seen.Notes
-	pages   func() sys.ProgramPages       // of this program, of which a step needs few
 	images  func() (*image.Images, error) // opens the store, the first time
 	bases   bases
 	remotes remotes
@@ -186,7 +185,7 @@ func (t *step) make(ctx context.Context, w work, keys ...string) ([]result, erro
 	if err := t.acquire(ctx); err != nil {
 		return nil, err
 	}
-	t.pages().Drop()
+	sys.DropProgram() // a step needs little of it
 	layers, parent, err := w.do(ctx)
 	<-t.slots
 	defer t.release()

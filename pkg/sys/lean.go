@@ -5,6 +5,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -46,6 +47,14 @@ func (p ProgramPages) Drop() {
 		advise(s.start, s.length, unix.MADV_DONTNEED)
 	}
 }
+
+// DropProgram drops all of this program's own pages: most of the memory of a short command is what starting up has touched once.
+func DropProgram() { program().Drop() }
+
+var program = sync.OnceValue(func() ProgramPages {
+	pages, _ := FindProgramPages() // none, and then all stay
+	return pages
+})
 
 // Split makes many small mappings of the pages. Where one is needed the kernel maps the pages around it too, sixteen of them but none of
 // another mapping (do_fault_around in mm/memory.c), so a program of which little runs, here and there, would soon have most pages

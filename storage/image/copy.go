@@ -12,6 +12,7 @@ import (
 	"go.podman.io/storage/pkg/configfile"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/sys"
 )
 
 // transfer is one image on its way.
@@ -35,6 +36,7 @@ func (im *Images) copy(ctx context.Context, t transfer, o Copying) (id string, m
 		return "", nil, err
 	}
 	defer func() { err = errors.Join(err, policy.Destroy()) }()
+	sys.DropProgram()
 	var resolved types.ImageReference
 	options := &copy.Options{
 		ReportWriter:            o.Progress,

@@ -15,6 +15,7 @@ import (
 	"go.podman.io/image/v5/manifest"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/sys"
 	"github.com/mosscontainers/moss/storage/store"
 )
 
@@ -38,6 +39,7 @@ func (im *Images) loadDocker(ctx context.Context, a *dockerArchive, progress io.
 			return nil, err
 		}
 	}
+	sys.DropProgram()
 	var all []Loaded
 	for i, item := range a.items {
 		if err := context.Cause(ctx); err != nil { // all its layers may be here, so that nothing else asks

@@ -27,7 +27,10 @@ func builds() []row {
 	for _, r := range []*row{&cached, &changed} {
 		r.setUp = both(r.setUp, r.moss, r.podman)
 	}
-	last := row{name: "peak memory of a cold `build` of ten steps", setUp: makeContexts, figure: peak("build", "-q", "--layers", "--no-cache", "-t", "localhost/peak", "ten")}
+	build := func(*bed) []string {
+		return []string{"build", "-q", "--layers", "--no-cache", "-t", "localhost/peak", "ten"}
+	}
+	last := row{name: "peak memory of a cold `build` of ten steps", setUp: makeContexts, figure: peak(build, "buildah")}
 	last.tearDown = func(b *bed) error { return b.run(b.moss, "rmi", "-f", "-a") }
 	return []row{
 		cold("`build` of ten steps, cold", "ten"), cached, changed,
@@ -53,18 +56,22 @@ func building(name, bound, context string, flags ...string) row {
 	}
 }
 
-// peak measures the largest resident set of a command's processes, in MB.
-func peak(args ...string) func(*bed) (string, error) {
+// peak measures the largest resident set of a command's processes, in MB, of moss, podman and others that have the same command.
+func peak(args func(*bed) []string, others ...string) func(*bed) (string, error) {
 	return func(b *bed) (string, error) {
-		var figures [3]float64
-		for who, program := range []string{b.moss, "podman", "buildah"} {
-			cmd := b.command(append([]string{program}, args...)...)
+		var figures []float64
+		for _, program := range append([]string{b.moss, "podman"}, others...) {
+			cmd := b.command(append([]string{program}, args(b)...)...)
 			if err := cmd.Run(); err != nil {
 				return "", err
 			}
-			figures[who] = float64(cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss) / 1000 // kB (getrusage(2))
+			figures = append(figures, float64(cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss)/1000) // kB (getrusage(2))
 		}
-		return fmt.Sprintf("%.0f MB | %.0f MB | %.2f | 1 | buildah %.0f MB", figures[0], figures[1], figures[0]/figures[1], figures[2]), nil
+		line := fmt.Sprintf("%.0f MB | %.0f MB | %.2f | 1 | ", figures[0], figures[1], figures[0]/figures[1])
+		if len(others) == 0 {
+			return line + "–", nil
+		}
+		return line + fmt.Sprintf("%s %.0f MB", others[0], figures[2]), nil
 	}
 }
 

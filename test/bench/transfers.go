@@ -79,7 +79,11 @@ func (c cargo) rows() []row {
 	}
 	rows[0].setUp = func(b *bed) error { return c.make(b, archive(b)) }
 	rows[1].setUp, rows[3].tearDown, rows[4].after = seed, removeStores, loadHere
-	return slices.Insert(rows, 4,
+	for i, args := range []func(*bed) []string{load, push, save, pull} {
+		rows = slices.Insert(rows, 4+i, row{name: "peak memory of " + rows[i].name, figure: peak(args)})
+	}
+	rows[7].tearDown = removeStores
+	return slices.Insert(rows, 8,
 		against("gunzip, sha256 and writing its files by themselves", c.unpackAlone),
 		against("that, fetching it from the same registry and waiting for the disk", c.pullAlone),
 	)
