@@ -103,10 +103,14 @@ func (s *solver) vertex(ctx context.Context, v *graph.Vertex) ([]result, error) 
 	}
 	step := &step{solver: s, v: v, inputs: inputs, log: s.events.begin(v)}
 	out, err := step.run(ctx)
+	shown := err
 	if err != nil {
 		err = v.Locate(err)
+		if ctx.Err() != nil { // it is another step that failed, or nobody wants this one any more
+			shown = context.Canceled
+		}
 	}
-	step.log.end(step.cached, err)
+	step.log.end(step.cached, shown)
 	return out, err
 }
 
