@@ -1,6 +1,7 @@
 package build
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -85,12 +86,12 @@ func cacheError(err error) error {
 }
 
 // lock waits for other builds that work on the same step. The files stay: there are 4096 at most.
-func (c *cache) lock(key string) (*sys.Lock, error) {
+func (c *cache) lock(ctx context.Context, key string) (*sys.Lock, error) {
 	dir := filepath.Join(c.dir, "locks")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, cacheError(err)
 	}
-	return sys.LockFile(filepath.Join(dir, key[:3]), false)
+	return sys.AwaitLockFile(ctx, filepath.Join(dir, key[:3]), false)
 }
 
 func (s *solver) hasLayer(id string) bool {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -28,38 +30,73 @@ type cacheMount struct {
 // Close lets others have it.
 func (c *cacheMount) Close() error { return c.lock.Unlock() }
 
-// openCache finds or makes the directory of a mount, filled with what the mount's source has.
-func (m *mounts) openCache(ctx context.Context, pm *pb.Mount) (*cacheMount, error) {
+// openCaches opens the caches of a RUN, each once however many of its mounts show it, and as the strictest of them says. They are taken in
+// the order of their names: so two steps that want the same ones never wait for each other.
+func (m *mounts) openCaches(ctx context.Context) error {
+	wanted := map[string][]*pb.Mount{}
+	for _, pm := range m.op.Mounts {
+		if pm.MountType != pb.MountType_CACHE {
+			continue
+		}
+		id, err := m.cacheID(ctx, pm)
+		if err != nil {
+			return cannotMount(pm, err)
+		}
+		wanted[id] = append(wanted[id], pm)
+	}
+	for _, id := range slices.Sorted(maps.Keys(wanted)) {
+		c, err := m.openCache(ctx, id, wanted[id])
+		if err != nil {
+			return cannotMount(wanted[id][0], err)
+		}
+		m.closers = append(m.closers, c)
+		for _, pm := range wanted[id] {
+			m.caches[pm] = c
+		}
+	}
+	return nil
+}
+
+// cacheID names the directory of a mount.
+func (m *mounts) cacheID(ctx context.Context, pm *pb.Mount) (string, error) {
 	source := ""
 	if pm.Input != none {
 		content, err := m.mountContent(ctx, pm)
 		if err != nil {
-			return nil, err
+			return "", err
 		}
 		source = content
 	}
-	id := key("cache mount", pm.CacheOpt.ID, source, pm.Selector)
+	return key("cache mount", pm.CacheOpt.ID, source, pm.Selector), nil
+}
+
+// openCache finds or makes the directory of some mounts, filled with what their source has.
+func (m *mounts) openCache(ctx context.Context, id string, all []*pb.Mount) (*cacheMount, error) {
 	base := filepath.Join(m.cache.dir, "mounts")
 	if err := os.MkdirAll(base, 0o700); err != nil {
 		return nil, fmt.Errorf("cannot make a cache: %w", err)
 	}
-	c, err := takeCache(base, id, pm.CacheOpt.Sharing)
+	var sharing pb.CacheSharingOpt // shared is the least, then private, then locked
+	for _, pm := range all {
+		sharing = max(sharing, pm.CacheOpt.Sharing)
+	}
+	c, err := takeCache(ctx, base, id, sharing)
 	if err != nil {
 		return nil, err
 	}
 	now := time.Now()
 	_ = os.Chtimes(c.lock.File().Name(), now, now) // when it was used last matters to prune only
-	if err := m.fillCache(ctx, c, pm); err != nil {
+	if err := m.fillCache(ctx, c, all[0]); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
 }
 
 // takeCache waits for the lock of a cache; a private one that somebody has is replaced by the next.
-func takeCache(base, id string, sharing pb.CacheSharingOpt) (*cacheMount, error) {
+func takeCache(ctx context.Context, base, id string, sharing pb.CacheSharingOpt) (*cacheMount, error) {
 	path := filepath.Join(base, id)
 	if sharing != pb.CacheSharingOpt_PRIVATE {
-		lock, err := sys.LockFile(path+".lock", sharing == pb.CacheSharingOpt_SHARED)
+		lock, err := sys.AwaitLockFile(ctx, path+".lock", sharing == pb.CacheSharingOpt_SHARED)
 		return &cacheMount{dir: path, lock: lock}, err
 	}
 	for n := 0; ; n++ {

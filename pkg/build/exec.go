@@ -136,7 +136,7 @@ func (e *execution) command(ctx context.Context, d *draft) (err error) {
 		return err
 	}
 	o.Upper, o.Work = d.upper(), d.work()
-	m := &mounts{execution: e, dir: filepath.Join(d.dir, "mounts")}
+	m := &mounts{execution: e, dir: filepath.Join(d.dir, "mounts"), caches: map[*pb.Mount]*cacheMount{}}
 	defer func() { err = errors.Join(err, m.close()) }()
 	c, err := e.container()
 	if err != nil {

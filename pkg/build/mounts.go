@@ -24,6 +24,7 @@ type mounts struct {
 	*execution
 	dir     string
 	todo    []func() error // on the step's thread
+	caches  map[*pb.Mount]*cacheMount
 	closers []io.Closer
 }
 
@@ -48,13 +49,16 @@ func (m *mounts) add(ctx context.Context, c *spec.Container) error {
 			return fmt.Errorf("cannot make a place for mounts: %w", err)
 		}
 	}
+	if err := m.openCaches(ctx); err != nil {
+		return err
+	}
 	for i, pm := range m.op.Mounts {
 		if pm.Dest == "/" {
 			continue
 		}
 		one, isFile, err := m.mount(ctx, strconv.Itoa(i), pm)
 		if err != nil {
-			return fmt.Errorf("cannot mount on %s: %w", pm.Dest, err)
+			return cannotMount(pm, err)
 		}
 		if one == nil {
 			continue
@@ -66,6 +70,10 @@ func (m *mounts) add(ctx context.Context, c *spec.Container) error {
 		}
 	}
 	return m.secretEnv(c)
+}
+
+func cannotMount(pm *pb.Mount, err error) error {
+	return fmt.Errorf("cannot mount on %s: %w", pm.Dest, err)
 }
 
 // place makes the place of a mount. The directories that lead to it are the image's where it has them.
@@ -96,8 +104,7 @@ func (m *mounts) mount(ctx context.Context, name string, pm *pb.Mount) (one *spe
 		}
 		return one, false, nil
 	case pb.MountType_CACHE:
-		one, err = m.cacheDir(ctx, pm)
-		return one, false, err
+		return &spec.Mount{Type: spec.MountBind, Source: m.caches[pm].dir, ReadOnly: pm.Readonly}, false, nil
 	case pb.MountType_SECRET:
 		one, err = m.secret(name, pm.SecretOpt)
 		return one, true, err
@@ -174,16 +181,6 @@ func (m *mounts) selected(in result, selector string) (path string, isFile bool,
 	}
 	path, err = sys.PathIn(top, f)
 	return path, !info.IsDir(), err
-}
-
-// cacheDir is a directory that outlives the build.
-func (m *mounts) cacheDir(ctx context.Context, pm *pb.Mount) (*spec.Mount, error) {
-	c, err := m.openCache(ctx, pm)
-	if err != nil {
-		return nil, err
-	}
-	m.closers = append(m.closers, c)
-	return &spec.Mount{Type: spec.MountBind, Source: c.dir, ReadOnly: pm.Readonly}, nil
 }
 
 // enter is called on the step's thread.

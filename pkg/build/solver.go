@@ -172,7 +172,7 @@ func (t *step) remembered(ctx context.Context, w work) ([]result, error) {
 	if r := t.recallElsewhere(ctx, quick, content); r != nil {
 		return r, nil
 	}
-	lock, err := t.cache.lock(content)
+	lock, err := t.cache.lock(ctx, content)
 	if err != nil {
 		return nil, err
 	}

@@ -4,8 +4,10 @@
 package sys
 
 import (
+	"context"
 	"errors"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,6 +21,29 @@ func LockFile(path string, shared bool) (*Lock, error) { return wait(path, lockF
 
 // TryLockFile is LockFile, for an exclusive lock, that does not wait: ok is false when somebody else holds it.
 func TryLockFile(path string) (lock *Lock, ok bool, err error) { return try(path, lockFile) }
+
+// AwaitLockFile is LockFile for a lock that somebody may have for long: it gives up when ctx ends. No call of the kernel waits for
+// both, so it asks again after a pause.
+func AwaitLockFile(ctx context.Context, path string, shared bool) (*Lock, error) {
+	how := unix.LOCK_EX
+	if shared {
+		how = unix.LOCK_SH
+	}
+	for {
+		lock, err := flock(path, lockFile, how|unix.LOCK_NB)
+		if err != unix.EWOULDBLOCK {
+			return lock, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(lockPause):
+		}
+	}
+}
+
+// lockPause is how long AwaitLockFile waits before it asks again: little beside what such locks are held for.
+const lockPause = 20 * time.Millisecond
 
 // LockDir is LockFile for a directory itself, which must be there: the lock goes along when it is renamed.
 func LockDir(path string, shared bool) (*Lock, error) { return wait(path, ODirectory, shared) }

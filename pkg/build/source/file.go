@@ -87,7 +87,7 @@ func (s *Store) file(ctx context.Context, f *file) (*Result, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
-	lock, err := sys.LockFile(path+".lock", false)
+	lock, err := sys.AwaitLockFile(ctx, path+".lock", false)
 	if err != nil {
 		return nil, err
 	}
