@@ -1,6 +1,7 @@
 package build
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -81,6 +82,9 @@ func (m *mounts) secretEnv(c *spec.Container) error {
 		data, err := m.findSecret(s.ID, s.Optional)
 		if err != nil {
 			return err
+		}
+		if bytes.IndexByte(data, 0) >= 0 {
+			return errdefs.Errorf(errdefs.ErrInvalid, "cannot set the variable %s to the secret %q: it has a zero byte, which no variable can have; mount it as a file", s.Name, s.ID)
 		}
 		if data != nil {
 			c.Env = append(c.Env, s.Name+"="+string(data))
