@@ -77,6 +77,19 @@ func (o *outputOptions) storedNames() []string {
 	return names
 }
 
+// allNames are those of the image and those that outputs give it instead.
+func (o *buildOptions) allNames() []string {
+	names := slices.Clone(o.image.Names)
+	for i := range o.output.parsed {
+		for _, name := range o.output.parsed[i].Names {
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
 // deliver carries out all outputs. The image that it returns need not be in the store; nil where only files were asked for.
 func (o *buildOptions) deliver(ctx context.Context, app *App, b *build.Builder, res *build.Result) (*image.Assembled, error) {
 	if o.output.stores() && len(res.Images[0].Statements) > 0 {

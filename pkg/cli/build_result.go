@@ -44,8 +44,8 @@ func (o *buildOptions) writeMetadata(made *image.Assembled, res *build.Result) e
 	if made.Config != "" { // a list has none
 		fields["containerimage.config.digest"] = made.Config
 	}
-	if len(o.image.Names) > 0 {
-		fields["image.name"] = strings.Join(o.image.Names, ",")
+	if names := o.allNames(); len(names) > 0 {
+		fields["image.name"] = strings.Join(names, ",")
 	}
 	for i := range res.Images {
 		if key := "buildx.build.provenance"; res.Images[i].Provenance != nil {

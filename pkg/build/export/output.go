@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/storage/image"
 )
 
 // The types of --output, which are docker buildx's.
@@ -28,7 +29,7 @@ const Stdout = "-"
 type Output struct {
 	Type             string
 	Dest             string
-	Names            []string // instead of the build's
+	Names            []string // instead of the build's; full ones
 	Push             bool
 	Store            bool
 	Directory        bool   // an OCI layout instead of an archive
@@ -74,7 +75,13 @@ func (o *Output) set(name, value string) (err error) {
 	case "dest":
 		o.Dest = value
 	case "name":
-		o.Names = strings.Split(value, ",")
+		for _, name := range strings.Split(value, ",") {
+			named, err := image.ParseName(name)
+			if err != nil {
+				return err
+			}
+			o.Names = append(o.Names, named.String())
+		}
 	case "compression":
 		o.Compression = value
 	case "compression-level":
