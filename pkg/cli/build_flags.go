@@ -51,15 +51,16 @@ type buildOptions struct {
 	sourceEpoch string
 	timestamp   string
 
-	progress string
-	logfile  string
-	call     string
-	callJSON bool
-	check    bool
-	iidfile  string
-	iidRaw   string
-	metadata string
-	ignored  ignoredBuildFlags
+	progress   string
+	logfile    string
+	call       string
+	callJSON   bool
+	callAnyway bool // what is found is no failure
+	check      bool
+	iidfile    string
+	iidRaw     string
+	metadata   string
+	ignored    ignoredBuildFlags
 }
 
 // ignoredBuildFlags are accepted because scripts have them: what they ask for is so anyway, or has nothing to ask it of.

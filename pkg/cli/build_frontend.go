@@ -46,15 +46,35 @@ func (o *buildOptions) frontEnd() error {
 	if o.check {
 		o.call = "check"
 	}
-	if o.call != "build" {
-		name, format, _ := strings.Cut(o.call, ",")
-		o.call = name
-		o.callJSON = format == "format=json"
-		if o.FrontEnd["requestid"] = requests[name]; requests[name] == "" {
-			return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --call %s: it is build, check, outline or targets", o.call)
-		}
+	if err := o.readCall(); err != nil {
+		return err
 	}
 	return o.namedContexts()
+}
+
+// readCall reads --call NAME[,format=text|json][,ignorestatus=true].
+func (o *buildOptions) readCall() (err error) {
+	name, more, given := strings.Cut(o.call, ",")
+	for field := ""; given; {
+		field, more, given = strings.Cut(more, ",")
+		switch key, value, _ := strings.Cut(field, "="); {
+		case field == "format=json" || field == "format=text":
+			o.callJSON = value == "json"
+		case key == "ignorestatus":
+			if o.callAnyway, err = strconv.ParseBool(value); err != nil {
+				return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --call %s: write ignorestatus=true or false", o.call)
+			}
+		default:
+			return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --call %s: behind the name may be format=json, format=text and ignorestatus=true", o.call)
+		}
+	}
+	if o.call = name; name == "build" {
+		return nil
+	}
+	if o.FrontEnd["requestid"] = requests[name]; requests[name] == "" {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --call %s: it is build, check, outline or targets", name)
+	}
+	return nil
 }
 
 // buildArgs are values of ARGs. Those for proxies are the caller's unless they are given.

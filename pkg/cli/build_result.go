@@ -25,10 +25,10 @@ func (o *buildOptions) answer(app *App, answer map[string][]byte) error {
 	if _, err := app.Out.Write(text); err != nil {
 		return err
 	}
-	if status, err := strconv.Atoi(string(answer["result.statuscode"])); err == nil && status != 0 {
+	if status, err := strconv.Atoi(string(answer["result.statuscode"])); err == nil && status != 0 && !o.callAnyway {
 		return &errdefs.ExitError{Code: status}
 	}
-	if o.call == "check" && !o.callJSON && len(text) == 0 {
+	if requests[o.call] == requests["check"] && !o.callJSON && len(text) == 0 {
 		_, err := fmt.Fprintln(app.Out, "Check complete, no warnings found.")
 		return err
 	}
