@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
 )
@@ -22,7 +23,7 @@ func (o *buildOptions) findDockerfile(dir string) (string, error) {
 		candidates = []string{here, filepath.Join(dir, o.file)}
 	}
 	for _, file := range candidates {
-		if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() {
+		if info, err := os.Stat(file); err == nil && (info.Mode().IsRegular() || o.file != "" && isDescriptor(file) && !info.IsDir()) {
 			return file, o.checkLink(dir, file)
 		}
 	}
@@ -30,6 +31,12 @@ func (o *buildOptions) findDockerfile(dir string) (string, error) {
 		return "", errdefs.Errorf(errdefs.ErrNotFound, "cannot find the Dockerfile %s: it is neither here nor in the build context", o.file)
 	}
 	return "", errdefs.Errorf(errdefs.ErrNotFound, "cannot find a Containerfile or a Dockerfile in %s: name one with --file", dir)
+}
+
+// isDescriptor says whether a path is of a file that is open already: the standard input, or what a shell makes of <(COMMAND). Another pipe
+// may have nobody who writes to it.
+func isDescriptor(path string) bool {
+	return path == "/dev/stdin" || strings.HasPrefix(path, "/dev/fd/") || strings.HasPrefix(path, "/proc/self/fd/")
 }
 
 // checkLink fails for a Dockerfile that is a link to somewhere outside of the context, unless the user named it.
