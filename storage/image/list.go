@@ -239,8 +239,12 @@ func (im *Images) anyReference(name string) (types.ImageReference, error) {
 
 // digestOf is the digest of the manifest of an image by any name, or what name says it is.
 func (im *Images) digestOf(ctx context.Context, name string, r Registry) (digest.Digest, error) {
-	if d, err := digest.Parse(name); err == nil {
+	d, err := digest.Parse(name)
+	if err == nil {
 		return d, nil
+	}
+	if strings.HasPrefix(name, digest.Canonical.String()+":") { // no registry knows what was cut off
+		return "", errdefs.Errorf(errdefs.ErrInvalid, "cannot use %q as a digest: %w; write all of it", name, err)
 	}
 	raw, _, err := im.remoteManifest(ctx, name, r)
 	if err != nil {
