@@ -6,9 +6,11 @@ import (
 	"bufio"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/containerd/platforms"
 	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
 
@@ -36,7 +38,7 @@ func (o *buildOptions) frontEnd() error {
 		o.FrontEnd["target"] = o.target
 	}
 	if len(o.platforms) > 0 {
-		o.FrontEnd["platform"] = strings.Join(o.platforms, ",")
+		o.FrontEnd["platform"] = strings.Join(realPlatforms(o.platforms), ",")
 	}
 	if o.noCache {
 		o.FrontEnd["no-cache"] = ""
@@ -50,6 +52,17 @@ func (o *buildOptions) frontEnd() error {
 		return err
 	}
 	return o.namedContexts()
+}
+
+// realPlatforms replaces buildx's word for this machine's.
+func realPlatforms(names []string) []string {
+	real := slices.Clone(names)
+	for i, name := range real {
+		if name == "local" {
+			real[i] = platforms.Format(platforms.DefaultSpec())
+		}
+	}
+	return real
 }
 
 // readCall reads --call NAME[,format=text|json][,ignorestatus=true].
