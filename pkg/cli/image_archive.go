@@ -50,16 +50,16 @@ func load(cmd *cobra.Command, app *App, images *image.Images, input string, quie
 	return images.Load(cmd.Context(), input, app.progress(quiet))
 }
 
-// printLoaded names what came, as Podman does, and what lost its name to it.
+// printLoaded names what came, a line for each name, as Podman and Docker do, and what lost its name to it.
 func (a *App) printLoaded(l image.Loaded) error {
 	for name, old := range l.Replaced {
 		a.Warn(fmt.Sprintf("%s was image %s before; that image keeps its id alone", name, names.Short(old)))
 	}
-	what := strings.Join(l.Names, ",")
-	if what == "" {
-		what = "sha256:" + l.ID
+	names := l.Names
+	if len(names) == 0 {
+		names = []string{"sha256:" + l.ID}
 	}
-	_, err := fmt.Fprintf(a.Out, "Loaded image: %s\n", what)
+	_, err := fmt.Fprintf(a.Out, "Loaded image: %s\n", strings.Join(names, "\nLoaded image: "))
 	return err
 }
 
