@@ -1,6 +1,10 @@
 package storage
 
 import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -67,18 +71,39 @@ func summarize(list []*home, h *home, r *imageRecord) Summary {
 
 // ReadConfig is the raw configuration (JSON) of the image with this full id.
 func ReadConfig(s config.Storage, id string) ([]byte, error) {
-	if err := runnable(s); err != nil {
+	h, r, err := findRecord(s, id)
+	if err != nil {
 		return nil, err
+	}
+	return h.config(r)
+}
+
+// ReadManifest reads the manifest of an image, by its full id, and the names that the image has or has had. An image without a manifest has nil.
+func ReadManifest(s config.Storage, id string) (manifest []byte, history []string, err error) {
+	h, r, err := findRecord(s, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	manifest, err = os.ReadFile(filepath.Join(h.root, "overlay-images", r.ID, "manifest"))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return manifest, r.NamesHistory, err
+}
+
+func findRecord(s config.Storage, id string) (*home, *imageRecord, error) {
+	if err := runnable(s); err != nil {
+		return nil, nil, err
 	}
 	for _, h := range homes(s) {
 		if err := h.load(); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		for i := range h.images {
 			if h.images[i].ID == id {
-				return h.config(&h.images[i])
+				return h, &h.images[i], nil
 			}
 		}
 	}
-	return nil, notFound(id)
+	return nil, nil, notFound(id)
 }

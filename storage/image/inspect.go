@@ -2,10 +2,12 @@ package image
 
 import (
 	"encoding/json"
+	"maps"
 	"strings"
 	"time"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"go.podman.io/image/v5/manifest"
 
 	"github.com/mosscontainers/moss/pkg/config"
 	"github.com/mosscontainers/moss/pkg/errdefs"
@@ -33,8 +35,11 @@ type Inspected struct {
 	GraphDriver  GraphDriver       `json:"GraphDriver"`
 	RootFS       RootFS            `json:"RootFS"`
 	Labels       map[string]string `json:"Labels"`
+	Annotations  map[string]string `json:"Annotations"`  // of its manifest
+	ManifestType string            `json:"ManifestType"` // media type; "" where it has no manifest
 	User         string            `json:"User"`
 	History      []v1.History      `json:"History"`
+	NamesHistory []string          `json:"NamesHistory"` // names that it has or has had
 	HealthCheck  *spec.Healthcheck `json:"Healthcheck,omitempty"`
 }
 
@@ -83,7 +88,28 @@ func Inspect(cfg *config.Config, name string) (*Inspected, error) {
 			i.GraphDriver.Data["LowerDir"] = strings.Join(lower[1:], ":")
 		}
 	}
-	return i, nil
+	return i, i.addManifest(cfg)
+}
+
+// addManifest adds what the configuration does not say.
+func (i *Inspected) addManifest(cfg *config.Config) error {
+	raw, history, err := storage.ReadManifest(cfg.Storage, i.ID)
+	if err != nil {
+		return err
+	}
+	i.NamesHistory, i.Annotations = append([]string{}, history...), map[string]string{}
+	if raw == nil {
+		return nil
+	}
+	var said struct {
+		Annotations map[string]string `json:"annotations"`
+	}
+	if err := json.Unmarshal(raw, &said); err != nil {
+		return errdefs.Errorf(errdefs.ErrDamaged, "cannot inspect image %s: its manifest is damaged: %w", i.ID, err)
+	}
+	maps.Copy(i.Annotations, said.Annotations)
+	i.ManifestType = manifest.GuessMIMEType(raw)
+	return nil
 }
 
 func document(cfg *config.Config, name string) (*storage.Image, *Document, error) {
