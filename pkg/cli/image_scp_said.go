@@ -36,14 +36,23 @@ func (s *said) ended(what string, err error) error {
 		return err
 	}
 	reason := strings.TrimPrefix(strings.TrimSpace(string(s.last)), "moss: ")
-	var exit *exec.ExitError
 	switch {
-	case reason == "" && errors.As(err, &exit) && exit.ExitCode() == 128+int(syscall.SIGPIPE):
+	case ofPipe(err): // what it said last was of its progress
 		reason = syscall.EPIPE.Error()
 	case reason == "":
 		reason = err.Error()
 	}
 	return errdefs.Errorf(errdefs.ErrUnavailable, "cannot %s the image: %s", what, reason)
+}
+
+// ofPipe says whether a program, or one that it ran far away, was ended for writing to where nobody reads any more.
+func ofPipe(err error) bool {
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return false
+	}
+	status, ok := exit.Sys().(syscall.WaitStatus)
+	return exit.ExitCode() == 128+int(syscall.SIGPIPE) || ok && status.Signaled() && status.Signal() == syscall.SIGPIPE
 }
 
 // firstCause is why a copy failed of which perhaps both ends did: who sends fails for want of a reader, and who receives for want of an image.
