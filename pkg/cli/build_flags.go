@@ -118,7 +118,7 @@ func (o *buildOptions) addCacheFlags(fs *pflag.FlagSet) {
 func (o *buildOptions) addOutcomeFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.sourceEpoch, "source-date-epoch", "", "seconds since 1970: nothing in the image is newer (default SOURCE_DATE_EPOCH)")
 	fs.StringVar(&o.timestamp, "timestamp", "", "seconds since 1970: the time of everything that the build adds")
-	fs.StringVar(&o.progress, "progress", "auto", "how to show progress: auto, plain, tty, rawjson, quiet")
+	fs.StringVar(&o.progress, "progress", cmp.Or(os.Getenv("BUILDKIT_PROGRESS"), "auto"), "how to show progress: auto, plain, tty, rawjson, quiet, none")
 	fs.BoolVarP(&o.quiet, "quiet", "q", false, "print only the image's id")
 	fs.StringVar(&o.iidfile, "iidfile", "", "write the image's id to this file")
 	fs.StringVar(&o.iidRaw, "iidfile-raw", "", "write the image's id to this file, without sha256: before it")
@@ -241,7 +241,7 @@ func (o *buildOptions) epoch() error {
 }
 
 func (o *buildOptions) mode() string {
-	if o.quiet || o.check || o.call != "build" {
+	if o.quiet || o.check || o.call != "build" || o.progress == "none" {
 		return "quiet"
 	}
 	return o.progress

@@ -47,7 +47,7 @@ func newBuildProgress(app *App, mode, file string) (p *buildProgress, err error)
 	}
 	display, err := progressui.NewDisplay(out, progressui.DisplayMode(mode))
 	if err != nil {
-		return nil, mosserrors.Errorf(mosserrors.ErrInvalid, "cannot use --progress %s: it is one of auto, plain, tty, rawjson, quiet", mode)
+		return nil, mosserrors.Errorf(mosserrors.ErrInvalid, "cannot use --progress %s: it is one of auto, plain, tty, rawjson, quiet, none", mode)
 	}
 	if progressui.DisplayMode(mode) == progressui.QuietMode {
 		p.last = &lastLines{}
