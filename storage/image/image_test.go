@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -294,6 +295,14 @@ func TestPullPolicies(t *testing.T) {
 	}
 	if _, err := im.Pull(t.Context(), "absent", image.PullOptions{Policy: image.PullNever}); !errors.Is(err, errdefs.ErrNotFound) {
 		t.Errorf("never: %v", err)
+	}
+	other := image.PullOptions{Policy: image.PullNever, Platform: image.Platform{Arch: "s390x"}}
+	if pulled, err := im.Pull(t.Context(), "busybox", other); !errors.Is(err, errdefs.ErrNotFound) {
+		t.Errorf("for another platform: %v, %v", pulled, err)
+	}
+	own := image.PullOptions{Policy: image.PullMissing, Platform: image.Platform{OS: "linux", Arch: runtime.GOARCH}}
+	if pulled, err := im.Pull(t.Context(), "busybox", own); err != nil || !pulled[0].Local {
+		t.Errorf("for this platform: %v, %v", pulled, err)
 	}
 }
 

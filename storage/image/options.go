@@ -26,6 +26,8 @@ type Registry struct {
 // Platform chooses one image of a list. Empty fields are this machine's.
 type Platform struct{ OS, Arch, Variant string }
 
+func (p Platform) String() string { return strings.TrimSuffix(p.OS+"/"+p.Arch+"/"+p.Variant, "/") }
+
 // systems are operating systems of images: a platform that is one of these is no architecture.
 var systems = []string{"linux", "windows", "freebsd", "darwin"}
 

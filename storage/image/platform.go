@@ -1,6 +1,8 @@
 package image
 
 import (
+	"cmp"
+	"runtime"
 	"strings"
 
 	"go.podman.io/image/v5/docker/reference"
@@ -25,7 +27,20 @@ func ForPlatform(cfg *config.Config, name, platform string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	id, err := storage.Instance(cfg, name, storage.Platform{OS: want.OS, Architecture: want.Arch, Variant: want.Variant})
+	return want.image(cfg, name)
+}
+
+// image is the id of what name means on the platform.
+func (p Platform) image(cfg *config.Config, name string) (string, error) {
+	if p == (Platform{}) {
+		img, err := storage.Resolve(cfg, name)
+		if err != nil {
+			return "", err
+		}
+		return img.ID, nil
+	}
+	p.OS, p.Arch = cmp.Or(p.OS, runtime.GOOS), cmp.Or(p.Arch, runtime.GOARCH)
+	id, err := storage.Instance(cfg, name, storage.Platform{OS: p.OS, Architecture: p.Arch, Variant: p.Variant})
 	if err != nil {
 		return "", err
 	}
@@ -33,8 +48,8 @@ func ForPlatform(cfg *config.Config, name, platform string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if want.OS != doc.OS || want.Arch != doc.Architecture || want.Variant != "" && want.Variant != doc.Variant {
-		return "", errdefs.Errorf(errdefs.ErrNotFound, "cannot use image %s for %s: the one in the local store is for %s/%s; pull it with --platform first", name, platform, doc.OS, doc.Architecture)
+	if p.OS != doc.OS || p.Arch != doc.Architecture || p.Variant != "" && p.Variant != doc.Variant {
+		return "", errdefs.Errorf(errdefs.ErrNotFound, "cannot use image %s for %s: the one in the local store is for %s/%s; pull it with --platform first", name, p, doc.OS, doc.Architecture)
 	}
 	return id, nil
 }

@@ -80,14 +80,14 @@ func (im *Images) Pull(ctx context.Context, name string, o PullOptions) ([]Pulle
 	return pulled, explain(err, "pull", name)
 }
 
-// local answers the policies that can do without a registry.
+// local answers the policies that can do without a registry. An image for another platform is not there.
 func (im *Images) local(name string, o PullOptions) (found []Pulled, done bool, err error) {
 	if o.Policy != PullMissing && o.Policy != PullNever {
 		return nil, false, nil
 	}
-	img, err := im.find(name)
+	id, err := o.Platform.image(im.cfg, name)
 	if err == nil {
-		return []Pulled{{ID: img.ID, Name: name, Local: true}}, true, nil
+		return []Pulled{{ID: id, Name: name, Local: true}}, true, nil
 	}
 	if o.Policy == PullNever || !errors.Is(err, errdefs.ErrNotFound) {
 		return nil, true, err
