@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -10,20 +11,19 @@ import (
 	"github.com/mosscontainers/moss/pkg/term"
 )
 
-// confirm asks before something is lost, unless forced. Without a terminal there is nobody to ask.
+// confirm asks before something is lost, unless forced. The answer may come through a pipe, as scripts for Docker and Podman do it
+// (yes | docker system prune); where none comes there is nobody to ask.
 func (a *App) confirm(force bool, what string) (bool, error) {
 	if force {
 		return true, nil
-	}
-	if !term.IsTerminal(a.In) {
-		return false, errdefs.Errorf(errdefs.ErrInvalid, "cannot ask whether to go on without a terminal; use --force")
 	}
 	if _, err := fmt.Fprintf(a.Err, "%s Go on? [y/N] ", what); err != nil {
 		return false, err
 	}
 	answer, err := bufio.NewReader(a.In).ReadString('\n')
-	if err != nil {
-		return false, nil // end of input: no
+	if err != nil && !term.IsTerminal(a.In) && answer == "" {
+		_, err := fmt.Fprintln(a.Err)
+		return false, errors.Join(errdefs.Errorf(errdefs.ErrInvalid, "cannot ask whether to go on without a terminal; use --force"), err)
 	}
 	answer = strings.ToLower(strings.TrimSpace(answer))
 	return answer == "y" || answer == "yes", nil
