@@ -166,10 +166,10 @@ func newRestartCommand(app *App) *cobra.Command {
 	var onlyRunning bool
 	cmd := &cobra.Command{Use: "restart [flags] CONTAINER...", Short: "Stop containers and start them again"}
 	o.addFlags(cmd)
-	cmd.Flags().BoolVar(&onlyRunning, "running", false, "only those that run")
+	cmd.Flags().BoolVar(&onlyRunning, "running", false, "all that run, or of --filter those")
 	match := func(c *state.Container) bool { return !onlyRunning || running(c) }
 	s.addFlags(cmd.Flags(), "alf")
-	return s.apply(app, cmd, match, func(ctx context.Context, e *libpod.Engine, ref string) error {
+	s.apply(app, cmd, match, func(ctx context.Context, e *libpod.Engine, ref string) error {
 		opts, err := o.options(cmd)
 		if err != nil {
 			return err
@@ -178,6 +178,15 @@ func newRestartCommand(app *App) *cobra.Command {
 		app.Warn(warnings...)
 		return err
 	})
+	restart := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if onlyRunning && len(args) > 0 {
+			return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --running together with names of containers")
+		}
+		s.all = s.all || onlyRunning && !s.latest && len(s.cidfiles) == 0
+		return restart(cmd, args)
+	}
+	return cmd
 }
 
 func newKillCommand(app *App) *cobra.Command {
