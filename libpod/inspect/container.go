@@ -22,11 +22,13 @@ type ContainerData struct {
 	ResolvConfPath  string
 	HostnamePath    string
 	HostsPath       string
+	LogPath         string // where the output is kept; "" when it is not
 	StaticDir       string // the container's directory
 	OCIRuntime      string
 	Name            string
 	RestartCount    int
 	Driver          string
+	Platform        string // the operating system, always linux
 	MountLabel      string
 	ProcessLabel    string
 	AppArmorProfile string
@@ -100,7 +102,7 @@ type Config struct {
 	AttachStdin   bool
 	AttachStdout  bool
 	AttachStderr  bool
-	ExposedPorts  map[string]struct{} `json:",omitempty"` // "80/tcp"
+	ExposedPorts  map[string]struct{} `json:",omitempty"` // "80/tcp": those of the image, of --expose and of --publish
 	Tty           bool
 	OpenStdin     bool
 	StdinOnce     bool
@@ -126,6 +128,7 @@ type HostConfig struct {
 	LogConfig       LogConfig
 	NetworkMode     string
 	PortBindings    map[string][]PortBinding // as asked for, by "80/tcp"
+	PublishAllPorts bool
 	RestartPolicy   RestartPolicy
 	AutoRemove      bool
 	CapAdd          []string
@@ -151,8 +154,15 @@ type HostConfig struct {
 	ShmSize         int64             // bytes
 	Runtime         string
 	Init            bool
-	Memory          int64 // bytes; 0 is no limit
-	NanoCpus        int64 // billionths of a core; 0 is no limit
+	Memory          int64  // bytes; 0 is no limit
+	MemorySwap      int64  // bytes of memory and swap together; 0 is twice Memory, -1 no limit
+	NanoCpus        int64  // billionths of a core; 0 is no limit
+	CPUShares       uint64 `json:"CpuShares"`
+	CPUPeriod       uint64 `json:"CpuPeriod"` // microseconds
+	CPUQuota        int64  `json:"CpuQuota"`  // microseconds of a period
+	CpusetCpus      string
+	CpusetMems      string
+	CgroupParent    string
 	PidsLimit       int64
 	Ulimits         []Ulimit
 	Devices         []Device

@@ -47,10 +47,10 @@ func Container(c *state.Container, f Facts) *ContainerData {
 		Args:           []string{},
 		State:          stateOf(r),
 		StaticDir:      c.Dir,
-		ResolvConfPath: f.ResolvConfPath, HostnamePath: f.HostnamePath, HostsPath: f.HostsPath,
-		OCIRuntime:    cmp.Or(s.Runtime, "moss"),
-		RestartCount:  r.RestartCount,
-		Driver:        storageDriver,
+		ResolvConfPath: f.ResolvConfPath, HostnamePath: f.HostnamePath, HostsPath: f.HostsPath, LogPath: logPath(s, f),
+		OCIRuntime:   cmp.Or(s.Runtime, "moss"),
+		RestartCount: r.RestartCount,
+		Driver:       storageDriver, Platform: "linux",
 		GraphDriver:   GraphDriver{Name: storageDriver, Data: f.Layers},
 		EffectiveCaps: present(f.Capabilities), BoundingCaps: present(f.Capabilities),
 		ExecIDs: []string{},
@@ -85,7 +85,7 @@ func config(c *spec.Container, f Facts) Config {
 	hostname := cmp.Or(c.Hostname, f.Hostname)
 	return Config{
 		Hostname: hostname, User: c.Identity.User,
-		ExposedPorts: exposed(c.Ports),
+		ExposedPorts: exposed(&c.Network),
 		Tty:          c.Terminal, OpenStdin: c.OpenStdin, AttachStdin: c.OpenStdin,
 		Env: c.Variables(hostname), Cmd: present(c.Command), Entrypoint: present(c.Entrypoint), WorkingDir: cmp.Or(c.WorkDir, "/"),
 		Image: c.Image.Name, Volumes: imageVolumes(c.Mounts.List),
@@ -112,15 +112,16 @@ func hostConfig(c *spec.Container, f Facts) HostConfig {
 		Binds: binds(c.Mounts.List), Tmpfs: tmpfs(c.Mounts.List), ShmSize: cmp.Or(c.ShmSize, defaultShmSize),
 		ReadonlyRootfs: c.ReadOnly, Devices: devices(c.Devices), DeviceCgroupRules: deviceRules(c.DeviceRules),
 		ContainerIDFile: c.CIDFile, AutoRemove: c.Remove, Runtime: cmp.Or(c.Runtime, "moss"), Init: c.Init,
-		LogConfig:     LogConfig{Type: cmp.Or(c.LogDriver, "k8s-file"), Path: f.LogPath},
+		LogConfig:     LogConfig{Type: cmp.Or(c.LogDriver, spec.LogK8sFile), Path: logPath(c, f)},
 		RestartPolicy: RestartPolicy{Name: cmp.Or(c.Restart.Policy, "no"), MaximumRetryCount: c.Restart.Retries},
-		NetworkMode:   c.Network.Mode, PortBindings: portBindings(c.Ports, ""),
+		NetworkMode:   c.Network.Mode, PortBindings: portBindings(c.Ports, ""), PublishAllPorts: c.PublishAll,
 		DNS: present(c.DNS), Egress: c.Egress, DNSOptions: present(c.DNSOptions), DNSSearch: present(c.DNSSearch), ExtraHosts: present(c.AddHosts),
 		IpcMode: cmp.Or(c.IPC, privateNamespace), PidMode: cmp.Or(c.PID, privateNamespace), UTSMode: cmp.Or(c.UTS, privateNamespace),
 		UsernsMode: c.Userns, CgroupMode: cgroupMode, CgroupnsMode: cgroupMode,
 		CapAdd: present(c.CapAdd), CapDrop: present(c.CapDrop), Privileged: c.Privileged, GroupAdd: present(c.Groups),
 		SecurityOpt: securityOptions(c.Security), Sysctls: presentMap(c.Sysctls),
-		Memory: c.Memory, NanoCpus: int64(math.Round(c.CPUs * nanosPerCore)), PidsLimit: c.PidsLimit, OomScoreAdj: oomScore,
+		Memory: c.Memory, MemorySwap: c.MemorySwap, NanoCpus: int64(math.Round(c.CPUs * nanosPerCore)), PidsLimit: c.PidsLimit, OomScoreAdj: oomScore,
+		CPUShares: c.CPU.Shares, CPUPeriod: c.CPU.Period, CPUQuota: c.CPU.Quota, CpusetCpus: c.CPU.Cpus, CpusetMems: c.CPU.Mems, CgroupParent: c.CgroupParent,
 		Ulimits: ulimits(c.Rlimits),
 	}
 }
@@ -132,6 +133,15 @@ func securityOptions(s spec.Security) []string {
 	}
 	if s.Seccomp != "" {
 		options = append(options, "seccomp="+s.Seccomp)
+	}
+	if s.AppArmor != "" {
+		options = append(options, "apparmor="+s.AppArmor)
+	}
+	for _, path := range s.Mask {
+		options = append(options, "mask="+path)
+	}
+	for _, pattern := range s.Unmask {
+		options = append(options, "unmask="+pattern)
 	}
 	return options
 }
@@ -161,9 +171,20 @@ func deviceRules(rules []spec.DeviceRule) []string {
 	return list
 }
 
-func exposed(ports []spec.PortMapping) map[string]struct{} {
+// logPath is where the output is kept.
+func logPath(c *spec.Container, f Facts) string {
+	if c.LogDriver == spec.LogNone {
+		return ""
+	}
+	return f.LogPath
+}
+
+func exposed(n *spec.Network) map[string]struct{} {
 	set := map[string]struct{}{}
-	for _, p := range ports {
+	for _, port := range n.Expose {
+		set[port] = struct{}{}
+	}
+	for _, p := range n.Ports {
 		set[portName(p)] = struct{}{}
 	}
 	return set

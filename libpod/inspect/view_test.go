@@ -39,9 +39,12 @@ func running() *state.Container {
 				},
 				Devices: []spec.Device{{Host: "/dev/fuse", Container: "/dev/fuse", Access: "rwm"}},
 			},
-			Resources: spec.Resources{Memory: 1 << 20, CPUs: 1.5, PidsLimit: 10},
-			Security:  spec.Security{CapAdd: []string{"CAP_NET_ADMIN"}, NoNewPrivileges: true, Seccomp: "unconfined"},
-			Network: spec.Network{Mode: spec.NetworkBridge, Networks: []spec.Connection{{Name: "podman"}, {Name: "back", Aliases: []string{"db"}, GatewayPriority: 5}}, Ports: []spec.PortMapping{
+			Resources: spec.Resources{
+				Memory: 1 << 20, MemorySwap: 1 << 21, CPUs: 1.5, PidsLimit: 10, CgroupParent: "few",
+				CPU: spec.CPU{Shares: 512, Period: 50000, Quota: 10000, Cpus: "0-1", Mems: "0"},
+			},
+			Security: spec.Security{CapAdd: []string{"CAP_NET_ADMIN"}, NoNewPrivileges: true, Seccomp: "unconfined", AppArmor: "mine", Mask: []string{"/proc/cpuinfo"}, Unmask: []string{"/proc/acpi"}},
+			Network: spec.Network{Mode: spec.NetworkBridge, Networks: []spec.Connection{{Name: "podman"}, {Name: "back", Aliases: []string{"db"}, GatewayPriority: 5}}, Expose: []string{"80/tcp", "443/tcp"}, Ports: []spec.PortMapping{
 				{ContainerPort: 80, Protocol: "tcp"},
 				{HostIP: "127.0.0.1", HostPort: 9000, ContainerPort: 90, Protocol: "udp"},
 			}},
