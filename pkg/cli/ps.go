@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -273,45 +272,11 @@ func mountsOf(c *spec.Container) []string {
 	return targets
 }
 
-// publishedPorts are a container's ports with the host ports that a running one got.
-func publishedPorts(c *state.Container) []spec.PortMapping {
-	if c.State.Active() && len(c.State.Network.Ports) > 0 {
-		return c.State.Network.Ports
-	}
-	return c.Spec.Ports
-}
-
-// portsOf writes ports that follow each other as a range.
-func portsOf(c *state.Container) string {
-	var list []string
-	for ports := publishedPorts(c); len(ports) > 0; {
-		n := 1
-		for n < len(ports) && follows(ports[n-1], ports[n]) {
-			n++
-		}
-		first, last := ports[0], ports[n-1]
-		ports = ports[n:]
-		inside := strconv.Itoa(int(first.ContainerPort))
-		if n > 1 {
-			first.HostEnd = last.HostPort
-			inside += "-" + strconv.Itoa(int(last.ContainerPort))
-		}
-		list = append(list, fmt.Sprintf("%s->%s/%s", hostPort(first), inside, first.Protocol))
-	}
-	return strings.Join(list, ", ")
-}
-
-// follows says that the second mapping is the first one's, one port on.
-func follows(p, next spec.PortMapping) bool {
-	if p.HostPort == 0 || p.HostEnd != 0 {
-		return false
-	}
-	p.HostPort, p.ContainerPort = p.HostPort+1, p.ContainerPort+1
-	return p == next
-}
-
 // statuses are ours, and those of Docker's and Podman's that no container of ours ever has: scripts ask for them.
 var statuses = []string{"created", "running", "stopping", "restarting", "exited", "paused", "stopped", "removing", "dead", "unknown"}
+
+// healthNone is what Docker and Podman say of a container without a health check: all of ours are.
+const healthNone = "none"
 
 // containerFilters are the filters of ps and of the commands that take several containers.
 func containerFilters(engine *libpod.Engine, all []*state.Container) filter.Set[*state.Container] {
@@ -332,6 +297,9 @@ func containerFilters(engine *libpod.Engine, all []*state.Container) filter.Set[
 		{Name: "ancestor", Match: filter.Any(ancestors)},
 		{Name: "volume", Match: filter.Any(func(c row) []string { return volumesOf(c.Spec) })},
 		{Name: "network", Match: onNetwork(engine)},
+		{Name: "publish", Match: filterPorts(published)},
+		{Name: "expose", Match: filterPorts(exposed)},
+		{Name: "health", Match: filter.OneOf(func(row) string { return healthNone }, healthNone, "starting", "healthy", "unhealthy")},
 		{Name: "before", Match: filter.Before(lookup, created)},
 		{Name: "since", Match: filter.Since(lookup, created)},
 		filter.Until(created),

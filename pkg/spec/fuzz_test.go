@@ -58,7 +58,7 @@ func FuzzPort(f *testing.F) {
 }
 
 func FuzzExpose(f *testing.F) {
-	fuzz(f, parseExpose, func(t *testing.T, all []string) {
+	fuzz(f, ParseExposed, func(t *testing.T, all []string) {
 		for _, one := range all {
 			if _, err := ParsePort(one); err != nil {
 				t.Error(err)

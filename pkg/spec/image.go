@@ -82,7 +82,7 @@ func (c *Container) addImageVolumes(volumes map[string]struct{}) {
 
 func (c *Container) addImagePorts(ports map[string]struct{}) {
 	for _, port := range slices.Sorted(maps.Keys(ports)) {
-		exposed, err := parseExpose(port)
+		exposed, err := ParseExposed(port)
 		if err != nil {
 			continue // an image may expose what we cannot publish, such as sctp
 		}

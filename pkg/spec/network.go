@@ -230,9 +230,12 @@ func (n *Network) publish(s string) error {
 }
 
 func (n *Network) expose(s string) error {
-	ports, err := parseExpose(s)
+	ports, err := ParseExposed(s)
+	if err != nil {
+		return invalid("expose", s, "%w", err)
+	}
 	n.Expose = append(n.Expose, ports...)
-	return err
+	return nil
 }
 
 // Validate checks the network.

@@ -165,15 +165,15 @@ func portNumber(s string) (int, error) {
 	return int(n), nil
 }
 
-// parseExpose reads PORT[-END][/PROTOCOL] into one PORT/PROTOCOL each.
-func parseExpose(s string) ([]string, error) {
+// ParseExposed reads PORT[-END][/PROTOCOL] into one PORT/PROTOCOL each. Its errors say what is wrong, not where.
+func ParseExposed(s string) ([]string, error) {
 	rest, protocol, err := splitProtocol(s)
 	if err != nil && protocol != "sctp" { // that a container listens is no more than said here
-		return nil, invalid("expose", s, "%w", err)
+		return nil, err
 	}
 	first, last, err := portRange(rest)
 	if err != nil {
-		return nil, invalid("expose", s, "%w", err)
+		return nil, err
 	}
 	var all []string
 	for port := first; port <= last; port++ {
