@@ -5,22 +5,16 @@ import (
 	"strings"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
-	"github.com/mosscontainers/moss/storage"
 )
 
 // matchReference is --filter reference=PATTERN: a shell pattern for the whole name of an image, or for
-// its end behind a slash, with the tag or without it.
-func matchReference(pattern string) (func(storage.Summary) bool, error) {
+// its end behind a slash, with the tag or without it. Of an image with several names only those that match are meant, as for Docker.
+func matchReference(pattern string) (func(imageRow) bool, error) {
 	if _, err := path.Match(pattern, ""); err != nil {
 		return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot use the pattern %q: %w", pattern, err)
 	}
-	return func(i storage.Summary) bool {
-		for _, name := range i.Names {
-			if matchesEnd(pattern, name) || matchesEnd(pattern, storage.Repository(name)) {
-				return true
-			}
-		}
-		return false
+	return func(r imageRow) bool {
+		return r.name != "" && (matchesEnd(pattern, r.name) || matchesEnd(pattern, r.Repository))
 	}, nil
 }
 

@@ -61,6 +61,7 @@ func newImagesCommand(app *App, use string) *cobra.Command {
 // imageRow is one name of an image; an image with several names has several rows.
 type imageRow struct {
 	storage.Summary
+	name            string // whole, with tag or digest; "" is an image without names
 	Repository, Tag string
 }
 
@@ -73,17 +74,22 @@ func (o *imagesOptions) rows(app *App, cfg *config.Config, args []string) ([]ima
 	if err != nil {
 		return nil, err
 	}
+	called := func(imageRow) bool { return true }
+	if len(args) == 1 {
+		if called, err = rowsCalled(args[0]); err != nil {
+			return nil, err
+		}
+	}
 	var rows []imageRow
 	for _, img := range all {
 		if img.Damaged != nil {
 			app.Warn(img.Damaged.Error())
 		}
-		if match(img) {
-			rows = append(rows, rowsOf(img)...)
+		for _, r := range rowsOf(img) {
+			if match(r) && called(r) {
+				rows = append(rows, r)
+			}
 		}
-	}
-	if len(args) == 1 {
-		rows = slices.DeleteFunc(rows, func(r imageRow) bool { return !r.called(args[0]) })
 	}
 	if o.Quiet { // an image once
 		seen := map[string]bool{}
@@ -94,11 +100,11 @@ func (o *imagesOptions) rows(app *App, cfg *config.Config, args []string) ([]ima
 
 func rowsOf(img storage.Summary) []imageRow {
 	if len(img.Names) == 0 {
-		return []imageRow{{img, "<none>", "<none>"}}
+		return []imageRow{{img, "", "<none>", "<none>"}}
 	}
 	var rows []imageRow
 	for _, name := range img.Names {
-		row := imageRow{img, storage.Repository(name), "<none>"}
+		row := imageRow{img, name, storage.Repository(name), "<none>"}
 		if !strings.Contains(name, "@") {
 			row.Tag = strings.TrimPrefix(name, row.Repository+":")
 		}
@@ -107,14 +113,11 @@ func rowsOf(img storage.Summary) []imageRow {
 	return rows
 }
 
-// called says whether the row is what a user calls name: a repository or a full name, whole or its end.
-func (r imageRow) called(name string) bool {
-	for _, full := range []string{r.Repository, r.Repository + ":" + r.Tag} {
-		if full == name || strings.HasSuffix(full, "/"+name) {
-			return true
-		}
-	}
-	return len(name) >= 3 && strings.HasPrefix(r.ID, strings.TrimPrefix(name, "sha256:"))
+// rowsCalled finds the rows that a user means by the argument of images: a pattern of names, or the beginning of an id.
+func rowsCalled(name string) (func(imageRow) bool, error) {
+	named, err := matchReference(name)
+	id := strings.TrimPrefix(name, "sha256:")
+	return func(r imageRow) bool { return named(r) || len(id) >= 3 && strings.HasPrefix(r.ID, id) }, err
 }
 
 func sortImages(rows []imageRow, by string) error {
@@ -191,8 +194,10 @@ func imageJSON(cfg *config.Config, r imageRow) any {
 	}
 }
 
-func imageFilters(app *App, cfg *config.Config) filter.Set[storage.Summary] {
-	type img = storage.Summary
+func imageFilters(app *App, cfg *config.Config) filter.Set[imageRow] {
+	type row = imageRow
+	created := func(r row) time.Time { return r.Summary.Created }
+	labels := func(r row) map[string]string { return labelsOf(cfg)(r.Summary) }
 	when := func(name string) (time.Time, error) {
 		found, err := app.resolve(cfg, name)
 		if err != nil {
@@ -200,16 +205,16 @@ func imageFilters(app *App, cfg *config.Config) filter.Set[storage.Summary] {
 		}
 		return found.Created, nil
 	}
-	return append(filter.Set[img]{
-		{Name: "dangling", Match: filter.Bool(func(i img) bool { return len(i.Names) == 0 })},
-		{Name: "id", Match: filter.Prefix(func(i img) string { return i.ID })},
+	return append(filter.Set[row]{
+		{Name: "dangling", Match: filter.Bool(func(r row) bool { return r.name == "" })},
+		{Name: "id", Match: filter.Prefix(func(r row) string { return r.ID })},
 		{Name: "reference", Match: matchReference},
-		{Name: "readonly", Match: filter.Bool(func(i img) bool { return i.ReadOnly })},
-		{Name: "before", All: true, Match: filter.Before(when, createdAt)},
-		{Name: "since", All: true, Match: filter.Since(when, createdAt)},
-		{Name: "after", All: true, Match: filter.Since(when, createdAt)},
-		filter.Until(createdAt),
-	}, filter.Labels(labelsOf(cfg))...)
+		{Name: "readonly", Match: filter.Bool(func(r row) bool { return r.ReadOnly })},
+		{Name: "before", All: true, Match: filter.Before(when, created)},
+		{Name: "since", All: true, Match: filter.Since(when, created)},
+		{Name: "after", All: true, Match: filter.Since(when, created)},
+		filter.Until(created),
+	}, filter.Labels(labels)...)
 }
 
 func createdAt(i storage.Summary) time.Time { return i.Created }
