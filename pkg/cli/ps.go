@@ -149,7 +149,7 @@ func psTable(engine *libpod.Engine) *format.Table[*state.Container] {
 			{Name: "ID", Header: "CONTAINER ID", Short: names.Short, Value: func(c row) any { return c.Spec.ID }},
 			{Name: "Image", Value: func(c row) any { return imageOf(c.Spec) }},
 			{Name: "ImageID", Header: "IMAGE ID", Short: names.Short, Value: func(c row) any { return c.Spec.Image.ID }},
-			{Name: "Command", Short: format.Ellipsis(17), Value: func(c row) any { return strings.Join(append(slices.Clone(c.Spec.Entrypoint), c.Spec.Command...), " ") }},
+			{Name: "Command", Short: format.Ellipsis(17), Value: func(c row) any { return strings.Join(commandOf(c.Spec), " ") }},
 			{Name: "Created", Value: func(c row) any { return ago(c.Spec.Created) }},
 			{Name: "CreatedAt", Header: "CREATED AT", Value: func(c row) any { return c.Spec.Created.String() }},
 			{Name: "CreatedHuman", Header: "CREATED", Value: func(c row) any { return ago(c.Spec.Created) }},
@@ -164,6 +164,7 @@ func psTable(engine *libpod.Engine) *format.Table[*state.Container] {
 			{Name: "Names", Value: func(c row) any { return c.Spec.Name }},
 			{Name: "Labels", Value: func(c row) any { return format.Labels(c.Spec.Labels) }},
 			{Name: "Mounts", Value: func(c row) any { return strings.Join(mountsOf(c.Spec), ",") }},
+			{Name: "LocalVolumes", Header: "LOCAL VOLUMES", Value: func(c row) any { return localVolumes(c.Spec) }},
 			{Name: "Networks", Value: func(c row) any { return strings.Join(engine.NetworkNames(c.Spec), ",") }},
 			{Name: "Pid", Header: "PID", Value: func(c row) any { return pidOf(c) }},
 			{Name: "Restarts", Value: func(c row) any { return c.State.RestartCount }},
@@ -213,7 +214,7 @@ type psPort struct {
 
 func psJSON(c *state.Container, networks []string) psEntry {
 	e := psEntry{
-		AutoRemove: c.Spec.Remove, Command: append(slices.Clone(c.Spec.Entrypoint), c.Spec.Command...),
+		AutoRemove: c.Spec.Remove, Command: commandOf(c.Spec),
 		Created: c.Spec.Created.Unix(), CreatedAt: ago(c.Spec.Created),
 		Exited: c.State.Status == state.Exited, ExitedAt: c.State.FinishedAt.Unix(), ExitCode: c.State.ExitCode,
 		ID: c.Spec.ID, Image: imageOf(c.Spec), ImageID: c.Spec.Image.ID, Labels: c.Spec.Labels,
@@ -233,6 +234,9 @@ func imageOf(c *spec.Container) string {
 	}
 	return c.Image.Name
 }
+
+// commandOf is all that a container runs.
+func commandOf(c *spec.Container) []string { return slices.Concat(c.Entrypoint, c.Command) }
 
 // pidOf is the pid of the container's first process, 0 when there is none.
 func pidOf(c *state.Container) int {
@@ -262,6 +266,16 @@ func statusOf(c *state.Container) string {
 	}
 	status := string(c.State.Status)
 	return strings.ToUpper(status[:1]) + status[1:]
+}
+
+// localVolumes is how many volumes a container has.
+func localVolumes(c *spec.Container) (n int) {
+	for _, m := range c.Mounts.List {
+		if m.Type == spec.MountVolume {
+			n++
+		}
+	}
+	return n
 }
 
 func mountsOf(c *spec.Container) []string {

@@ -12,6 +12,7 @@ import (
 	"github.com/mosscontainers/moss/libpod"
 	"github.com/mosscontainers/moss/pkg/build"
 	"github.com/mosscontainers/moss/pkg/cli/format"
+	"github.com/mosscontainers/moss/pkg/errdefs"
 )
 
 func newSystemCommand(app *App) *cobra.Command {
@@ -28,9 +29,13 @@ type usageRow struct {
 
 func newDiskUsageCommand(app *App) *cobra.Command {
 	var o format.Options
+	var each bool
 	cmd := &cobra.Command{
 		Use: "df [flags]", Short: "Print what images, containers and volumes take on disk", Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
+			if each && o.Format != "" {
+				return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --verbose with --format: choose one")
+			}
 			engine, err := app.Engine()
 			if err != nil {
 				return err
@@ -43,10 +48,14 @@ func newDiskUsageCommand(app *App) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if each {
+				return app.printUsageOfEach(usage, cache)
+			}
 			return usageTable().Print(app.Out, usageRows(usage, cache), o)
 		},
 	}
 	cmd.Flags().StringVar(&o.Format, "format", "", `print "json", "table", or rows of a Go template`)
+	cmd.Flags().BoolVarP(&each, "verbose", "v", false, "what each of them takes")
 	return cmd
 }
 
