@@ -74,8 +74,9 @@ func (e *Engine) remove(ctx Context, l *state.Locked, volumes bool) error {
 			return nil
 		}
 		var errs []error
-		for _, dir := range e.anonymousVolumes(c) {
-			errs = append(errs, os.RemoveAll(dir))
+		for _, name := range anonymousNames(c) {
+			_, err := e.removeUnused(name) // others may have mounted it by its name
+			errs = append(errs, err)
 		}
 		return errors.Join(errs...)
 	})
@@ -97,13 +98,22 @@ func (e *Engine) removeRunDir(ctx Context, id string, keeper sys.Process) error 
 	return nil
 }
 
-// anonymousVolumes are the directories of the volumes that nobody but this container knows.
-func (e *Engine) anonymousVolumes(c *spec.Container) []string {
-	var dirs []string
+// anonymousNames are the volumes that were made for this container alone.
+func anonymousNames(c *spec.Container) []string {
+	var list []string
 	for _, m := range c.Mounts.List {
 		if m.Type == spec.MountVolume && m.Anonymous {
-			dirs = append(dirs, e.volumeDir(m.Source))
+			list = append(list, m.Source)
 		}
+	}
+	return list
+}
+
+// anonymousVolumes are the directories of these volumes.
+func (e *Engine) anonymousVolumes(c *spec.Container) []string {
+	dirs := anonymousNames(c)
+	for i, name := range dirs {
+		dirs[i] = e.volumeDir(name)
 	}
 	return dirs
 }

@@ -122,8 +122,22 @@ func (e *Engine) deleteVolume(name string, settle func(users []string) error) (f
 	return true, errors.Join(lock.Unlock(), os.RemoveAll(trash))
 }
 
-// errUsed keeps a prune from a volume.
+// errUsed keeps removeUnused from a volume.
 var errUsed = errors.New("used")
+
+// removeUnused removes a volume that no container mounts or is about to, and says whether it did.
+func (e *Engine) removeUnused(name string) (removed bool, err error) {
+	removed, err = e.deleteVolume(name, func(users []string) error {
+		if len(users) > 0 {
+			return errUsed
+		}
+		return nil
+	})
+	if errors.Is(err, errUsed) || errors.Is(err, errdefs.ErrNotFound) {
+		return false, nil
+	}
+	return removed && err == nil, err
+}
 
 // PruneVolumes removes the volumes that no container mounts and match allows, and returns them.
 func (e *Engine) PruneVolumes(match func(*Volume) bool) ([]*Volume, error) {
@@ -143,17 +157,11 @@ func (e *Engine) PruneVolumes(match func(*Volume) bool) ([]*Volume, error) {
 		if len(users[v.Name]) > 0 || !match(v) {
 			continue
 		}
-		free, err := e.deleteVolume(v.Name, func(users []string) error {
-			if len(users) > 0 {
-				return errUsed
-			}
-			return nil
-		})
-		switch {
-		case errors.Is(err, errUsed), errors.Is(err, errdefs.ErrNotFound):
-		case err != nil:
+		gone, err := e.removeUnused(v.Name)
+		if err != nil {
 			return removed, err
-		case free:
+		}
+		if gone {
 			removed = append(removed, v)
 		}
 	}
