@@ -44,7 +44,7 @@ func newVolumeCreateCommand(app *App) *cobra.Command {
 			}
 			v.Labels = keyValues(labels)
 			made, err := engine.CreateVolume(v)
-			if ignore && err != nil {
+			if ignore && errors.Is(err, errdefs.ErrConflict) {
 				made, err = engine.Volume(v.Name)
 			}
 			if err != nil {
