@@ -42,7 +42,7 @@ func newBuilderPruneCommand(app *App) *cobra.Command {
 			if err := o.complete(); err != nil {
 				return err
 			}
-			return app.pruneCache(cmd.Context(), &o)
+			return app.printTotal(app.pruneCache(cmd.Context(), &o))
 		},
 	}
 	o.pruneOptions.addFlags(cmd)
@@ -115,36 +115,38 @@ func cacheFilters() filter.Set[build.Entry] {
 	}
 }
 
-// pruneCache prunes what builds remember, and tells what is gone.
-func (a *App) pruneCache(ctx context.Context, o *builderPruneOptions) error {
+// pruneCache prunes what builds remember, tells what is gone, and returns how much that was, in bytes.
+func (a *App) pruneCache(ctx context.Context, o *builderPruneOptions) (int64, error) {
 	engine, err := a.Engine()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	gone, err := build.Prune(ctx, engine, o.PruneOptions)
-	if err != nil {
-		return err
+	if err == nil && len(gone) > 0 {
+		err = a.printCache(gone, o.verbose, format.Options{})
 	}
-	if len(gone) > 0 {
-		if err := a.printCache(gone, o.verbose, format.Options{}); err != nil {
-			return err
-		}
+	return sizeOf(gone), err
+}
+
+// printTotal says how much pruneCache removed.
+func (a *App) printTotal(size int64, err error) error {
+	if err == nil {
+		_, err = fmt.Fprintf(a.Out, "Total:\t%s\n", units.HumanSize(float64(size)))
 	}
-	_, err = fmt.Fprintf(a.Out, "Total:\t%s\n", units.HumanSize(float64(sizeOf(gone))))
 	return err
 }
 
 // pruneCacheToo prunes what builds remember where images are pruned. Of the filters, only those about time say something of it: with
 // others it stays.
-func (a *App) pruneCacheToo(ctx context.Context, filters []string, all bool) error {
+func (a *App) pruneCacheToo(ctx context.Context, filters []string, all bool) (int64, error) {
 	for _, f := range filters {
 		if !strings.HasPrefix(f, "until=") {
-			return nil
+			return 0, nil
 		}
 	}
 	o := builderPruneOptions{pruneOptions: pruneOptions{filters: filters}, PruneOptions: build.PruneOptions{All: all}}
 	if err := o.complete(); err != nil {
-		return err
+		return 0, err
 	}
 	return a.pruneCache(ctx, &o)
 }

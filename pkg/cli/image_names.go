@@ -184,7 +184,7 @@ func newImagePruneCommand(app *App) *cobra.Command {
 			if err := app.pruneImages(cmd.Context(), o.filters, all); err != nil || !withCache {
 				return err
 			}
-			return app.pruneCacheToo(cmd.Context(), o.filters, all)
+			return app.printTotal(app.pruneCacheToo(cmd.Context(), o.filters, all))
 		},
 	}
 	o.addFlags(cmd)

@@ -131,10 +131,19 @@ func newSystemPruneCommand(app *App) *cobra.Command {
 			if ok, err := app.confirm(o.force, "This removes all containers that do not run and all images without a name that no container uses, and what builds remember."); !ok {
 				return err
 			}
+			before, err := app.diskUsed()
+			if err != nil {
+				return err
+			}
 			if err := app.prune(cmd.Context(), o.filters, all, volumes); err != nil {
 				return err
 			}
-			return app.pruneCacheToo(cmd.Context(), o.filters, all)
+			after, err := app.diskUsed()
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(app.Out, "Total reclaimed space: %s\n", units.HumanSize(float64(max(before-after, 0))))
+			return err
 		},
 	}
 	o.addFlags(cmd)
@@ -155,7 +164,37 @@ func (a *App) prune(ctx context.Context, filters []string, all, volumes bool) er
 			return err
 		}
 	}
-	return a.pruneImages(ctx, filters, all)
+	if err := a.pruneImages(ctx, filters, all); err != nil {
+		return err
+	}
+	_, err := a.pruneCacheToo(ctx, filters, all)
+	return err
+}
+
+// diskUsed is what everything takes, in bytes; what builds remember and an image has counts once.
+func (a *App) diskUsed() (int64, error) {
+	engine, err := a.Engine()
+	if err != nil {
+		return 0, err
+	}
+	usage, err := engine.Usage()
+	if err != nil {
+		return 0, err
+	}
+	cache, err := build.Usage(engine)
+	size := usage.Images.Size
+	for _, c := range usage.Containers {
+		size += c.Size
+	}
+	for _, v := range usage.Volumes {
+		size += v.Size
+	}
+	for _, e := range cache {
+		if !e.Shared {
+			size += e.Size
+		}
+	}
+	return size, err
 }
 
 func newResetCommand(app *App) *cobra.Command {
