@@ -52,7 +52,7 @@ func (s *stage) openTerminal(r *rootfs) error {
 // takeTerminal makes the terminal the standard streams and controls the session with it.
 func (s *stage) takeTerminal() error {
 	if err := s.tty.Chown(s.user.uid, -1); err != nil {
-		return fmt.Errorf("cannot give the terminal to user %d: %w", s.user.uid, err)
+		return s.user.explain(fmt.Errorf("cannot give the terminal to user %d: %w", s.user.uid, err))
 	}
 	for fd := range 3 {
 		if err := sys.Replace(fd, s.tty); err != nil {
@@ -77,7 +77,7 @@ func (s *stage) ownStreams() error {
 			continue
 		}
 		if err := f.Chown(s.user.uid, s.user.gid); err != nil {
-			return fmt.Errorf("cannot give the standard streams to user %d: %w", s.user.uid, s.user.explain(err))
+			return s.user.explain(fmt.Errorf("cannot give the standard streams to user %d: %w", s.user.uid, err))
 		}
 	}
 	return nil

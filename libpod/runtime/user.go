@@ -24,14 +24,16 @@ type identity struct {
 	home     string
 }
 
-// explain says what a refused change of ids means.
+// explain says what a refused change of ids means: EINVAL is the kernel's word for one that is not mapped (chown(2), setresuid(2)).
 func (u *identity) explain(err error) error {
-	if !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.EPERM) {
-		return err
+	const what = "cannot run as user %d, group %d, groups %v: the user namespace does not have all of them; see /etc/subuid and /etc/subgid"
+	switch {
+	case errors.Is(err, syscall.EINVAL):
+		return errdefs.Errorf(errdefs.ErrInvalid, what, u.uid, u.gid, u.groups)
+	case errors.Is(err, syscall.EPERM):
+		return errdefs.Errorf(errdefs.ErrInvalid, what+": %w", u.uid, u.gid, u.groups, err)
 	}
-	return errdefs.Errorf(errdefs.ErrInvalid,
-		"cannot run as user %d, group %d, groups %v: the user namespace does not have all of them; see /etc/subuid and /etc/subgid: %w",
-		u.uid, u.gid, u.groups, err)
+	return err
 }
 
 // resolveUser finds out whom the process runs as, and gives it a HOME.
