@@ -24,12 +24,12 @@ func (a *App) each(refs []string, do func(ref string) (string, error)) error {
 	return errors.Join(errs...)
 }
 
-// atOnce is how many objects are worked on at the same time: enough for waits to overlap, few enough for the
+// someAtOnce is how many objects are worked on at the same time: enough for waits to overlap, few enough for the
 // limit of open files.
-const atOnce = 16
+const someAtOnce = 16
 
-// together is each for what mostly waits: it does several at once, and prints in the order of refs.
-func (a *App) together(refs []string, do func(ref string) (string, error)) error {
+// together is each for what mostly waits: it does so many at once, and prints in the order of refs.
+func (a *App) together(refs []string, atOnce int, do func(ref string) (string, error)) error {
 	type result struct {
 		line string
 		err  error

@@ -96,7 +96,7 @@ func (s *selection) apply(app *App, cmd *cobra.Command, match func(*state.Contai
 		if err != nil {
 			return err
 		}
-		return app.together(refs, func(ref string) (string, error) {
+		return app.together(refs, someAtOnce, func(ref string) (string, error) {
 			err := do(cmd.Context(), engine, ref)
 			if s.ignore && errors.Is(err, errdefs.ErrNotFound) {
 				return "", nil
@@ -264,7 +264,8 @@ func newWaitCommand(app *App) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return app.each(refs, func(ref string) (string, error) {
+		// All at once: one that removes itself while another is waited for takes its exit code along.
+		return app.together(refs, len(refs), func(ref string) (string, error) {
 			code, err := engine.Wait(cmd.Context(), ref)
 			return strconv.Itoa(code), err
 		})
