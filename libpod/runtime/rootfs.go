@@ -32,12 +32,19 @@ func newRootfs(b *Bundle) (*rootfs, error) {
 		return nil, err
 	}
 	target := mountPoint(b.RunDir)
+	if b.Overlay == nil {
+		target = b.Spec.Root.Path // where hooks look for it
+	}
+	if shares(b.Spec.Linux.RootfsPropagation) {
+		if err := mountApart(target); err != nil {
+			return nil, fmt.Errorf("cannot use %s as root file system: %w", target, err)
+		}
+	}
 	if o := b.Overlay; o != nil {
 		if err := o.mount(target); err != nil {
 			return nil, err
 		}
 	} else {
-		target = b.Spec.Root.Path // where hooks look for it
 		if err := sys.BindMount(target, target); err != nil {
 			return nil, fmt.Errorf("cannot use %s as root file system: %w", target, err)
 		}
@@ -67,6 +74,54 @@ func setRootPropagation(want string) error {
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use the propagation %q: it is one of [r]shared, [r]slave, [r]private, [r]unbindable", want)
 	}
 	return sys.SetPropagation("/", uintptr(a), recursive)
+}
+
+// shares says whether a propagation lets mounts out of the container.
+func shares(propagation string) bool { return strings.TrimPrefix(propagation, "r") == "shared" }
+
+// mountApart keeps what will be mounted at path from the host, and lets it become a root: pivot_root(2) takes none that is shared or
+// lies on what is.
+func mountApart(path string) error {
+	dir, err := os.OpenFile(path, sys.OPath|sys.ODirectory, 0)
+	if err != nil {
+		return err
+	}
+	top, err := mountRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer top.Close()
+	return sys.SetMountAttr(top, false, sys.MountAttr{Propagation: sys.MountPrivate})
+}
+
+// mountRoot goes up from a directory, which it closes, to the root of the mount that it lies on.
+func mountRoot(dir *os.File) (*os.File, error) {
+	for {
+		above, err := sys.OpenIn(dir, "..", sys.OPath|sys.ODirectory, sys.SameMount)
+		if errors.Is(err, syscall.EXDEV) {
+			return dir, nil
+		}
+		if err != nil {
+			return nil, errors.Join(err, dir.Close())
+		}
+		same, err := sameFile(above, dir) // the root of everything is above itself
+		if err != nil || same {
+			return above, errors.Join(err, dir.Close())
+		}
+		if err := dir.Close(); err != nil {
+			return nil, errors.Join(err, above.Close())
+		}
+		dir = above
+	}
+}
+
+func sameFile(a, b *os.File) (bool, error) {
+	first, err := a.Stat()
+	if err != nil {
+		return false, err
+	}
+	second, err := b.Stat()
+	return err == nil && os.SameFile(first, second), err
 }
 
 // populate mounts and creates everything in the root directory.
@@ -136,7 +191,16 @@ func (r *rootfs) enter(s *stage) (err error) {
 	if s.oldRoot, err = sys.PivotRoot(r.root); err != nil {
 		return err
 	}
+	s.spread = r.spec.Linux.RootfsPropagation
 	return s.openCwd()
+}
+
+// leave has nothing left of the old root. Only then the new one may share its mounts.
+func (s *stage) leave() error {
+	if err := sys.LeaveRoot(s.oldRoot); err != nil || !shares(s.spread) {
+		return err
+	}
+	return setRootPropagation(s.spread)
 }
 
 // openCwd opens the working directory, inside of the container's root whatever its name leads to.

@@ -39,7 +39,8 @@ type stage struct {
 	socket  *os.File // to the parent
 	program *os.File // our own executable, for the reaper
 	root    *os.File // the container's root directory
-	oldRoot *os.File // for LeaveRoot
+	oldRoot *os.File // for leave
+	spread  string   // how the root's mounts do, a propagation
 	proc    *specs.Process
 	user    *identity
 	seccomp []byte
@@ -108,7 +109,7 @@ func (s *stage) run() error {
 		return err
 	}
 	if s.oldRoot != nil { // while the parent does its part
-		if err := sys.LeaveRoot(s.oldRoot); err != nil {
+		if err := s.leave(); err != nil {
 			return err
 		}
 	}
