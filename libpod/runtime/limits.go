@@ -3,6 +3,7 @@ package runtime
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -29,8 +30,8 @@ func (s *stage) setLimits() error {
 			return errdefs.Errorf(errdefs.ErrInvalid, "cannot set the limit %q: there is none of this name", l.Type)
 		}
 		if err := sys.Setrlimit(n, l.Soft, l.Hard); err != nil {
-			return fmt.Errorf("cannot set the limit %s to %d:%d: %w%s", strings.ToLower(strings.TrimPrefix(l.Type, "RLIMIT_")),
-				l.Soft, l.Hard, err, limitHint(err))
+			return fmt.Errorf("cannot set the limit %s to %s:%s: %w%s", strings.ToLower(strings.TrimPrefix(l.Type, "RLIMIT_")),
+				limitText(l.Soft), limitText(l.Hard), err, limitHint(err))
 		}
 	}
 	if adj := s.proc.OOMScoreAdj; adj != nil {
@@ -39,6 +40,14 @@ func (s *stage) setLimits() error {
 		}
 	}
 	return nil
+}
+
+// limitText writes a limit as ulimit -a does: RLIM_INFINITY is the largest number.
+func limitText(n uint64) string {
+	if n == math.MaxUint64 {
+		return "unlimited"
+	}
+	return strconv.FormatUint(n, 10)
 }
 
 func limitHint(err error) string {
