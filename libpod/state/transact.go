@@ -210,6 +210,9 @@ func (l *Locked) SetSpec(c *spec.Container) error {
 // the next one that wants the name removes.
 func (l *Locked) Rename(name string) error {
 	old := l.Spec.Name
+	if name == old { // else claim would advise to remove this very container
+		return errdefs.Errorf(errdefs.ErrConflict, "cannot rename container %s: that is its name already", old)
+	}
 	if err := l.store.claim(name, l.Spec.ID); err != nil {
 		return err
 	}
