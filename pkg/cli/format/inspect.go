@@ -1,6 +1,8 @@
 package format
 
 import (
+	"bytes"
+	"encoding/json"
 	"io"
 	"reflect"
 	"strings"
@@ -46,7 +48,35 @@ func inspectOne(w io.Writer, object any, format string) error {
 	if err != nil {
 		return err
 	}
-	return execute(w, tmpl, object)
+	var out bytes.Buffer
+	if err := execute(&out, tmpl, object); err != nil {
+		out.Reset()
+		if executePlain(&out, object, format) != nil {
+			return err
+		}
+	}
+	_, err = out.WriteTo(w)
+	return err
+}
+
+// executePlain executes a template on what the object is in JSON, as Docker does where the types do not fit: what a range or an index
+// leads to is known to the template alone, and its fields, too, may go by their names in JSON.
+func executePlain(w io.Writer, object any, format string) error {
+	raw, err := json.Marshal(object)
+	if err != nil {
+		return err
+	}
+	var plain any
+	numbers := json.NewDecoder(bytes.NewReader(raw))
+	numbers.UseNumber() // sizes in bytes are not to be rounded
+	if err := numbers.Decode(&plain); err != nil {
+		return err
+	}
+	tmpl, err := compile(format)
+	if err != nil {
+		return err
+	}
+	return execute(w, tmpl.Option("missingkey=error"), plain)
 }
 
 // resolve follows path from a type through its structs, and puts Go's names where path has JSON's.
