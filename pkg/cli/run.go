@@ -23,7 +23,6 @@ import (
 type createOptions struct {
 	spec.Container
 	imageChoice
-	cidfile string
 	rootfs  bool
 	replace bool
 	flags   *pflag.FlagSet // those of the command
@@ -33,7 +32,7 @@ func (o *createOptions) addFlags(fs *pflag.FlagSet) {
 	o.flags = fs
 	o.Container.AddFlags(fs)
 	o.imageChoice.addFlags(fs)
-	fs.StringVar(&o.cidfile, "cidfile", "", "write the container's id to this new file")
+	fs.StringVar(&o.CIDFile, "cidfile", "", "write the container's id to this new file")
 	fs.BoolVar(&o.rootfs, "rootfs", false, "the first argument is a directory, not an image")
 	fs.BoolVar(&o.replace, "replace", false, "remove the container that has the name already")
 }
@@ -130,12 +129,12 @@ func (o *createOptions) image(ctx context.Context, app *App, name string) (*stor
 type cidFile struct{ file *os.File }
 
 func (o *createOptions) openCIDFile() (cidFile, error) {
-	if o.cidfile == "" {
+	if o.CIDFile == "" {
 		return cidFile{}, nil
 	}
-	f, err := os.OpenFile(o.cidfile, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	f, err := os.OpenFile(o.CIDFile, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if errors.Is(err, os.ErrExist) {
-		return cidFile{}, errdefs.Errorf(errdefs.ErrConflict, "cannot write --cidfile %s: it exists already; remove it or name another file", o.cidfile)
+		return cidFile{}, errdefs.Errorf(errdefs.ErrConflict, "cannot write --cidfile %s: it exists already; remove it or name another file", o.CIDFile)
 	}
 	if err != nil {
 		return cidFile{}, errdefs.Errorf(errdefs.ErrInvalid, "cannot write --cidfile: %w", err)
@@ -280,8 +279,8 @@ func (o *runOptions) undo(ctx context.Context, app *App, c *spec.Container, err 
 	if errors.Is(removeErr, errdefs.ErrNotFound) {
 		removeErr = nil
 	}
-	if o.cidfile != "" && removeErr == nil {
-		removeErr = os.Remove(o.cidfile)
+	if o.CIDFile != "" && removeErr == nil {
+		removeErr = os.Remove(o.CIDFile)
 	}
 	return errors.Join(err, removeErr)
 }
