@@ -70,9 +70,23 @@ func (o *execOptions) run(ctx context.Context, app *App, args []string) error {
 		return err
 	}
 	if o.detach {
-		return process.Start()
+		return startDetached(ctx, process)
 	}
 	return o.attach(ctx, app, process)
+}
+
+// startDetached starts the command and leaves its terminal, if it has one, to the monitor: when we end nobody else holds its master
+// side, and the kernel would hang it up.
+func startDetached(ctx context.Context, process *libpod.Execution) error {
+	err := process.Start()
+	if err != nil || process.Console() == nil {
+		return err
+	}
+	console, err := sys.Pollable(process.Console())
+	if err != nil {
+		return err
+	}
+	return errors.Join(process.Leave(ctx, console), console.Close())
 }
 
 // stdio is what the command reads and writes: ours, unless it gets a terminal or is detached.
