@@ -127,15 +127,19 @@ func (e *unpinnedError) Unwrap() error { return e.err }
 
 // addWithVolumes keeps the container's volumes and networks from being removed until it is there.
 func (e *Engine) addWithVolumes(ctx Context, c *spec.Container, start *starter) error {
-	release, err := e.useVolumes(c)
+	volumes, err := e.useVolumes(c)
 	if err != nil {
 		return err
 	}
 	letGo, err := e.useNetworks(c)
-	if err != nil {
-		return errors.Join(err, release())
+	if err == nil {
+		err = errors.Join(e.add(ctx, c, start), letGo())
 	}
-	return errors.Join(e.add(ctx, c, start), letGo(), release())
+	err = errors.Join(err, volumes.release())
+	if err == nil {
+		return nil
+	}
+	return errors.Join(err, e.Store.RemoveUnusedVolumes(volumes.made)) // a container that was made uses them, also where it could not start
 }
 
 // ErrUnpinned says that an image has no pin, and that this program cannot make one: the full program can.

@@ -107,6 +107,9 @@ func (e *Engine) removeNetwork(ref string, settle func(*netconf.Network) error) 
 	})
 }
 
+// errUsed keeps a prune from a network.
+var errUsed = errors.New("used")
+
 // PruneNetworks removes the networks that no container is on and that match allows, and returns their names.
 func (e *Engine) PruneNetworks(match func(*netconf.Network) bool) ([]string, error) {
 	all, err := e.Networks()

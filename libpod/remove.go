@@ -12,7 +12,6 @@ import (
 	"github.com/mosscontainers/moss/libpod/runtime"
 	"github.com/mosscontainers/moss/libpod/state"
 	"github.com/mosscontainers/moss/pkg/errdefs"
-	"github.com/mosscontainers/moss/pkg/spec"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
@@ -73,12 +72,7 @@ func (e *Engine) remove(ctx Context, l *state.Locked, volumes bool) error {
 		if !volumes && !c.Remove {
 			return nil
 		}
-		var errs []error
-		for _, name := range anonymousNames(c) {
-			_, err := e.removeUnused(name) // others may have mounted it by its name
-			errs = append(errs, err)
-		}
-		return errors.Join(errs...)
+		return e.Store.RemoveUnusedVolumes(c.AnonymousVolumes())
 	})
 }
 
@@ -96,26 +90,6 @@ func (e *Engine) removeRunDir(ctx Context, id string, keeper sys.Process) error 
 		return fmt.Errorf("cannot remove the run directory of container %s: %w", names.Short(id), err)
 	}
 	return nil
-}
-
-// anonymousNames are the volumes that were made for this container alone.
-func anonymousNames(c *spec.Container) []string {
-	var list []string
-	for _, m := range c.Mounts.List {
-		if m.Type == spec.MountVolume && m.Anonymous {
-			list = append(list, m.Source)
-		}
-	}
-	return list
-}
-
-// anonymousVolumes are the directories of these volumes.
-func (e *Engine) anonymousVolumes(c *spec.Container) []string {
-	dirs := anonymousNames(c)
-	for i, name := range dirs {
-		dirs[i] = e.volumeDir(name)
-	}
-	return dirs
 }
 
 // Prune removes the containers that do not run and that match allows, and what killed commands

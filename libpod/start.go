@@ -231,7 +231,7 @@ func (s *launch) request() (err error) {
 	r.Restart = monitor.Restart{Policy: s.c.Restart.Policy, Retries: int(s.c.Restart.Retries)}
 	r.Remove = s.c.Remove
 	if r.Trees = []string{s.runDir}; s.c.Remove {
-		r.Trees = append(r.Trees, s.anonymousVolumes(s.c)...)
+		r.Volumes = s.c.AnonymousVolumes()
 	}
 	r.Runtime, err = s.runtimePath()
 	return err

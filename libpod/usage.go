@@ -50,7 +50,7 @@ func (e *Engine) Usage() (*Usage, error) {
 	if u.Images, err = storage.DiskUsage(e.Config.Storage, func(id string) bool { return len(used[id]) > 0 }); err != nil {
 		return nil, err
 	}
-	users, err := e.VolumeUsers()
+	users, err := e.Store.VolumeUsers()
 	if err != nil {
 		return nil, err
 	}

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/mosscontainers/moss/libpod/names"
+	"github.com/mosscontainers/moss/libpod/state"
 	"github.com/mosscontainers/moss/pkg/errdefs"
-	"github.com/mosscontainers/moss/pkg/spec"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
@@ -34,7 +34,7 @@ const (
 	volumeData = "_data"
 )
 
-func (e *Engine) volumeDir(name string) string { return filepath.Join(e.Store.Dir, "volumes", name) }
+func (e *Engine) volumeDir(name string) string { return e.Store.VolumeDir(name) }
 
 // CreateVolume adds an empty volume; an empty name gets a random one. ErrConflict says that the name is taken.
 func (e *Engine) CreateVolume(v Volume) (*Volume, error) {
@@ -93,12 +93,12 @@ func (e *Engine) Volume(name string) (*Volume, error) {
 	dir := e.volumeDir(name)
 	v := &Volume{Name: name, Driver: "local", Scope: "local", Mountpoint: filepath.Join(dir, volumeData)}
 	if names.Validate(name) != nil {
-		return nil, noVolume(name)
+		return nil, state.NoVolume(name)
 	}
 	info, err := os.Lstat(dir)
 	if err != nil {
 		if errors.Is(err, os.ErrNotExist) {
-			return nil, noVolume(name)
+			return nil, state.NoVolume(name)
 		}
 		return nil, fmt.Errorf("cannot look at volume %q: %w", name, err)
 	}
@@ -108,10 +108,6 @@ func (e *Engine) Volume(name string) (*Volume, error) {
 	}
 	v.Name, v.Mountpoint = name, filepath.Join(dir, volumeData) // the store may have been moved
 	return v, nil
-}
-
-func noVolume(name string) error {
-	return errdefs.Errorf(errdefs.ErrNotFound, "no such volume: %q; moss volume ls lists them", name)
 }
 
 // Volumes are all volumes, by name.
@@ -130,23 +126,6 @@ func (e *Engine) Volumes() ([]*Volume, error) {
 		}
 	}
 	return volumes, nil
-}
-
-// VolumeUsers are the containers that mount each volume, by the volume's name.
-func (e *Engine) VolumeUsers() (map[string][]string, error) {
-	containers, err := e.List()
-	if err != nil {
-		return nil, err
-	}
-	users := map[string][]string{}
-	for _, c := range containers {
-		for _, m := range c.Spec.Mounts.List {
-			if m.Type == spec.MountVolume {
-				users[m.Source] = append(users[m.Source], c.Spec.ID)
-			}
-		}
-	}
-	return users, nil
 }
 
 func randomHex() string {

@@ -12,20 +12,24 @@ import (
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
-// A volume's directory is its lock. Who makes a container shares it until the container's record says that the volume is
-// used; who removes a volume has it alone while looking who uses it.
+// heldVolumes are those of a container that is being made: nobody removes them.
+type heldVolumes struct {
+	locks []*sys.Lock
+	made  []string // the names of those that were not there before
+}
+
+func (h *heldVolumes) release() error {
+	var errs []error
+	for _, lock := range h.locks {
+		errs = append(errs, lock.Unlock())
+	}
+	return errors.Join(errs...)
+}
 
 // useVolumes makes the volumes that a container's description names and that are not there, and gives its anonymous ones
 // their names. They stay until release, whoever wants to remove them.
-func (e *Engine) useVolumes(c *spec.Container) (release func() error, err error) {
-	var locks []*sys.Lock
-	release = func() error {
-		var errs []error
-		for _, lock := range locks {
-			errs = append(errs, lock.Unlock())
-		}
-		return errors.Join(errs...)
-	}
+func (e *Engine) useVolumes(c *spec.Container) (*heldVolumes, error) {
+	h := &heldVolumes{}
 	for i := range c.Mounts.List {
 		m := &c.Mounts.List[i]
 		if m.Type != spec.MountVolume {
@@ -34,33 +38,37 @@ func (e *Engine) useVolumes(c *spec.Container) (release func() error, err error)
 		if m.Source == "" {
 			m.Source, m.Anonymous = randomHex(), true
 		}
-		lock, err := e.holdVolume(m.Source, m.Anonymous)
-		if err != nil {
-			return nil, errors.Join(err, release())
+		lock, made, err := e.holdVolume(m.Source, m.Anonymous)
+		if made {
+			h.made = append(h.made, m.Source)
 		}
-		locks = append(locks, lock)
+		if err != nil {
+			return nil, errors.Join(err, h.release(), e.Store.RemoveUnusedVolumes(h.made))
+		}
+		h.locks = append(h.locks, lock)
 	}
-	return release, nil
+	return h, nil
 }
 
 // holdVolume shares the lock of a volume, which it makes if it is not there.
-func (e *Engine) holdVolume(name string, anonymous bool) (*sys.Lock, error) {
+func (e *Engine) holdVolume(name string, anonymous bool) (lock *sys.Lock, made bool, err error) {
 	dir := e.volumeDir(name)
 	for {
 		lock, err := sys.LockDir(dir, true)
 		if err == nil && isAt(lock.File(), dir) {
-			return lock, nil
+			return lock, made, nil
 		}
 		if err == nil { // it was removed while we waited
 			err = lock.Unlock()
 		}
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			return nil, fmt.Errorf("cannot use volume %q: %w", name, err)
+			return nil, made, fmt.Errorf("cannot use volume %q: %w", name, err)
 		}
 		_, err = e.CreateVolume(Volume{Name: name, Anonymous: anonymous})
 		if err != nil && !errors.Is(err, errdefs.ErrConflict) {
-			return nil, err
+			return nil, made, err
 		}
+		made = err == nil
 	}
 }
 
@@ -79,7 +87,7 @@ func (e *Engine) RemoveVolume(ctx Context, name string, force bool) error {
 	if _, err := e.Volume(name); err != nil {
 		return err
 	}
-	free, err := e.deleteVolume(name, func(users []string) error {
+	free, err := e.Store.RemoveVolume(name, func(users []string) error {
 		if len(users) > 0 && !force {
 			return errdefs.Errorf(errdefs.ErrConflict, "cannot remove volume %q: it is used by container %s; remove that first, or both with -f", name, strings.Join(shorts(users), ", "))
 		}
@@ -96,49 +104,6 @@ func (e *Engine) RemoveVolume(ctx Context, name string, force bool) error {
 	return err
 }
 
-// deleteVolume makes the volume not be, then removes its files. settle is asked before, with the containers that use it.
-// free is false where somebody is about to use it.
-func (e *Engine) deleteVolume(name string, settle func(users []string) error) (free bool, err error) {
-	dir, trash := e.volumeDir(name), e.volumeDir("."+randomHex())
-	lock, free, err := sys.TryLockDir(dir)
-	if errors.Is(err, os.ErrNotExist) {
-		return true, noVolume(name)
-	}
-	if err != nil || !free {
-		return free, err
-	}
-	defer lock.Unlock()
-	users, err := e.VolumeUsers()
-	if err == nil {
-		err = settle(users[name])
-	}
-	if err != nil {
-		return true, err
-	}
-	if err := os.Rename(dir, trash); err != nil {
-		return true, fmt.Errorf("cannot remove volume %q: %w", name, err)
-	}
-	// From here on it only takes time: those who wait for the lock need not.
-	return true, errors.Join(lock.Unlock(), os.RemoveAll(trash))
-}
-
-// errUsed keeps removeUnused from a volume.
-var errUsed = errors.New("used")
-
-// removeUnused removes a volume that no container mounts or is about to, and says whether it did.
-func (e *Engine) removeUnused(name string) (removed bool, err error) {
-	removed, err = e.deleteVolume(name, func(users []string) error {
-		if len(users) > 0 {
-			return errUsed
-		}
-		return nil
-	})
-	if errors.Is(err, errUsed) || errors.Is(err, errdefs.ErrNotFound) {
-		return false, nil
-	}
-	return removed && err == nil, err
-}
-
 // PruneVolumes removes the volumes that no container mounts and match allows, and returns them.
 func (e *Engine) PruneVolumes(match func(*Volume) bool) ([]*Volume, error) {
 	if err := e.sweepVolumes(); err != nil {
@@ -148,7 +113,7 @@ func (e *Engine) PruneVolumes(match func(*Volume) bool) ([]*Volume, error) {
 	if err != nil {
 		return nil, err
 	}
-	users, err := e.VolumeUsers()
+	users, err := e.Store.VolumeUsers()
 	if err != nil {
 		return nil, err
 	}
@@ -157,7 +122,7 @@ func (e *Engine) PruneVolumes(match func(*Volume) bool) ([]*Volume, error) {
 		if len(users[v.Name]) > 0 || !match(v) {
 			continue
 		}
-		gone, err := e.removeUnused(v.Name)
+		gone, err := e.Store.RemoveUnusedVolume(v.Name)
 		if err != nil {
 			return removed, err
 		}

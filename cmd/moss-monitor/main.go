@@ -28,6 +28,6 @@ func main() {
 
 func recorder(req *monitor.Request) (monitor.Recorder, error) {
 	return &state.Recorder{
-		Store: &state.Store{Dir: req.StateDir, Brief: true}, ID: req.ContainerID, Volatile: req.Remove, Trees: req.Trees,
+		Store: &state.Store{Dir: req.StateDir, Brief: true}, ID: req.ContainerID, Volatile: req.Remove, Trees: req.Trees, Volumes: req.Volumes,
 	}, nil
 }

@@ -26,6 +26,8 @@ type Request struct {
 	Remove    bool    `json:"remove,omitempty"` // --rm
 	// Trees are directories that go away with a container with Remove, for the Recorder.
 	Trees []string `json:"trees,omitempty"`
+	// Volumes are the names of those that go too, unless others use them, for the Recorder.
+	Volumes []string `json:"volumes,omitempty"`
 	// Wiring comes later, by Connect.
 	Wiring Wiring `json:"-"`
 }

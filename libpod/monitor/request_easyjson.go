@@ -214,6 +214,33 @@ func easyjson3c9d2b01DecodeGithubComMosscontainersMossLibpodMonitor1(in *jlexer.
 				}
 				in.Delim(']')
 			}
+		case "volumes":
+			if in.IsNull() {
+				in.Skip()
+				out.Volumes = nil
+			} else {
+				in.Delim('[')
+				if out.Volumes == nil {
+					if !in.IsDelim(']') {
+						out.Volumes = make([]string, 0, 4)
+					} else {
+						out.Volumes = []string{}
+					}
+				} else {
+					out.Volumes = (out.Volumes)[:0]
+				}
+				for !in.IsDelim(']') {
+					var v2 string
+					if in.IsNull() {
+						in.Skip()
+					} else {
+						v2 = string(in.String())
+					}
+					out.Volumes = append(out.Volumes, v2)
+					in.WantComma()
+				}
+				in.Delim(']')
+			}
 		default:
 			in.SkipRecursive()
 		}
@@ -283,11 +310,25 @@ func easyjson3c9d2b01EncodeGithubComMosscontainersMossLibpodMonitor1(out *jwrite
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v2, v3 := range in.Trees {
-				if v2 > 0 {
+			for v3, v4 := range in.Trees {
+				if v3 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v3))
+				out.String(string(v4))
+			}
+			out.RawByte(']')
+		}
+	}
+	if len(in.Volumes) != 0 {
+		const prefix string = ",\"volumes\":"
+		out.RawString(prefix)
+		{
+			out.RawByte('[')
+			for v5, v6 := range in.Volumes {
+				if v5 > 0 {
+					out.RawByte(',')
+				}
+				out.String(string(v6))
 			}
 			out.RawByte(']')
 		}
@@ -445,13 +486,13 @@ func easyjson3c9d2b01DecodeGithubComMosscontainersMossLibpodMonitor4(in *jlexer.
 					out.Cleanup = (out.Cleanup)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v4 string
+					var v7 string
 					if in.IsNull() {
 						in.Skip()
 					} else {
-						v4 = string(in.String())
+						v7 = string(in.String())
 					}
-					out.Cleanup = append(out.Cleanup, v4)
+					out.Cleanup = append(out.Cleanup, v7)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -502,11 +543,11 @@ func easyjson3c9d2b01EncodeGithubComMosscontainersMossLibpodMonitor4(out *jwrite
 		out.RawString(prefix[1:])
 		{
 			out.RawByte('[')
-			for v5, v6 := range in.Cleanup {
-				if v5 > 0 {
+			for v8, v9 := range in.Cleanup {
+				if v8 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v6))
+				out.String(string(v9))
 			}
 			out.RawByte(']')
 		}
@@ -597,13 +638,13 @@ func easyjson3c9d2b01DecodeGithubComMosscontainersMossLibpodMonitor5(in *jlexer.
 					out.Watch = (out.Watch)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v7 string
+					var v10 string
 					if in.IsNull() {
 						in.Skip()
 					} else {
-						v7 = string(in.String())
+						v10 = string(in.String())
 					}
-					out.Watch = append(out.Watch, v7)
+					out.Watch = append(out.Watch, v10)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -630,13 +671,13 @@ func easyjson3c9d2b01DecodeGithubComMosscontainersMossLibpodMonitor5(in *jlexer.
 					out.Command = (out.Command)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v8 string
+					var v11 string
 					if in.IsNull() {
 						in.Skip()
 					} else {
-						v8 = string(in.String())
+						v11 = string(in.String())
 					}
-					out.Command = append(out.Command, v8)
+					out.Command = append(out.Command, v11)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -657,13 +698,13 @@ func easyjson3c9d2b01DecodeGithubComMosscontainersMossLibpodMonitor5(in *jlexer.
 					out.Env = (out.Env)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v9 string
+					var v12 string
 					if in.IsNull() {
 						in.Skip()
 					} else {
-						v9 = string(in.String())
+						v12 = string(in.String())
 					}
-					out.Env = append(out.Env, v9)
+					out.Env = append(out.Env, v12)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -701,11 +742,11 @@ func easyjson3c9d2b01EncodeGithubComMosscontainersMossLibpodMonitor5(out *jwrite
 			out.RawString("null")
 		} else {
 			out.RawByte('[')
-			for v10, v11 := range in.Watch {
-				if v10 > 0 {
+			for v13, v14 := range in.Watch {
+				if v13 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v11))
+				out.String(string(v14))
 			}
 			out.RawByte(']')
 		}
@@ -722,11 +763,11 @@ func easyjson3c9d2b01EncodeGithubComMosscontainersMossLibpodMonitor5(out *jwrite
 			out.RawString("null")
 		} else {
 			out.RawByte('[')
-			for v12, v13 := range in.Command {
-				if v12 > 0 {
+			for v15, v16 := range in.Command {
+				if v15 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v13))
+				out.String(string(v16))
 			}
 			out.RawByte(']')
 		}
@@ -738,11 +779,11 @@ func easyjson3c9d2b01EncodeGithubComMosscontainersMossLibpodMonitor5(out *jwrite
 			out.RawString("null")
 		} else {
 			out.RawByte('[')
-			for v14, v15 := range in.Env {
-				if v14 > 0 {
+			for v17, v18 := range in.Env {
+				if v17 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v15))
+				out.String(string(v18))
 			}
 			out.RawByte(']')
 		}

@@ -15,9 +15,10 @@ import (
 type Recorder struct {
 	Store *Store
 	ID    string
-	// Volatile says that the container is removed at its end, and Trees are what goes with it.
+	// Volatile says that the container is removed at its end. Trees go with it, and Volumes that nobody uses.
 	Volatile bool
 	Trees    []string
+	Volumes  []string
 }
 
 var _ monitor.Recorder = (*Recorder)(nil)
@@ -84,16 +85,16 @@ func (r *Recorder) StopRequested() (bool, error) {
 func (r *Recorder) Remove() error {
 	err := r.Store.Transact(context.Background(), r.ID, OpExit, func(_ context.Context, l *Locked) error {
 		l.Unlink()
-		return l.Remove(r.removeTrees)
+		return l.Remove(r.removeRest)
 	})
 	if errors.Is(err, errdefs.ErrNotFound) { // somebody was faster
-		return r.removeTrees()
+		return r.removeRest()
 	}
 	return err // the run directory tells that it has ended, unless the container is gone
 }
 
-func (r *Recorder) removeTrees() error {
-	var errs []error
+func (r *Recorder) removeRest() error {
+	errs := []error{(&Store{Dir: r.Store.Dir}).RemoveUnusedVolumes(r.Volumes)} // which needs whole descriptions
 	for _, tree := range r.Trees {
 		errs = append(errs, os.RemoveAll(tree))
 	}

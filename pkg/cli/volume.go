@@ -147,7 +147,7 @@ func (a *App) chooseVolumes(filters []string) ([]*libpod.Volume, error) {
 	if err != nil {
 		return nil, err
 	}
-	users, err := engine.VolumeUsers()
+	users, err := engine.Store.VolumeUsers()
 	if err != nil {
 		return nil, err
 	}

@@ -111,6 +111,16 @@ func parseMountHere(s string) (Mount, error) {
 	return parseMount(s, dir)
 }
 
+// AnonymousVolumes are the names of the volumes that were made for the container alone.
+func (m *Mounts) AnonymousVolumes() (names []string) {
+	for _, one := range m.List {
+		if one.Type == MountVolume && one.Anonymous {
+			names = append(names, one.Source)
+		}
+	}
+	return names
+}
+
 // Validate checks mounts and devices.
 func (m *Mounts) Validate() error {
 	targets := map[string]bool{}
