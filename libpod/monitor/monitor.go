@@ -66,10 +66,7 @@ type monitor struct {
 func Main(hooks Hooks) int {
 	goruntime.LockOSThread() // a container dies with the thread that made it
 	_ = sys.SetTimerSlack(0) // rootless/nsenter lets those of the others be late
-	// From the answer on, whoever asked may send signals. (Asking for them takes time, which there is before the request comes.)
-	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGCHLD)
-	m, attached, err := inherit(hooks, signals)
+	m, attached, err := inherit(hooks)
 	if err != nil {
 		return errdefs.ExitEngine // nobody is there to be told
 	}
@@ -97,20 +94,16 @@ func Main(hooks Hooks) int {
 }
 
 // inherit takes over what Spawn left open, and waits for what Send tells.
-func inherit(hooks Hooks, signals chan os.Signal) (m *monitor, attached *os.File, err error) {
+func inherit(hooks Hooks) (m *monitor, attached *os.File, err error) {
 	syscall.Umask(0)
 	_ = sys.SetThreadName("moss-monitor") // it would be the number of the program's descriptor
-	m = &monitor{hooks: hooks, wake: make(chan struct{}, 1), signals: signals}
+	m = &monitor{hooks: hooks, wake: make(chan struct{}, 1)}
 	control, err := sys.Inherit(fdControl, "control", false)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer control.Close()
-	// What needs no request is done before it comes.
 	if err := errors.Join(sys.AdoptOrphans(), sys.CloseForeign(fdFirstFree)); err != nil {
-		return nil, nil, err
-	}
-	if m.self, err = sys.Identify(os.Getpid()); err != nil {
 		return nil, nil, err
 	}
 	m.users, _ = sys.Inherit(fdUsersLock, "users.lock", false) // as real root there is none
@@ -119,6 +112,10 @@ func inherit(hooks Hooks, signals chan os.Signal) (m *monitor, attached *os.File
 		return nil, nil, err
 	}
 	m.request = files[0]
+	m.askForSignals()
+	if m.self, err = sys.Identify(os.Getpid()); err != nil {
+		return nil, nil, err
+	}
 	e, err := m.readEnvelope()
 	if err != nil {
 		return nil, nil, err
@@ -170,6 +167,16 @@ func (m *monitor) receive(control *os.File, with byte) ([]*os.File, error) {
 		if m.hooks.Prepare != nil {
 			m.hooks.Prepare(binary.LittleEndian.Uint32(fresh[:]))
 		}
+		m.askForSignals() // while the stage starts up
+	}
+}
+
+// askForSignals has signals come to m.signals, and not end this process: once it runs, whoever asked for the container may send some. Of a program
+// that is locked to its thread, this takes the Go runtime a dozen switches between threads for each of them.
+func (m *monitor) askForSignals() {
+	if m.signals == nil {
+		m.signals = make(chan os.Signal, 16)
+		signal.Notify(m.signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGCHLD)
 	}
 }
 
