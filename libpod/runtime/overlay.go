@@ -29,13 +29,39 @@ func (o *Overlay) mount(target string) error {
 	if err := os.Chdir(o.Home); err != nil {
 		return fmt.Errorf("cannot enter the image store: %w", err)
 	}
-	if err := sys.Mount("overlay", target, "overlay", syscall.MS_NODEV, options); err != nil {
+	if err := o.place(target, options); err != nil {
 		if errors.Is(err, syscall.ENOENT) {
 			return errdefs.Errorf(errdefs.ErrNotFound, "cannot mount the container's root file system: a layer is missing below %s: %w", o.Home, err)
 		}
 		return fmt.Errorf("cannot mount the container's root file system from %s: %w", o.Home, err)
 	}
 	return nil
+}
+
+// place mounts the overlay with some options besides its layers, whose paths are from the working directory.
+func (o *Overlay) place(target string, options []string) error {
+	var lower []string
+	for _, dir := range o.Lower {
+		lower = append(lower, escapeOption(dir))
+	}
+	all := strings.Join(append([]string{"lowerdir=" + strings.Join(lower, ":")}, options...), ",")
+	if len(all) <= maxOptions {
+		return sys.Mount("overlay", target, "overlay", syscall.MS_NODEV, all)
+	}
+	for _, dir := range o.Lower {
+		options = append(options, "lowerdir+="+dir) // one by one, as Linux takes them from 6.8 on: 500 of them
+	}
+	mount, err := sys.NewMount("overlay", options, sys.MountNoDev)
+	if err != nil {
+		return errdefs.Errorf(errdefs.ErrUnavailable, "an image of %d layers is more than this kernel takes; build it with --squash, or use Linux 6.8: %w", len(o.Lower), err)
+	}
+	defer mount.Close()
+	at, err := os.OpenFile(target, sys.OPath|sys.ODirectory, 0)
+	if err != nil {
+		return err
+	}
+	defer at.Close()
+	return sys.MoveMount(mount, at)
 }
 
 // Open mounts the overlay where only the descriptor leads to: it is there for as long as that is open. target is a directory to
@@ -71,21 +97,16 @@ func (o *Overlay) forgetVolatile() error {
 	return nil
 }
 
-// options are those of overlay(5); see Documentation/filesystems/overlayfs.rst.
-func (o *Overlay) options() (string, error) {
-	var lower []string
-	for _, dir := range o.Lower {
-		lower = append(lower, escapeOption(dir))
-	}
-	list := []string{"lowerdir=" + strings.Join(lower, ":")}
+// options are those of overlay(5) but the layers; see Documentation/filesystems/overlayfs.rst.
+func (o *Overlay) options() (list []string, err error) {
 	if o.Upper != "" {
 		upper, err := filepath.Rel(o.Home, o.Upper)
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		work, err := filepath.Rel(o.Home, o.Work)
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		list = append(list, "upperdir="+escapeOption(upper), "workdir="+escapeOption(work))
 		if o.Volatile {
@@ -95,11 +116,7 @@ func (o *Overlay) options() (string, error) {
 	if o.UserXattr {
 		list = append(list, "userxattr")
 	}
-	options := strings.Join(list, ",")
-	if len(options) > maxOptions {
-		return "", fmt.Errorf("cannot mount an image of %d layers: their names are too long for the kernel", len(o.Lower))
-	}
-	return options, nil
+	return list, nil
 }
 
 // escapeOption quotes what overlay would take for the end of a path.
