@@ -40,7 +40,10 @@ func serveOutside(t *testing.T, addr string, handle ...mdns.HandlerFunc) *outsid
 		case err := <-failed:
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { _ = s.Shutdown() })
+		t.Cleanup(func() {
+			_ = s.Shutdown() // which does not wait for the socket to be closed
+			<-failed
+		})
 	}
 	return o
 }
