@@ -208,7 +208,7 @@ func (s *launch) setUp(ctx Context, handle *monitor.Handle, attach *os.File) err
 
 // run tells the monitor of the network and waits until the container's command has been executed.
 func (s *launch) run(ctx Context, handle *monitor.Handle) error {
-	wiring, err := s.wiring()
+	wiring, err := s.monitorWiring()
 	if err != nil {
 		return err
 	}
@@ -237,8 +237,8 @@ func (s *launch) request() (err error) {
 	return err
 }
 
-// wiring is what the monitor is told once the container is connected.
-func (s *launch) wiring() (w *monitor.Wiring, err error) {
+// monitorWiring is what the monitor is told once the container is connected.
+func (s *launch) monitorWiring() (w *monitor.Wiring, err error) {
 	w = &monitor.Wiring{Cleanup: s.l.State.Cleanup}
 	if len(s.keep) > 0 {
 		w.Care = s.launchCare()

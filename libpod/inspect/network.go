@@ -131,12 +131,7 @@ func portBindings(ports []spec.PortMapping, everywhere string) map[string][]Port
 	bindings := map[string][]PortBinding{}
 	for _, p := range ports {
 		b := PortBinding{HostIP: cmp.Or(p.HostIP, everywhere), HostPort: p.HostPorts()}
-		bindings[portName(p)] = append(bindings[portName(p)], b)
+		bindings[p.Exposed()] = append(bindings[p.Exposed()], b)
 	}
 	return bindings
-}
-
-// portName is docker's: "80/tcp".
-func portName(p spec.PortMapping) string {
-	return strconv.Itoa(int(p.ContainerPort)) + "/" + cmp.Or(p.Protocol, "tcp")
 }

@@ -181,11 +181,8 @@ func logPath(c *spec.Container, f Facts) string {
 
 func exposed(n *spec.Network) map[string]struct{} {
 	set := map[string]struct{}{}
-	for _, port := range n.Expose {
+	for _, port := range n.Exposed() {
 		set[port] = struct{}{}
-	}
-	for _, p := range n.Ports {
-		set[portName(p)] = struct{}{}
 	}
 	return set
 }

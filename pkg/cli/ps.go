@@ -312,7 +312,7 @@ func containerFilters(engine *libpod.Engine, all []*state.Container) filter.Set[
 		{Name: "volume", Match: filter.Any(func(c row) []string { return volumesOf(c.Spec) })},
 		{Name: "network", Match: onNetwork(engine)},
 		{Name: "publish", Match: filterPorts(published)},
-		{Name: "expose", Match: filterPorts(exposed)},
+		{Name: "expose", Match: filterPorts(func(c row) []string { return c.Spec.Exposed() })},
 		{Name: "health", Match: filter.OneOf(func(row) string { return healthNone }, healthNone, "starting", "healthy", "unhealthy")},
 		{Name: "before", Match: filter.Before(lookup, created)},
 		{Name: "since", Match: filter.Since(lookup, created)},

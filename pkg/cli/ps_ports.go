@@ -62,16 +62,7 @@ func filterPorts(portsOf func(*state.Container) []string) filter.Match[*state.Co
 func published(c *state.Container) []string {
 	var list []string
 	for _, p := range publishedPorts(c) {
-		list = append(list, fmt.Sprintf("%d/%s", p.HostPort, p.Protocol), fmt.Sprintf("%d/%s", p.ContainerPort, p.Protocol))
-	}
-	return list
-}
-
-// exposed are the ports of the container that its image, --expose or --publish name.
-func exposed(c *state.Container) []string {
-	list := slices.Clone(c.Spec.Expose)
-	for _, p := range c.Spec.Ports {
-		list = append(list, fmt.Sprintf("%d/%s", p.ContainerPort, p.Protocol))
+		list = append(list, fmt.Sprintf("%d/%s", p.HostPort, p.Protocol), p.Exposed())
 	}
 	return list
 }

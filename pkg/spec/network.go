@@ -295,7 +295,7 @@ func (n *Network) validateNetworks() error {
 func (n *Network) publishExposed() {
 	published := map[string]bool{}
 	for _, p := range n.Ports {
-		published[fmt.Sprintf("%d/%s", p.ContainerPort, p.Protocol)] = true
+		published[p.Exposed()] = true
 	}
 	for _, e := range n.Expose {
 		if published[e] {

@@ -1,8 +1,10 @@
 package spec
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -16,12 +18,26 @@ type PortMapping struct {
 	Protocol      string `json:"protocol"` // tcp or udp
 }
 
+// Exposed is the container's port as an image names it: "80/tcp".
+func (p PortMapping) Exposed() string {
+	return strconv.Itoa(int(p.ContainerPort)) + "/" + cmp.Or(p.Protocol, "tcp")
+}
+
+// Exposed are the ports that the image, --expose or --publish name, as "80/tcp". One may be there twice.
+func (n *Network) Exposed() []string {
+	list := slices.Clone(n.Expose)
+	for _, p := range n.Ports {
+		list = append(list, p.Exposed())
+	}
+	return list
+}
+
 func (p PortMapping) validate() error {
 	if p.ContainerPort == 0 {
-		return invalid("publish", fmt.Sprintf("%d/%s", p.ContainerPort, p.Protocol), "there is no port 0")
+		return invalid("publish", p.Exposed(), "there is no port 0")
 	}
 	if p.Protocol != "tcp" && p.Protocol != "udp" {
-		return invalid("publish", fmt.Sprintf("%d/%s", p.ContainerPort, p.Protocol), "the protocols are tcp and udp")
+		return invalid("publish", p.Exposed(), "the protocols are tcp and udp")
 	}
 	if p.HostEnd != 0 && p.HostEnd <= p.HostPort {
 		return invalid("publish", fmt.Sprintf("%d-%d:%d", p.HostPort, p.HostEnd, p.ContainerPort), "the range ends before it starts")
