@@ -1,13 +1,16 @@
 package libpod
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/mosscontainers/moss/libpod/embedded"
 	"github.com/mosscontainers/moss/libpod/monitor"
 	"github.com/mosscontainers/moss/network"
+	"github.com/mosscontainers/moss/network/helper"
 	"github.com/mosscontainers/moss/pkg/sys"
 	"github.com/mosscontainers/moss/rootless"
 )
@@ -27,7 +30,25 @@ func (e *Engine) Heal(ctx Context) (did []string, err error) {
 		}
 	}
 	healed, err := network.Heal(ctx, e.networkRequest(), embedded.DNS)
-	return append(did, healed...), err
+	forwarded, portsErr := e.healPorts(ctx)
+	return slices.Concat(did, healed, forwarded), errors.Join(err, portsErr)
+}
+
+// healPorts brings back the forwarder of published ports.
+func (e *Engine) healPorts(ctx Context) (did []string, err error) {
+	old, err := sys.RecordedProcess(helper.Ports.Record(e.networkDir()))
+	if err != nil || old.Alive() {
+		return nil, nil
+	}
+	held, err := e.forwarder().Hold(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer held.Close() // the monitors find it
+	if now, ok := helper.Ports.Pid(e.networkDir()); ok {
+		did = append(did, network.Replaced("forwarder of published ports", old.Pid, now))
+	}
+	return did, nil
 }
 
 // care tells the monitor of a container on the user's network what to watch, and how to have it brought back. It is nil where
@@ -63,31 +84,44 @@ func (e *Engine) careEnvironment() []string {
 // uplinkFile names the process of an uplink of the container's own.
 func (s *launch) uplinkFile() string { return filepath.Join(s.runDir, "uplink") }
 
-// launchCare is what the container's monitor watches: what all containers share, or the uplink of a network of its own.
+// launchCare is what the container's monitor watches: what all containers share, or the uplink of a network of its own; and who serves its ports.
 func (s *launch) launchCare() *monitor.Care {
 	care := s.care()
-	if care == nil || !network.Own(s.network.mode) {
-		return care
+	if care == nil {
+		return nil
 	}
-	care.Own, care.Watch, care.Lock = true, []string{s.uplinkFile()}, filepath.Join(s.runDir, "heal.lock")
-	care.Command = append(care.Command, s.network.mode, s.uplinkFile())
+	if network.Own(s.network.mode) {
+		care.Own, care.Watch, care.Lock = true, []string{s.uplinkFile()}, filepath.Join(s.runDir, "heal.lock")
+		care.Command = append(care.Command, s.network.mode, s.uplinkFile())
+	}
+	if len(s.c.Ports) > 0 {
+		care.Watch = append(care.Watch, helper.Ports.Record(s.networkDir()))
+	}
 	return care
 }
 
-// HealOwn brings back the uplink of a container's own network, of a mode. record names its process. The caller is what Care.Own says.
-func (e *Engine) HealOwn(ctx Context, mode, record string) (did string, err error) {
+// HealOwn brings back the uplink of a container's own network, of a mode, and who serves its ports. record names the uplink's process. The caller is
+// what Care.Own says.
+func (e *Engine) HealOwn(ctx Context, mode, record string) (did []string, err error) {
 	netns, keep := os.NewFile(monitor.CareNetNS, "netns"), os.NewFile(monitor.CareKeep, "keep")
 	defer netns.Close()
 	defer keep.Close()
 	old, err := sys.RecordedProcess(record)
-	if err != nil || old.Alive() {
-		return "", err
+	if err != nil {
+		return nil, err
+	}
+	if old.Alive() {
+		return e.healPorts(ctx)
 	}
 	request := e.networkRequest()
 	request.Mode = mode
 	now, err := network.ReplaceOwn(ctx, request, netns, keep)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	return network.Replaced("uplink of "+mode, old.Pid, now.Pid), sys.WriteProcess(record, now.Pid)
+	if err := sys.WriteProcess(record, now.Pid); err != nil {
+		return nil, err
+	}
+	did, err = e.healPorts(ctx)
+	return append([]string{network.Replaced("uplink of "+mode, old.Pid, now.Pid)}, did...), err
 }

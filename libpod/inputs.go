@@ -86,6 +86,9 @@ func (s *launch) connect(ctx Context, monitor int) error {
 		return nil
 	}
 	a, err := s.network.wait()
+	if err == nil {
+		err = s.network.forwarder.wait()
+	}
 	if err != nil {
 		return err
 	}

@@ -28,6 +28,7 @@ type pendingNetwork struct {
 	done        chan struct{} // closed when the rest is known
 	a           *network.Attachment
 	err         error
+	forwarder   *pendingForwarder // nil when no port is published
 }
 
 // makeNetwork begins to make the network of a container whose description is complete; nil is for one that shares another's. last is what
@@ -49,6 +50,9 @@ func (e *Engine) makeNetwork(ctx Context, c *spec.Container, last []spec.Endpoin
 		if err := e.networks().Join(); err != nil {
 			return nil, err
 		}
+	}
+	if len(c.Ports) > 0 && network.NeedsNetNS(mode) {
+		n.forwarder = e.holdForwarder(ctx)
 	}
 	attach := func() {
 		request := e.networkRequest()
@@ -129,6 +133,7 @@ func (n *pendingNetwork) abandon() error {
 	if n == nil {
 		return nil
 	}
+	_ = n.forwarder.release() // the monitor has a connection of its own
 	if a, err := n.wait(); err == nil {
 		a.Close()
 	} else if n.netns != nil {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/mosscontainers/moss/network/dns"
+	"github.com/mosscontainers/moss/network/helper"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
@@ -14,7 +15,7 @@ import (
 // watches them, and calls Heal when one has ended. One that ended because nobody needed it has removed its file.
 // runDir is Request.RunDir.
 func Helpers(runDir string) []string {
-	return []string{filepath.Join(runDir, uplinkFile), filepath.Join(runDir, dns.RecordName)}
+	return []string{filepath.Join(runDir, uplinkFile), helper.DNS.Record(runDir)}
 }
 
 // Heal brings back what serves the networks of all of the user's containers, where it was killed, and says what it did.
@@ -36,12 +37,12 @@ func Heal(ctx context.Context, r Request, names func() ([]byte, error)) (did []s
 	if now, ok := up.read(); ok && now.Process != old.Process {
 		did = append(did, Replaced("uplink", old.Process.Pid, now.Process.Pid))
 	}
-	server, err := sys.RecordedProcess(filepath.Join(r.RunDir, dns.RecordName))
+	server, err := sys.RecordedProcess(helper.DNS.Record(r.RunDir))
 	if err != nil || server.Alive() {
 		return did, nil
 	}
 	err = dns.Ensure(ctx, dns.Options{RunDir: r.RunDir, NetNS: user, ExitPipe: up.pipePath(), Program: names, Outlive: r.Outlive})
-	if now, ok := dns.Pid(r.RunDir); err == nil && ok {
+	if now, ok := helper.DNS.Pid(r.RunDir); err == nil && ok {
 		did = append(did, Replaced("DNS server", server.Pid, now))
 	}
 	return did, err

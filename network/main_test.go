@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv("MOSS_TEST_INSIDE") != "" {
 		os.Exit(m.Run())
 	}
-	if err := buildUplink(); err != nil {
+	if err := buildPrograms(); err != nil {
 		fmt.Println(err)
 		os.Exit(1)
 	}
@@ -36,26 +36,29 @@ func TestMain(m *testing.M) {
 		fmt.Println("as real root:")
 		code = max(code, inNewMounts())
 	}
-	os.RemoveAll(filepath.Dir(os.Getenv(uplinkProgram)))
+	os.RemoveAll(os.Getenv(programs))
 	os.Exit(code)
 }
 
-// uplinkProgram is the variable that says where the program is that moss carries.
-const uplinkProgram = "MOSS_TEST_UPLINK"
+// programs is the variable that says where the programs are that moss carries.
+const programs = "MOSS_TEST_PROGRAMS"
 
-func buildUplink() error {
-	dir, err := os.MkdirTemp("", "moss-uplink")
+// buildPrograms builds them: they link no C, unlike this one.
+func buildPrograms() error {
+	dir, err := os.MkdirTemp("", "moss-programs")
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(dir, "moss-uplink")
-	cmd := exec.Command("go", "build", "-o", path, "../cmd/moss-uplink")
+	cmd := exec.Command("go", "build", "-o", dir+"/", "../cmd/moss-uplink", "../cmd/moss-monitor")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("cannot build moss-uplink: %w: %s", err, out)
+		return fmt.Errorf("cannot build what moss carries: %w: %s", err, out)
 	}
-	return errors.Join(os.Setenv(uplinkProgram, path), os.Chmod(dir, 0o755), os.Chmod(path, 0o755))
+	return errors.Join(os.Setenv(programs, dir), os.Chmod(dir, 0o755))
 }
+
+// program is the path of one of them.
+func program(name string) string { return filepath.Join(os.Getenv(programs), name) }
 
 // unprivileged runs this program again as root of a new user namespace.
 func unprivileged() int {

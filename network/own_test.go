@@ -111,7 +111,7 @@ func TestPortsOfANetworkOfItsOwnArePublished(t *testing.T) {
 		r.Published = true
 		a := u.attachWith(r)
 		_, clients := listen(t, a.NetNS, "0.0.0.0:80")
-		s, err := publish(t, a, spec.PortMapping{ContainerPort: 80, Protocol: "tcp"})
+		s, err := u.publish(a, spec.PortMapping{ContainerPort: 80, Protocol: "tcp"})
 		must(t, err)
 		for _, ip := range []string{hostAddress(t), "127.0.0.1"} {
 			conn, err := net.Dial("tcp4", net.JoinHostPort(ip, fmt.Sprint(s.Mappings[0].HostPort)))

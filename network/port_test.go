@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,8 +17,10 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/mosscontainers/moss/network"
+	"github.com/mosscontainers/moss/network/helper"
 	"github.com/mosscontainers/moss/network/netconf"
 	"github.com/mosscontainers/moss/network/port"
+	"github.com/mosscontainers/moss/network/published"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
 	"github.com/mosscontainers/moss/pkg/sys"
@@ -29,24 +32,52 @@ func (u *user) published(id string) *network.Attachment {
 	return u.attachWith(r)
 }
 
-func publish(t *testing.T, a *network.Attachment, m spec.PortMapping) (*port.Server, error) {
-	t.Helper()
-	at := a.Endpoints[0]
-	s, err := port.Serve(t.Context(), port.Options{
-		NetNS: a.NetNS, Address: at.Address.Addr(), Gateway: at.Gateway, Address6: at.Address6.Addr(), Gateway6: at.Gateway6,
-		Mappings: []spec.PortMapping{m}, Log: t.Output(),
-	})
-	if err == nil {
-		t.Cleanup(func() { must(t, s.Close()) })
+// forwarderOf is the user's forwarder.
+func (u *user) forwarderOf() published.Forwarder {
+	return published.Forwarder{RunDir: u.dir, Program: func() (*os.File, error) { return os.Open(program("moss-monitor")) }}
+}
+
+// forwarder has it live until the test ends.
+func (u *user) forwarder() {
+	u.t.Helper()
+	held, err := u.forwarderOf().Hold(u.t.Context())
+	must(u.t, err)
+	u.t.Cleanup(func() { held.Close() })
+}
+
+func (u *user) forwarderPid() int {
+	u.t.Helper()
+	pid, ok := helper.Ports.Pid(u.dir)
+	if !ok {
+		u.t.Fatal("no forwarder lives")
 	}
-	return s, err
+	return pid
+}
+
+func (u *user) publish(a *network.Attachment, mappings ...spec.PortMapping) (*port.Publication, error) {
+	u.t.Helper()
+	u.forwarder()
+	at := a.Endpoints[0]
+	p, err := port.Publish(u.t.Context(), port.Options{NetNS: a.NetNS, Ports: published.Ports{
+		Target: published.Target{Address: at.Address.Addr(), Gateway: at.Gateway, Address6: at.Address6.Addr(), Gateway6: at.Gateway6},
+		RunDir: u.dir, Mappings: mappings,
+	}})
+	if err == nil {
+		u.t.Cleanup(func() {
+			must(u.t, p.Close())
+			if said, err := os.ReadFile(helper.Ports.Log(u.dir)); len(said) > 0 || err != nil {
+				u.t.Errorf("the forwarder said: %s %v", said, err)
+			}
+		})
+	}
+	return p, err
 }
 
 func TestAServerSeesTheClientsAddress(t *testing.T) {
 	u := newUser(t)
 	a := u.published("aaaa")
 	_, clients := listen(t, a.NetNS, "0.0.0.0:80")
-	s, err := publish(t, a, spec.PortMapping{ContainerPort: 80, Protocol: "tcp"})
+	s, err := u.publish(a, spec.PortMapping{ContainerPort: 80, Protocol: "tcp"})
 	must(t, err)
 	at := func(ip string) string { return fmt.Sprintf("%s:%d", ip, s.Mappings[0].HostPort) }
 	for _, c := range []struct{ to, sees string }{
@@ -68,7 +99,7 @@ func TestAServerSeesAClientFromAnotherMachine(t *testing.T) {
 	u := newUser(t)
 	a := u.published("aaaa")
 	_, clients := listen(t, a.NetNS, "0.0.0.0:80")
-	far := publishAfar(t, a)
+	far := u.publishAfar(a)
 	conn, err := dial(far, "tcp4", "203.0.113.1:8080")
 	expectHello(t, conn, err)
 	if got := <-clients; got != netip.MustParseAddr("203.0.113.9") {
@@ -95,7 +126,7 @@ func TestAServerSeesAClientWithIPv6(t *testing.T) {
 			u := newUser(t)
 			a := u.publishedOn(c.ipv6, c.only)
 			_, clients := listenOn(t, a.NetNS, c.proto, c.at)
-			conn, err := dial(publishAfar(t, a), "tcp6", "[2001:db8:1::1]:8080")
+			conn, err := dial(u.publishAfar(a), "tcp6", "[2001:db8:1::1]:8080")
 			expectHello(t, conn, err)
 			if got, want := (<-clients).Unmap().String(), c.sees(a); got != want {
 				t.Errorf("the server sees %s, not %s", got, want)
@@ -127,7 +158,7 @@ func TestAPortDoesNotLeadToTheLoopback(t *testing.T) {
 	a := u.published("aaaa")
 	listenOn(t, a.NetNS, "tcp6", "[::1]:80")
 	listenOn(t, a.NetNS, "tcp4", "127.0.0.1:80")
-	far := publishAfar(t, a)
+	far := u.publishAfar(a)
 	for _, at := range []string{"203.0.113.1:8080", "[2001:db8:1::1]:8080"} {
 		conn, err := dial(far, "tcp", at)
 		must(t, err)
@@ -140,10 +171,10 @@ func TestAPortDoesNotLeadToTheLoopback(t *testing.T) {
 }
 
 // publishAfar publishes port 80 of a container as 8080 of a namespace that stands for the host, and returns another machine.
-func publishAfar(t *testing.T, a *network.Attachment) (machine *network.Attachment) {
-	t.Helper()
+func (u *user) publishAfar(a *network.Attachment) (machine *network.Attachment) {
+	u.t.Helper()
 	var far *os.File
-	must(t, sys.OnThread(func() (err error) {
+	must(u.t, sys.OnThread(func() (err error) {
 		near, err := sys.UnshareNet()
 		if err != nil {
 			return err
@@ -155,10 +186,10 @@ func publishAfar(t *testing.T, a *network.Attachment) (machine *network.Attachme
 		if err := sys.Setns(near, sys.CloneNet); err != nil {
 			return err
 		}
-		_, err = publish(t, a, spec.PortMapping{HostPort: 8080, ContainerPort: 80, Protocol: "tcp"})
+		_, err = u.publish(a, spec.PortMapping{HostPort: 8080, ContainerPort: 80, Protocol: "tcp"})
 		return err
 	}))
-	t.Cleanup(func() { far.Close() })
+	u.t.Cleanup(func() { far.Close() })
 	return &network.Attachment{NetNS: far}
 }
 
@@ -208,7 +239,7 @@ func TestDatagramsGoBothWays(t *testing.T) {
 			_, _ = server.WriteTo(buf[:n], from)
 		}
 	}()
-	s, err := publish(t, a, spec.PortMapping{ContainerPort: 53, Protocol: "udp"})
+	s, err := u.publish(a, spec.PortMapping{ContainerPort: 53, Protocol: "udp"})
 	must(t, err)
 	conn, err := net.Dial("udp4", fmt.Sprintf("127.0.0.1:%d", s.Mappings[0].HostPort))
 	must(t, err)
@@ -228,7 +259,7 @@ func TestAPortInUseNamesItsOwner(t *testing.T) {
 	a := u.published("aaaa")
 	taken, _ := listen(t, nil, "0.0.0.0:0")
 	number := taken.(*net.TCPAddr).Port
-	_, err := publish(t, a, spec.PortMapping{HostPort: uint16(number), ContainerPort: 80, Protocol: "tcp"})
+	_, err := u.publish(a, spec.PortMapping{HostPort: uint16(number), ContainerPort: 80, Protocol: "tcp"})
 	if !errors.Is(err, errdefs.ErrConflict) {
 		t.Fatal("want a conflict, got", err)
 	}
@@ -245,7 +276,7 @@ func TestALowPortNamesTheSysctl(t *testing.T) {
 	}
 	u := newUser(t)
 	a := u.published("aaaa")
-	_, err := publish(t, a, spec.PortMapping{HostPort: 81, ContainerPort: 80, Protocol: "tcp"})
+	_, err := u.publish(a, spec.PortMapping{HostPort: 81, ContainerPort: 80, Protocol: "tcp"})
 	if !errors.Is(err, errdefs.ErrDenied) || !strings.Contains(err.Error(), "net.ipv4.ip_unprivileged_port_start=81") {
 		t.Error(err)
 	}
@@ -254,7 +285,7 @@ func TestALowPortNamesTheSysctl(t *testing.T) {
 func TestAClosedServerListensNoMore(t *testing.T) {
 	u := newUser(t)
 	a := u.published("aaaa")
-	s, err := publish(t, a, spec.PortMapping{ContainerPort: 80, Protocol: "tcp"})
+	s, err := u.publish(a, spec.PortMapping{ContainerPort: 80, Protocol: "tcp"})
 	must(t, err)
 	must(t, s.Close())
 	if conn, err := net.Dial("tcp4", fmt.Sprintf("127.0.0.1:%d", s.Mappings[0].HostPort)); err == nil {
@@ -263,40 +294,108 @@ func TestAClosedServerListensNoMore(t *testing.T) {
 	}
 }
 
-// The server shares this process's descriptors with its clients: both run out of them.
+// The forwarder runs out of descriptors.
 func TestAPortOutlivesACrowdOfClients(t *testing.T) {
 	u := newUser(t)
 	a := u.published("aaaa")
 	listen(t, a.NetNS, "0.0.0.0:80")
-	s, err := publish(t, a, spec.PortMapping{ContainerPort: 80, Protocol: "tcp"})
+	p, err := u.publish(a, spec.PortMapping{ContainerPort: 80, Protocol: "tcp"})
 	must(t, err)
-	at := fmt.Sprintf("127.0.0.1:%d", s.Mappings[0].HostPort)
-	crowd(t, at)
-	eventually(t, "the port to answer again", func() bool {
-		conn, err := net.Dial("tcp4", at)
-		if err != nil {
-			return false
-		}
-		defer conn.Close()
-		_ = conn.SetDeadline(time.Now().Add(time.Second))
-		got, _ := io.ReadAll(conn)
-		return string(got) == "hello"
-	})
+	at := fmt.Sprintf("127.0.0.1:%d", p.Mappings[0].HostPort)
+	must(t, exec.Command("prlimit", fmt.Sprintf("--pid=%d", u.forwarderPid()), "--nofile=50:").Run())
+	crowd(at)
+	eventually(t, "the port to answer again", func() bool { return answers(at) })
 }
 
-// crowd connects until this process has no descriptors left, for a while.
-func crowd(t *testing.T, at string) {
-	var was syscall.Rlimit
-	must(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &was))
-	few := was
-	few.Cur = 200
-	must(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &few))
-	defer func() { must(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &was)) }()
-	for until := time.Now().Add(300 * time.Millisecond); time.Now().Before(until); {
+// crowd connects a hundred clients, which stay for a while.
+func crowd(at string) {
+	for range 100 {
 		if conn, err := net.Dial("tcp4", at); err == nil {
 			defer conn.Close()
 		}
 	}
+	time.Sleep(300 * time.Millisecond)
+}
+
+// answers says whether a server of listen says what it should.
+func answers(at string) bool {
+	conn, err := net.Dial("tcp4", at)
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+	got, _ := io.ReadAll(conn)
+	return string(got) == "hello"
+}
+
+// A forwarder that is killed is replaced, and no client is refused meanwhile: it waits.
+func TestPortsOutliveTheirForwarder(t *testing.T) {
+	u := newUser(t)
+	a := u.published("aaaa")
+	listen(t, a.NetNS, "0.0.0.0:80")
+	p, err := u.publish(a, spec.PortMapping{ContainerPort: 80, Protocol: "tcp"})
+	must(t, err)
+	at := fmt.Sprintf("127.0.0.1:%d", p.Mappings[0].HostPort)
+	for range 3 {
+		must(t, syscall.Kill(u.forwarderPid(), syscall.SIGKILL))
+		eventually(t, "the forwarder to end", func() bool { _, lives := helper.Ports.Pid(u.dir); return !lives })
+		conn, err := net.Dial("tcp4", at)
+		must(t, err)
+		u.forwarder()
+		expectHello(t, conn, nil)
+	}
+}
+
+// There are more of them than are told of at once, and of both kinds.
+func TestManyPortsAreServed(t *testing.T) {
+	u := newUser(t)
+	a := u.published("aaaa")
+	listen(t, a.NetNS, "0.0.0.0:80")
+	var list []spec.PortMapping
+	for range 2*published.MaxBatch + 1 {
+		list = append(list, spec.PortMapping{ContainerPort: 80, Protocol: "tcp"}, spec.PortMapping{ContainerPort: 80, Protocol: "udp"})
+	}
+	p, err := u.publish(a, list...)
+	must(t, err)
+	for _, m := range p.Mappings {
+		if m.Protocol == "tcp" && !answers(fmt.Sprintf("127.0.0.1:%d", m.HostPort)) {
+			t.Errorf("port %d does not answer", m.HostPort)
+		}
+	}
+}
+
+// The containers of a user share one forwarder, and those of a killed monitor have none any more.
+func TestAForwarderServesSeveralContainers(t *testing.T) {
+	u := newUser(t)
+	one, two := u.published("aaaa"), u.published("bbbb")
+	listen(t, one.NetNS, "0.0.0.0:80")
+	listen(t, two.NetNS, "0.0.0.0:80")
+	p, err := u.publish(one, spec.PortMapping{ContainerPort: 80, Protocol: "tcp"})
+	must(t, err)
+	pid := u.forwarderPid()
+	q, err := u.publish(two, spec.PortMapping{ContainerPort: 80, Protocol: "tcp"})
+	must(t, err)
+	if u.forwarderPid() != pid {
+		t.Error("there are two forwarders")
+	}
+	must(t, p.Close())
+	if at := fmt.Sprintf("127.0.0.1:%d", q.Mappings[0].HostPort); !answers(at) {
+		t.Error("the other container's port is closed too")
+	}
+}
+
+// It leaves when nobody publishes anything any more, and its files go with it.
+func TestTheForwarderLeaves(t *testing.T) {
+	u := newUser(t)
+	held, err := u.forwarderOf().Hold(t.Context())
+	must(t, err)
+	must(t, held.Close())
+	eventually(t, "the forwarder to end", func() bool { _, err := os.Stat(helper.Ports.Record(u.dir)); return os.IsNotExist(err) })
+	if held, err = u.forwarderOf().Hold(t.Context()); err == nil {
+		held.Close()
+	}
+	must(t, err)
 }
 
 // A client that has said all still hears the answer, all of it.
@@ -304,7 +403,7 @@ func TestAPortCarriesWhatIsLeftWhenOneSideEnds(t *testing.T) {
 	u := newUser(t)
 	a := u.published("aaaa")
 	to := echo(t, a.NetNS, "0.0.0.0", 80)
-	s, err := publish(t, a, spec.PortMapping{ContainerPort: uint16(to), Protocol: "tcp"})
+	s, err := u.publish(a, spec.PortMapping{ContainerPort: uint16(to), Protocol: "tcp"})
 	must(t, err)
 	conn, err := net.Dial("tcp4", fmt.Sprintf("127.0.0.1:%d", s.Mappings[0].HostPort))
 	must(t, err)
@@ -332,7 +431,7 @@ func TestAPortClosesWhileAServerIsDeaf(t *testing.T) {
 	deaf, err := deafServer(a.NetNS)
 	must(t, err)
 	defer deaf.Close()
-	s, err := publish(t, a, spec.PortMapping{ContainerPort: 80, Protocol: "tcp"})
+	s, err := u.publish(a, spec.PortMapping{ContainerPort: 80, Protocol: "tcp"})
 	must(t, err)
 	for range 8 { // more than its backlog
 		conn, err := net.Dial("tcp4", fmt.Sprintf("127.0.0.1:%d", s.Mappings[0].HostPort))

@@ -35,7 +35,7 @@ func uplinks() []uplink.Uplink {
 }
 
 // carried is the program that moss carries.
-func carried() ([]byte, error) { return os.ReadFile(os.Getenv(uplinkProgram)) }
+func carried() ([]byte, error) { return os.ReadFile(program("moss-uplink")) }
 
 // eachUplink runs a test for every uplink, with a made-up host that has IPv6 or not.
 func eachUplink(t *testing.T, ipv6 bool, test func(*testing.T, *connected)) {

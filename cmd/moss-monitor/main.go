@@ -1,5 +1,5 @@
 // Moss-monitor keeps one container; moss starts it. The same program is the stage that becomes a
-// container's first process, so its imports are few and its memory is small.
+// container's first process, and the forwarder of published ports, so its imports are few and its memory is small.
 package main
 
 import (
@@ -8,11 +8,16 @@ import (
 	"github.com/mosscontainers/moss/libpod/monitor"
 	"github.com/mosscontainers/moss/libpod/runtime"
 	"github.com/mosscontainers/moss/libpod/state"
+	"github.com/mosscontainers/moss/network/port/forwarder"
+	"github.com/mosscontainers/moss/network/published"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
 func main() {
 	runtime.Stage()
+	if os.Args[0] == published.Program {
+		os.Exit(forwarder.Main())
+	}
 	own := runtime.New("/proc/self/exe") // containers are made with this program itself, unless another runtime is asked for
 	launcher := func(req *monitor.Request) (runtime.Launcher, error) {
 		own.Spare = func() []int { return req.Wiring.Care.Pids() } // it comes later

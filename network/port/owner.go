@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mosscontainers/moss/network/published"
 	"github.com/mosscontainers/moss/pkg/spec"
 )
 
@@ -34,11 +35,12 @@ func by(m spec.PortMapping) string {
 	return ""
 }
 
-// processName is how a user knows a process; a monitor is known by its container. It is "" for a process that ended.
+// processName is how a user knows a process; a monitor is known by its container. It is "" for a process that ended, and for the forwarder, which
+// has the ports of all monitors.
 func processName(pid string) string {
 	data, err := os.ReadFile("/proc/" + pid + "/cmdline")
 	argv := strings.Split(string(data), "\x00")
-	if err != nil || argv[0] == "" {
+	if err != nil || argv[0] == "" || argv[0] == published.Program {
 		return ""
 	}
 	name := filepath.Base(argv[0])

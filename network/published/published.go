@@ -1,10 +1,14 @@
-// Package published is what those who prepare published ports and those who serve them (package port) agree on. It is apart
-// from both, because serving them takes libraries that a quick command does not load.
+// Package published is what those agree on who prepare published ports, who bind them (package port), and who serve them (package
+// port/forwarder). It is apart from them, because serving takes libraries that a quick command does not load.
 package published
 
 import (
+	"context"
 	"net/netip"
+	"os"
 
+	"github.com/mosscontainers/moss/network/helper"
+	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
 )
 
@@ -14,11 +18,68 @@ const Mark = 0x6d6f
 
 // Ports is what a container's monitor is told of its ports, as JSON.
 type Ports struct {
-	Address  netip.Addr         `json:"address"` // see port.Options
-	Gateway  netip.Addr         `json:"gateway"`
-	Address6 netip.Addr         `json:"address6"`
-	Gateway6 netip.Addr         `json:"gateway6"`
-	Mappings []spec.PortMapping `json:"mappings"`
+	Target
+	// RunDir is the network's run directory, where the forwarder is found.
+	RunDir   string             `json:"runDir"`
+	Mappings []spec.PortMapping `json:"mappings"` // HostPort 0 is "choose one"
 	// Last are the mappings of the container's last life: a port that was chosen then is chosen again if it can be had.
 	Last []spec.PortMapping `json:"last,omitempty"`
+}
+
+// Target is where clients are passed on to.
+type Target struct {
+	Address  netip.Addr `json:"address"`  // the container's, IPv4; it may be without one
+	Gateway  netip.Addr `json:"gateway"`  // stands for clients whose own address cannot be kept
+	Address6 netip.Addr `json:"address6"` // the container's, IPv6; it may be without one
+	Gateway6 netip.Addr `json:"gateway6"` // as Gateway
+}
+
+// Batch is what a monitor tells the forwarder, as JSON, with descriptors: the container's network namespace, and a socket for each
+// port, bound on the host. For each batch there is an answer (helper.Ready), and between answers there may be events. They are served until the connection ends.
+type Batch struct {
+	Target
+	Ports []Port `json:"ports"` // at most MaxBatch
+}
+
+// Port is one of a container's.
+type Port struct {
+	Number   uint16 `json:"number"`
+	Protocol string `json:"protocol"` // tcp or udp
+}
+
+// MaxBatch is how many sockets are sent at a time.
+const MaxBatch = 15
+
+// Event begins a line of the forwarder's that is one for the log: a port can take no connections.
+const Event = "event "
+
+// Program is the name of the forwarder's process.
+const Program = "moss-ports"
+
+// Forwarder says who serves the published ports of all of the user's containers.
+type Forwarder struct {
+	RunDir string // the network's run directory
+	// Program opens the program, which is the monitor's: it is in memory already.
+	Program func() (*os.File, error)
+	// Outlive is told the pid of a new one: see helper.Wanted.
+	Outlive func(ctx context.Context, pid int)
+}
+
+// Hold returns a connection to the forwarder, which is started if none lives: it stays for as long as somebody has one.
+func (f Forwarder) Hold(ctx context.Context) (held *os.File, err error) {
+	wanted := helper.Wanted{
+		Kind: helper.Ports, RunDir: f.RunDir, Name: Program, Program: f.Program, Env: []string{"GOMAXPROCS=1"}, Outlive: f.Outlive,
+		Ask: func(ctx context.Context, conn *os.File) error {
+			if err := helper.Hear(ctx, conn, ""); err != nil {
+				conn.Close()
+				return err
+			}
+			held = conn
+			return nil
+		},
+	}
+	if err := wanted.Ensure(ctx); err != nil {
+		return nil, errdefs.Errorf(errdefs.ErrUnavailable, "cannot publish ports: %w", err)
+	}
+	return held, nil
 }

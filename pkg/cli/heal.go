@@ -39,9 +39,5 @@ func heal(ctx context.Context, engine *libpod.Engine, args []string) ([]string, 
 	if len(args) < healOwnArgs {
 		return engine.Heal(ctx)
 	}
-	did, err := engine.HealOwn(ctx, args[0], args[1])
-	if did == "" {
-		return nil, err
-	}
-	return []string{did}, err
+	return engine.HealOwn(ctx, args[0], args[1])
 }

@@ -3,6 +3,7 @@ package sys
 import (
 	"os"
 	"runtime"
+	"slices"
 	"syscall"
 	"unsafe"
 
@@ -12,6 +13,22 @@ import (
 // Confine takes from all threads of this process, which links no C, what a server that listens to strangers does not
 // need: every capability but keep, and the system calls with which whoever took it over would go on. It is for good.
 func Confine(keep ...uint) error {
+	if err := keepCapabilities(keep); err != nil {
+		return err
+	}
+	return ForbidCalls()
+}
+
+// ConfineVisitor is Confine for a server that goes to the network namespaces of containers, and speaks there from addresses of others.
+func ConfineVisitor() error {
+	if err := keepCapabilities([]uint{unix.CAP_SYS_ADMIN, unix.CAP_NET_ADMIN}); err != nil {
+		return err
+	}
+	return refuse(slices.DeleteFunc(slices.Clone(forbidden), func(nr uint32) bool { return nr == unix.SYS_SETNS }))
+}
+
+// keepCapabilities keeps these for all threads, and no others, and sees to it that executing brings back none.
+func keepCapabilities(keep []uint) error {
 	if _, _, e := syscall.AllThreadsSyscall6(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0); e != 0 {
 		return os.NewSyscallError("prctl(PR_SET_NO_NEW_PRIVS)", e)
 	}
@@ -26,7 +43,7 @@ func Confine(keep ...uint) error {
 	if e != 0 {
 		return os.NewSyscallError("capset", e)
 	}
-	return ForbidCalls()
+	return nil
 }
 
 // ForbidCalls takes those system calls alone from all threads of this process, which has no_new_privs set (prctl(2)).

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -102,6 +103,27 @@ func Pollable(f *os.File) (*os.File, error) {
 		return nil, fmt.Errorf("cannot make %s non-blocking: %w", f.Name(), err)
 	}
 	return os.NewFile(uintptr(fd), f.Name()), nil
+}
+
+// Unwatched returns a second descriptor of a socket that Go does not wait for, to be held or passed on; the first may be closed. It is blocking,
+// until whoever gets it says otherwise.
+func Unwatched(socket syscall.Conn) (f *os.File, err error) {
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	controlErr := raw.Control(func(fd uintptr) {
+		var second int
+		if second, err = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0); err != nil {
+			return
+		}
+		if err = unix.SetNonblock(second, false); err != nil { // os would wait for one that is not
+			unix.Close(second)
+			return
+		}
+		f = os.NewFile(uintptr(second), "socket")
+	})
+	return f, errors.Join(controlErr, os.NewSyscallError("fcntl", err))
 }
 
 // ReadNow reads what is there from a raw non-blocking descriptor; again says that nothing is.

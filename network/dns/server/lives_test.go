@@ -15,6 +15,7 @@ import (
 	mdns "github.com/miekg/dns"
 
 	"github.com/mosscontainers/moss/network/dns"
+	"github.com/mosscontainers/moss/network/helper"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
@@ -100,7 +101,7 @@ func TestTheServerStaysForAContainerOnly(t *testing.T) {
 	a, c := w.container("aaa").join(b, 2, "a"), w.container("bbb").join(b, 3, "b")
 	w.ensure()
 	pid := w.pid()
-	gone := func() bool { _, lives := dns.Pid(w.dir); return !lives }
+	gone := func() bool { _, lives := helper.DNS.Pid(w.dir); return !lives }
 	a.die()
 	time.Sleep(7 * time.Second) // longer than it lingers
 	if gone() {
@@ -109,7 +110,7 @@ func TestTheServerStaysForAContainerOnly(t *testing.T) {
 	c.sees("b.", mdns.TypeA, "10.89.1.3")
 	must(t, dns.Remove(w.dir, "one", "bbb"))
 	eventually(t, "the server to end", gone)
-	if _, err := os.Stat(filepath.Join(w.dir, dns.SocketName)); err == nil {
+	if _, err := os.Stat(filepath.Join(w.dir, helper.DNS.Socket())); err == nil {
 		t.Error("its socket is left")
 	}
 	d := w.container("ddd").join(b, 4, "d")
@@ -130,10 +131,10 @@ func TestTheServerEndsForNobody(t *testing.T) {
 	w.ensure()
 	must(t, dns.Remove(w.dir, "one", "aaa"))
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
-		if _, lives := dns.Pid(w.dir); !lives {
+		if _, lives := helper.DNS.Pid(w.dir); !lives {
 			break
 		}
-		if _, err := os.Stat(filepath.Join(w.dir, dns.SocketName)); err != nil {
+		if _, err := os.Stat(filepath.Join(w.dir, helper.DNS.Socket())); err != nil {
 			break
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"runtime"
 
 	"github.com/mosscontainers/moss/network/dns"
+	"github.com/mosscontainers/moss/network/helper"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
@@ -26,12 +27,12 @@ func run() error {
 	if len(os.Args) != 2 {
 		return errors.New("usage: moss-dns RUNDIR, as moss starts it")
 	}
-	ready, err := sys.Inherit(dns.ReadyFD, "ready", true)
+	ready, err := sys.Inherit(helper.ReadyFD, "ready", true)
 	if err != nil {
 		return err
 	}
 	s, err := start(os.Args[1])
-	_, writeErr := io.WriteString(ready, answerText(err))
+	_, writeErr := io.WriteString(ready, helper.Answer(err))
 	if err = errors.Join(err, writeErr, ready.Close()); err != nil {
 		return err
 	}

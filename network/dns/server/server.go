@@ -10,12 +10,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/mosscontainers/moss/network/dns"
+	"github.com/mosscontainers/moss/network/helper"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
@@ -71,11 +71,7 @@ func Start(o Options) (*Server, error) {
 
 // announce makes the server be found.
 func (s *Server) announce() error {
-	_ = os.Remove(filepath.Join(s.options.RunDir, dns.SocketName)) // a dead one's
-	if err := sys.WriteProcess(filepath.Join(s.options.RunDir, dns.RecordName), os.Getpid()); err != nil {
-		return err
-	}
-	control, err := sys.ListenUnix(s.options.RunDir, dns.SocketName)
+	control, err := helper.Announce(helper.DNS, s.options.RunDir)
 	if err != nil {
 		return err
 	}
@@ -86,9 +82,7 @@ func (s *Server) announce() error {
 
 // withdraw makes it not be found.
 func (s *Server) withdraw() error {
-	return errors.Join(s.control.Close(),
-		os.Remove(filepath.Join(s.options.RunDir, dns.SocketName)),
-		os.Remove(filepath.Join(s.options.RunDir, dns.RecordName)))
+	return errors.Join(s.control.Close(), helper.Withdraw(helper.DNS, s.options.RunDir))
 }
 
 // Serve serves until the exit pipe ends, or nobody needs it any more.
@@ -118,7 +112,7 @@ func (s *Server) Serve() error {
 
 // forget removes the record of a server that ended with the exit pipe: who watches it must not take it for one that was killed.
 func (s *Server) forget() {
-	record := filepath.Join(s.options.RunDir, dns.RecordName)
+	record := helper.DNS.Record(s.options.RunDir)
 	if p, err := sys.RecordedProcess(record); err == nil && p.Pid == os.Getpid() {
 		_ = os.Remove(record) // then the next server replaces it
 	}
@@ -176,7 +170,7 @@ func (s *Server) look() error {
 // leave makes the server not be found any more, if nobody needs it. Whoever writes a file and then finds the server has been
 // seen: the server is made not to be found first, and looks once more then.
 func (s *Server) leave() (done bool, err error) {
-	lock, free, err := sys.TryLockFile(filepath.Join(s.options.RunDir, dns.LockName))
+	lock, free, err := sys.TryLockFile(helper.DNS.LockName(s.options.RunDir))
 	if err != nil || !free {
 		return false, err // somebody who found no server is about to ask this one
 	}
@@ -232,14 +226,6 @@ func (s *Server) answer(conn *os.File) {
 	}
 	done := make(chan error, 1)
 	if s.ask(done) {
-		_, _ = io.WriteString(conn, answerText(<-done))
+		_, _ = io.WriteString(conn, helper.Answer(<-done))
 	}
-}
-
-// answerText is how the server tells the outcome of a look.
-func answerText(err error) string {
-	if err != nil {
-		return err.Error() + "\n"
-	}
-	return dns.Ready
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/mosscontainers/moss/network/dns"
+	"github.com/mosscontainers/moss/network/helper"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
@@ -48,7 +49,7 @@ func (w *world) exitPipe() string { return filepath.Join(w.dir, "exit") }
 // end ends the server with its exit pipe.
 func (w *world) end() {
 	w.keep.Close()
-	eventually(w.t, "the server to end", func() bool { _, lives := dns.Pid(w.dir); return !lives })
+	eventually(w.t, "the server to end", func() bool { _, lives := helper.DNS.Pid(w.dir); return !lives })
 	if said, _ := os.ReadFile(filepath.Join(w.dir, "dns.log")); len(said) > 0 && !w.complains {
 		w.t.Errorf("the server said: %s", said)
 	}
@@ -75,7 +76,7 @@ func (w *world) ensure() { w.t.Helper(); must(w.t, dns.Ensure(w.t.Context(), w.o
 
 func (w *world) pid() int {
 	w.t.Helper()
-	pid, ok := dns.Pid(w.dir)
+	pid, ok := helper.DNS.Pid(w.dir)
 	if !ok {
 		w.t.Fatal("no server lives")
 	}

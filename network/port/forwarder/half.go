@@ -1,4 +1,4 @@
-package port
+package forwarder
 
 import "github.com/mosscontainers/moss/pkg/sys"
 

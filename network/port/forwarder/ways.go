@@ -1,6 +1,10 @@
-package port
+package forwarder
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"github.com/mosscontainers/moss/network/published"
+)
 
 // way is how a client's connection may go on inside the container: from an address that the server is to see, which need not be valid,
 // to one of the container's.
@@ -15,7 +19,7 @@ type ways struct {
 	gateway          []way
 }
 
-func waysTo(o Options) ways {
+func waysTo(o published.Target) ways {
 	w := ways{server4: o.Address, server6: o.Address6}
 	if o.Address.IsValid() {
 		w.gateway = append(w.gateway, way{netip.AddrPortFrom(o.Gateway, 0), o.Address})

@@ -1,7 +1,8 @@
-package port
+package forwarder
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -17,9 +18,9 @@ type datagrams struct {
 	owned  sync.WaitGroup
 }
 
-func serveDatagrams(conn *net.UDPConn, d *dialer, to uint16, o Options) *datagrams {
+func serveDatagrams(conn *net.UDPConn, d *dialer, to uint16, tell func(event string)) *datagrams {
 	s := &datagrams{closed: make(chan struct{}), proxy: &udpproxy.UDPProxy{
-		LogWriter: o.Log, Listener: conn, BackendDial: func() (*net.UDPConn, error) { return d.datagrams(to) },
+		LogWriter: io.Discard, Listener: conn, BackendDial: func() (*net.UDPConn, error) { return d.datagrams(to) },
 	}}
 	s.owned.Go(func() {
 		for {
@@ -28,16 +29,15 @@ func serveDatagrams(conn *net.UDPConn, d *dialer, to uint16, o Options) *datagra
 			case <-s.closed:
 				return
 			case <-time.After(pause):
-				o.Tell(fmt.Sprintf("the port %s/udp was closed for a moment", conn.LocalAddr()))
+				tell(fmt.Sprintf("the port %s/udp was closed for a moment", conn.LocalAddr()))
 			}
 		}
 	})
 	return s
 }
 
-func (s *datagrams) close() error {
+func (s *datagrams) close() {
 	close(s.closed)
 	s.proxy.Close()
 	s.owned.Wait()
-	return nil
 }

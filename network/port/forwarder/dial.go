@@ -1,4 +1,4 @@
-package port
+package forwarder
 
 import (
 	"context"
@@ -27,13 +27,13 @@ type dialer struct {
 	thread sync.WaitGroup
 }
 
-func newDialer(o Options) (*dialer, error) {
-	d := &dialer{ways: waysTo(o), jobs: make(chan func())}
+func newDialer(netns *os.File, to published.Target) (*dialer, error) {
+	d := &dialer{ways: waysTo(to), jobs: make(chan func())}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	entered := make(chan error, 1)
 	d.thread.Go(func() {
 		_ = sys.OnThread(func() error {
-			err := sys.Setns(o.NetNS, sys.CloneNet)
+			err := sys.Setns(netns, sys.CloneNet)
 			entered <- err
 			if err != nil {
 				return err
@@ -44,7 +44,11 @@ func newDialer(o Options) (*dialer, error) {
 			return nil
 		})
 	})
-	return d, <-entered
+	if err := <-entered; err != nil {
+		d.close()
+		return nil, err
+	}
+	return d, nil
 }
 
 // close ends the thread. Nobody may dial any more.

@@ -1,9 +1,8 @@
-package port
+package forwarder
 
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"sync"
@@ -18,7 +17,6 @@ type streams struct {
 	ln     *net.TCPListener
 	dialer *dialer
 	to     uint16 // the container's port
-	log    io.Writer
 	tell   func(event string)
 	mover  *mover
 
@@ -58,16 +56,13 @@ func (s *streams) pass(client *net.TCPConn) {
 	}
 	server, err := s.dialer.stream(from, s.to)
 	if err != nil {
-		fmt.Fprintf(s.log, "cannot pass a client on to port %d: %v\n", s.to, err)
 		return
 	}
 	defer s.end(server)
 	if !s.begin(server) {
 		return
 	}
-	if err := s.mover.take(client, server); err != nil && !errors.Is(err, net.ErrClosed) {
-		fmt.Fprintf(s.log, "cannot pass a client on to port %d: %v\n", s.to, err)
-	}
+	_ = s.mover.take(client, server) // the client sees that it is over
 }
 
 // begin notes an open connection, so that close can end it. It is false after that.
@@ -88,8 +83,8 @@ func (s *streams) end(conn *net.TCPConn) {
 	_ = conn.Close() // also a second time
 }
 
-func (s *streams) close() error {
-	err := s.ln.Close()
+func (s *streams) close() {
+	_ = s.ln.Close()
 	s.mu.Lock()
 	for conn := range s.open {
 		_ = conn.Close()
@@ -97,5 +92,4 @@ func (s *streams) close() error {
 	s.open = nil
 	s.mu.Unlock()
 	s.owned.Wait()
-	return err
 }

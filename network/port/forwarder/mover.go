@@ -1,4 +1,4 @@
-package port
+package forwarder
 
 import (
 	"errors"
@@ -113,8 +113,8 @@ func (m *mover) end(p *pair) {
 }
 
 // close ends all connections.
-func (m *mover) close() error {
-	err := m.poll.Close()
+func (m *mover) close() {
+	_ = m.poll.Close()
 	m.owned.Wait()
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -123,7 +123,6 @@ func (m *mover) close() error {
 	}
 	m.pairs = nil
 	m.pipes.close()
-	return err
 }
 
 // ask waits for what the halves wait for, and no more: a side that failed would be ready for ever.

@@ -1,0 +1,100 @@
+package port
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/spec"
+	"github.com/mosscontainers/moss/pkg/sys"
+)
+
+// bind binds all ports. Those that were chosen are put into the mappings.
+func (p *Publication) bind(ctx context.Context) error {
+	p.Mappings = slices.Clone(p.options.Mappings)
+	for i := range p.Mappings {
+		socket, err := listen(ctx, &p.Mappings[i], p.options.Last)
+		if err != nil {
+			return err
+		}
+		p.sockets = append(p.sockets, socket)
+	}
+	return nil
+}
+
+// listen binds a port, or one of those to choose from, which it puts into m.
+func listen(ctx context.Context, m *spec.PortMapping, last []spec.PortMapping) (socket *os.File, err error) {
+	tried := *m
+	for number, none := range candidates(*m, last) {
+		if none != nil {
+			return nil, explain(none, *m)
+		}
+		tried.HostPort = number
+		if socket, err = open(ctx, tried); err == nil {
+			m.HostPort, m.HostEnd = number, 0
+			return socket, nil
+		}
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			break
+		}
+	}
+	if m.HostEnd != 0 {
+		tried = *m
+	}
+	return nil, explain(err, tried)
+}
+
+// open binds one port. Nobody waits here for what comes to it.
+func open(ctx context.Context, m spec.PortMapping) (*os.File, error) {
+	var config net.ListenConfig
+	proto, at := network(m), net.JoinHostPort(m.HostIP, strconv.Itoa(int(m.HostPort)))
+	if strings.HasPrefix(proto, "udp") {
+		conn, err := config.ListenPacket(ctx, proto, at)
+		if err != nil {
+			return nil, err
+		}
+		defer conn.Close()
+		return sys.Unwatched(conn.(*net.UDPConn))
+	}
+	ln, err := config.Listen(ctx, proto, at)
+	if err != nil {
+		return nil, err
+	}
+	defer ln.Close()
+	return sys.Unwatched(ln.(*net.TCPListener))
+}
+
+// explain turns the failure to bind into a sentence.
+func explain(err error, m spec.PortMapping) error {
+	at := fmt.Sprintf("%d/%s", m.HostPort, m.Protocol)
+	if m.HostIP != "" {
+		at = fmt.Sprintf("%s/%s", net.JoinHostPort(m.HostIP, strconv.Itoa(int(m.HostPort))), m.Protocol)
+	}
+	switch {
+	case m.HostEnd != 0 && errors.Is(err, syscall.EADDRINUSE):
+		return errdefs.Errorf(errdefs.ErrConflict, "cannot publish one of the ports %s/%s: all are in use", m.HostPorts(), m.Protocol)
+	case errors.Is(err, syscall.EADDRINUSE):
+		return errdefs.Errorf(errdefs.ErrConflict, "cannot publish port %s: it is in use%s", at, by(m))
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot publish port %s: this machine has no address %s", at, m.HostIP)
+	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
+		return errdefs.Errorf(errdefs.ErrDenied, "cannot publish port %s: ports below %s are root's; use a higher one, or run (as root) sysctl net.ipv4.ip_unprivileged_port_start=%d",
+			at, firstUnprivileged(), m.HostPort)
+	}
+	return fmt.Errorf("cannot publish port %s: %w", at, err)
+}
+
+func firstUnprivileged() string {
+	data, err := os.ReadFile("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+	if err != nil {
+		return "1024"
+	}
+	return strings.TrimSpace(string(data))
+}
