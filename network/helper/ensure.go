@@ -166,7 +166,10 @@ func Announce(k Kind, runDir string) (control *os.File, err error) {
 	return sys.ListenUnix(runDir, k.Socket())
 }
 
-// Withdraw makes it not be found any more.
+// Withdraw makes it not be found any more. Where another has taken its place meanwhile, because the files were lost, they are that one's.
 func Withdraw(k Kind, runDir string) error {
+	if p, err := sys.RecordedProcess(k.Record(runDir)); err != nil || p.Pid != os.Getpid() {
+		return nil //nolint:nilerr // it cannot be found
+	}
 	return errors.Join(os.Remove(filepath.Join(runDir, k.Socket())), os.Remove(k.Record(runDir)))
 }
