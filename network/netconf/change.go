@@ -39,7 +39,7 @@ func (s *Store) Create(n *Network, o CreateOptions) error {
 		return err
 	}
 	defer lock.Unlock()
-	if _, err := s.Find(n.Name); err == nil {
+	if found, err := s.Find(n.Name); err == nil && found.Name == n.Name { // it may begin another's id
 		return errdefs.Errorf(errdefs.ErrConflict, "cannot make network %q: it exists already", n.Name)
 	}
 	if err := s.settle(n, o); err != nil {
