@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/mosscontainers/moss/network/helper"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
@@ -21,7 +22,7 @@ const port = 53
 // listeners are the sockets in the user's network namespace.
 type listeners struct {
 	resolver *resolver
-	jobs     chan func() // for the thread in that namespace
+	visitor  *helper.Visitor
 	open     map[netip.Addr]*listener
 	ctx      context.Context // of all queries
 	cancel   context.CancelFunc
@@ -29,7 +30,6 @@ type listeners struct {
 	conns    *slots         // of clients that came by TCP
 	rest     *time.Timer    // until nobody has asked for a while
 	owned    sync.WaitGroup // everything that serves
-	thread   sync.WaitGroup // the thread in the namespace, which serves that
 }
 
 // listener is one gateway's.
@@ -38,29 +38,19 @@ type listener struct {
 	tcp net.Listener
 }
 
-// newListeners sends a thread into the namespace.
+// newListeners opens nothing yet.
 func newListeners(netns *os.File, r *resolver) (*listeners, error) {
-	l := &listeners{resolver: r, jobs: make(chan func()), open: map[netip.Addr]*listener{}}
+	visitor, err := helper.Visit(netns)
+	if err != nil {
+		return nil, err
+	}
+	l := &listeners{resolver: r, visitor: visitor, open: map[netip.Addr]*listener{}}
 	l.forwards, l.conns = newSlots(maxForwarded, maxForwardedEach), newSlots(maxConns, maxConnsEach)
 	debug.SetMemoryLimit(memoryLimit)
 	l.rest = time.AfterFunc(quiet, rest)
 	l.ctx, l.cancel = context.WithCancel(context.Background())
-	there := make(chan error, 1)
 	r.there = l.there
-	l.thread.Go(func() {
-		_ = sys.OnThread(func() error {
-			err := sys.Setns(netns, sys.CloneNet)
-			there <- err
-			if err != nil {
-				return err
-			}
-			for job := range l.jobs {
-				job()
-			}
-			return nil
-		})
-	})
-	return l, <-there
+	return l, nil
 }
 
 // adjust listens on these addresses and no others. One that cannot be listened on does not keep the others from it.
@@ -108,10 +98,9 @@ func (l *listeners) listen(addr netip.Addr) (*listener, error) {
 }
 
 // there does something in the user's network namespace.
-func (l *listeners) there(do func() error) error {
-	done := make(chan error)
-	l.jobs <- func() { done <- do() }
-	return <-done
+func (l *listeners) there(do func() error) (err error) {
+	l.visitor.Do(func() { err = do() })
+	return err
 }
 
 func freebind(_, _ string, conn syscall.RawConn) error {
@@ -137,7 +126,6 @@ func (l *listeners) close() error {
 	err := l.adjust(nil)
 	l.rest.Stop()
 	l.owned.Wait()
-	close(l.jobs)
-	l.thread.Wait()
+	l.visitor.Leave()
 	return err
 }

@@ -6,10 +6,10 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"sync"
 	"syscall"
 	"time"
 
+	"github.com/mosscontainers/moss/network/helper"
 	"github.com/mosscontainers/moss/network/published"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
@@ -17,55 +17,22 @@ import (
 // dialTimeout bounds a dial within the machine: a server whose backlog is full answers nothing.
 const dialTimeout = 10 * time.Second
 
-// dialer connects to the container's servers. Its sockets are opened by a thread that stays in the container's network namespace:
-// to send one there and back takes longer than all the rest of a connection.
+// dialer connects to the container's servers, by sockets that are opened in the container's network namespace.
 type dialer struct {
 	ways
+	*helper.Visitor
 	ctx    context.Context // of all dials
 	cancel context.CancelFunc
-	jobs   chan func()
-	thread sync.WaitGroup
 }
 
 func newDialer(netns *os.File, to published.Target) (*dialer, error) {
-	d := &dialer{ways: waysTo(to), jobs: make(chan func())}
-	d.ctx, d.cancel = context.WithCancel(context.Background())
-	entered := make(chan error, 1)
-	d.thread.Go(func() {
-		_ = sys.OnThread(func() error {
-			err := sys.Setns(netns, sys.CloneNet)
-			entered <- err
-			if err != nil {
-				return err
-			}
-			for job := range d.jobs {
-				job()
-			}
-			return nil
-		})
-	})
-	if err := <-entered; err != nil {
-		d.close()
+	v, err := helper.Visit(netns)
+	if err != nil {
 		return nil, err
 	}
+	d := &dialer{ways: waysTo(to), Visitor: v}
+	d.ctx, d.cancel = context.WithCancel(context.Background())
 	return d, nil
-}
-
-// close ends the thread. Nobody may dial any more.
-func (d *dialer) close() {
-	close(d.jobs)
-	d.thread.Wait()
-}
-
-// inside opens something in the container's namespace.
-func inside[T any](d *dialer, open func() (T, error)) (opened T, err error) {
-	done := make(chan struct{})
-	d.jobs <- func() {
-		opened, err = open()
-		close(done)
-	}
-	<-done
-	return opened, err
 }
 
 // stream connects to a server as the client where that can be. A container that has just started may not listen yet.
@@ -91,8 +58,9 @@ func (d *dialer) stream(client netip.AddrPort, number uint16) (conn *net.TCPConn
 }
 
 func (d *dialer) connect(ctx context.Context, from, to netip.AddrPort) (*net.TCPConn, error) {
-	socket, err := inside(d, func() (*os.File, error) { return sys.OpenTCP(to.Addr()) })
-	if err != nil {
+	var socket *os.File
+	var err error
+	if d.Do(func() { socket, err = sys.OpenTCP(to.Addr()) }); err != nil {
 		return nil, err
 	}
 	if from.IsValid() {
@@ -104,8 +72,9 @@ func (d *dialer) connect(ctx context.Context, from, to netip.AddrPort) (*net.TCP
 }
 
 // datagrams opens a socket whose datagrams come from the container's own address.
-func (d *dialer) datagrams(number uint16) (*net.UDPConn, error) {
-	return inside(d, func() (*net.UDPConn, error) {
-		return net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(d.gateway[0].to, number)))
+func (d *dialer) datagrams(number uint16) (conn *net.UDPConn, err error) {
+	d.Do(func() {
+		conn, err = net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(d.gateway[0].to, number)))
 	})
+	return conn, err
 }

@@ -60,7 +60,7 @@ func newServer(netns *os.File, to published.Target) (*server, error) {
 	}
 	m, err := newMover()
 	if err != nil {
-		d.close()
+		d.Leave()
 		return nil, err
 	}
 	return &server{dialer: d, mover: m}, nil
@@ -92,5 +92,5 @@ func (s *server) close() {
 		p.close()
 	}
 	s.mover.close()
-	s.dialer.close()
+	s.dialer.Leave()
 }
