@@ -347,6 +347,24 @@ func TestPortsOutliveTheirForwarder(t *testing.T) {
 	}
 }
 
+// One that hangs is replaced by whoever needs it next.
+func TestAForwarderThatHangsIsReplaced(t *testing.T) {
+	u := newUser(t)
+	a := u.published("aaaa")
+	listen(t, a.NetNS, "0.0.0.0:80")
+	p, err := u.publish(a, spec.PortMapping{ContainerPort: 80, Protocol: "tcp"})
+	must(t, err)
+	old := u.forwarderPid()
+	must(t, syscall.Kill(old, syscall.SIGSTOP))
+	u.forwarder()
+	if u.forwarderPid() == old {
+		t.Error("the record still names the old one")
+	}
+	if !answers(fmt.Sprintf("127.0.0.1:%d", p.Mappings[0].HostPort)) {
+		t.Error("the port does not answer")
+	}
+}
+
 // There are more of them than are told of at once, and of both kinds.
 func TestManyPortsAreServed(t *testing.T) {
 	u := newUser(t)

@@ -38,6 +38,7 @@ const (
 
 // Ensure returns when a helper has been asked. It starts one if none lives. Several may call it at once: one starts it, the others wait.
 func (w *Wanted) Ensure(ctx context.Context) error {
+	asked, _ := w.Kind.Pid(w.RunDir)
 	err := w.ask(ctx)
 	if !errors.Is(err, ErrNone) {
 		return err
@@ -50,9 +51,11 @@ func (w *Wanted) Ensure(ctx context.Context) error {
 		return err
 	}
 	defer lock.Unlock()
-	err = w.ask(ctx)
-	if !errors.Is(err, ErrNone) {
-		return err
+	// Somebody may have started one meanwhile. The one that has been silent will be so again.
+	if pid, _ := w.Kind.Pid(w.RunDir); pid != asked || !errors.Is(err, os.ErrDeadlineExceeded) {
+		if err = w.ask(ctx); !errors.Is(err, ErrNone) {
+			return err
+		}
 	}
 	if err := w.clear(); err != nil {
 		return err
