@@ -53,6 +53,7 @@ type filter struct {
 	lib      *libseccomp.ScmpFilter
 	fallback libseccomp.ScmpAction // what happens to calls without a rule
 	highest  libseccomp.ScmpSyscall
+	rules    int // how many were added
 }
 
 // Compiler is the whole program, and does not return, when the process was started by another moss to compile a profile. It must be
@@ -92,8 +93,20 @@ func compile(to *os.File, rules *specs.LinuxSeccomp) error {
 	if err := f.addRules(rules); err != nil {
 		return err
 	}
+	if f.rules > fewRules {
+		if err := lib.SetOptimize(binaryTree); err != nil {
+			return fmt.Errorf("libseccomp cannot sort a filter: %w", err)
+		}
+	}
 	return f.export(to, rules.DefaultAction == specs.ActErrno)
 }
+
+// binaryTree has libseccomp look calls up by halves (seccomp_attr_set(3)). The kernel goes through the filter for each number of a call when it
+// is loaded, to know those that are always allowed: with the usual profile 0.07 ms instead of 0.29.
+const binaryTree = 2
+
+// fewRules is for how many that is not worth while; of a filter without any, libseccomp up to 2.5.3 makes a wrong one then (libseccomp#370).
+const fewRules = 8
 
 func (f *filter) addRules(rules *specs.LinuxSeccomp) error {
 	if err := f.lib.SetBadArchAction(libseccomp.ActKillProcess); err != nil {
@@ -144,6 +157,7 @@ func (f *filter) add(call specs.LinuxSyscall) error {
 			if err := f.lib.AddRuleConditional(number, act, all); err != nil {
 				return fmt.Errorf("libseccomp cannot add a rule for %s: %w", name, err)
 			}
+			f.rules++
 		}
 	}
 	return nil

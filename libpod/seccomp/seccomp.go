@@ -22,7 +22,7 @@ import (
 )
 
 // version changes with everything below that changes what a profile compiles to.
-const version = "moss-seccomp-1 moby-profiles-0.2.3"
+const version = "moss-seccomp-2 moby-profiles-0.2.3"
 
 // Options change a profile.
 type Options struct {
