@@ -62,7 +62,8 @@ func networks() []row {
 			_, latency, err := connections(b, u)
 			return latency, err
 		})},
-		row{name: "helpers at 1, 10 and 100 containers, PSS, MB", figure: helpers},
+		row{name: "helpers at 1, 10 and 100 containers, PSS, MB", figure: helpers(false)},
+		row{name: "helpers at 1, 10 and 100 containers with a port each, PSS, MB", figure: helpers(true)},
 	)
 }
 
@@ -299,7 +300,11 @@ func connections(b *bed, u uplink) (rate, micros float64, err error) {
 }
 
 // helpers measures what serves all containers of the default network together, and what each has for itself.
-func helpers(b *bed) (string, error) {
+func helpers(ports bool) func(*bed) (string, error) {
+	return func(b *bed) (string, error) { return measureHelpers(b, ports) }
+}
+
+func measureHelpers(b *bed, ports bool) (string, error) {
 	b.env = append(b.env, "MOSS_LINGER=1")
 	if err := b.choose(uplinks[0]); err != nil {
 		return "", err
@@ -308,11 +313,18 @@ func helpers(b *bed) (string, error) {
 	started := 0
 	for _, n := range []int{1, 10, 100} {
 		for ; started < n; started++ {
-			if err := b.quiet(b.moss, "run", "-d", "--name", "h"+strconv.Itoa(started), image, "sleep", "1000"); err != nil {
-				return "", err
-			}
-			if err := b.quiet("podman", "run", "-d", "--network", "slirp4netns", "--name", "h"+strconv.Itoa(started), image, "sleep", "1000"); err != nil {
-				return "", err
+			flags := []string{"run", "-d", "--name", "h" + strconv.Itoa(started)}
+			for i, program := range []string{b.moss, "podman"} {
+				args := append([]string{program}, flags...)
+				if program == "podman" {
+					args = append(args, "--network", "slirp4netns")
+				}
+				if ports {
+					args = append(args, "-p", fmt.Sprintf("127.0.0.1:%d:80", 20000+1000*i+started))
+				}
+				if err := b.quiet(append(args, image, "sleep", "1000")...); err != nil {
+					return "", err
+				}
 			}
 		}
 		time.Sleep(4 * time.Second) // until they have settled
@@ -320,9 +332,9 @@ func helpers(b *bed) (string, error) {
 			words []string
 			into  *[]string
 		}{
-			{[]string{"moss-holder", "moss-dns", "moss-uplink", "slirp4netns --configure"}, &shared},
-			{[]string{"moss-holder", "moss-dns", "moss-uplink", "moss-monitor", "slirp4netns --configure"}, &all},
-			{[]string{"conmon", "podman pause", "slirp4netns --disable-host-loopback"}, &podman},
+			{[]string{"moss-holder", "moss-dns", "moss-uplink", "moss-ports", "slirp4netns --configure"}, &shared},
+			{[]string{"moss-holder", "moss-dns", "moss-uplink", "moss-ports", "moss-monitor", "slirp4netns --configure"}, &all},
+			{[]string{"conmon", "podman pause", "slirp4netns --disable-host-loopback", "rootlessport"}, &podman},
 		} {
 			mb, err := memory(of.words...)
 			if err != nil {

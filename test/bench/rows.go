@@ -186,7 +186,7 @@ func leftBehind(flags ...string) func(*bed) (string, error) {
 				return "", err
 			}
 			time.Sleep(3 * time.Second) // until it has settled
-			words := []string{"moss-monitor", "moss-holder", "moss-dns", "moss-uplink", "slirp4netns"}
+			words := []string{"moss-monitor", "moss-holder", "moss-dns", "moss-uplink", "moss-ports", "slirp4netns"}
 			if program == "podman" {
 				words = []string{"conmon", "slirp4netns", "rootlessport", "podman pause", "catatonit"}
 			}
