@@ -42,7 +42,17 @@ func (u *user) forwarder() {
 	u.t.Helper()
 	held, err := u.forwarderOf().Hold(u.t.Context())
 	must(u.t, err)
-	u.t.Cleanup(func() { held.Close() })
+	u.t.Cleanup(func() {
+		held.Close()
+		u.endForwarder()
+	})
+}
+
+// endForwarder has it not outlive its directory, which it would for as long as it lingers.
+func (u *user) endForwarder() {
+	if pid, ok := helper.Ports.Pid(u.dir); ok {
+		must(u.t, syscall.Kill(pid, syscall.SIGKILL))
+	}
 }
 
 func (u *user) forwarderPid() int {
@@ -414,6 +424,9 @@ func TestTheForwarderLeaves(t *testing.T) {
 		held.Close()
 	}
 	must(t, err)
+	pid := u.forwarderPid()
+	must(t, os.RemoveAll(u.dir)) // also when its directory goes before, as with the end of a session
+	eventually(t, "the forwarder to end without its directory", func() bool { _, err := sys.Identify(pid); return err != nil })
 }
 
 // A client that has said all still hears the answer, all of it.

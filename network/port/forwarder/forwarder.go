@@ -10,6 +10,7 @@ package forwarder
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"runtime/debug"
 	"sync"
@@ -98,12 +99,14 @@ func (f *Forwarder) leave() {
 		return
 	}
 	lock, free, err := sys.TryLockFile(helper.Ports.LockName(f.runDir))
-	if err != nil || !free {
+	switch {
+	case err == nil && free:
+		defer lock.Unlock()
+		_ = helper.Withdraw(helper.Ports, f.runDir) // the next one replaces them
+	case !errors.Is(err, fs.ErrNotExist): // without the directory nobody finds it
 		f.alone.Reset(linger) // somebody who found none is about to ask this one
 		return
 	}
-	defer lock.Unlock()
-	_ = helper.Withdraw(helper.Ports, f.runDir) // the next one replaces them
 	_ = f.control.Close()
 	close(f.left)
 }
