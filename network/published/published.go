@@ -68,7 +68,7 @@ type Forwarder struct {
 // Hold returns a connection to the forwarder, which is started if none lives: it stays for as long as somebody has one.
 func (f Forwarder) Hold(ctx context.Context) (held *os.File, err error) {
 	wanted := helper.Wanted{
-		Kind: helper.Ports, RunDir: f.RunDir, Name: Program, Program: f.Program, Env: []string{"GOMAXPROCS=1"}, Outlive: f.Outlive,
+		Kind: helper.Ports, RunDir: f.RunDir, Name: Program, Program: f.Program, Outlive: f.Outlive,
 		Ask: func(ctx context.Context, conn *os.File) error {
 			if err := helper.Hear(ctx, conn, ""); err != nil {
 				conn.Close()

@@ -12,10 +12,14 @@ import (
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
+// mostCores is how many cores it uses at most: each container's connections are moved by one goroutine, and what the Go runtime has for a core takes memory.
+const mostCores = 8
+
 // Main is the forwarder's process, which published.Forwarder starts with the run directory as its argument. It returns the exit code.
 func Main() int {
 	runtime.LockOSThread() // the first thread shows others where the process is, and is not one that goes to the containers
 	_ = sys.SetThreadName(published.Program)
+	runtime.GOMAXPROCS(min(runtime.NumCPU(), mostCores))
 	if err := run(); err != nil {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", published.Program, err)
 		return 1
