@@ -375,6 +375,37 @@ func TestAForwarderThatHangsIsReplaced(t *testing.T) {
 	}
 }
 
+// One that is left of another user namespace cannot go to the containers of this one.
+func TestAForwarderOfAnotherNamespaceIsReplaced(t *testing.T) {
+	u := newUser(t)
+	a := u.published("aaaa")
+	listen(t, a.NetNS, "0.0.0.0:80")
+	ready, theirs, err := os.Pipe()
+	must(t, err)
+	defer ready.Close()
+	cmd := exec.Command(program("moss-monitor"))
+	cmd.Args = []string{published.Program, u.dir}
+	cmd.ExtraFiles = []*os.File{theirs}
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  syscall.CLONE_NEWUSER,
+		UidMappings: []syscall.SysProcIDMap{{Size: 1}}, GidMappings: []syscall.SysProcIDMap{{Size: 1}},
+	}
+	must(t, cmd.Start())
+	theirs.Close()
+	if said, err := io.ReadAll(ready); string(said) != helper.Ready || err != nil {
+		t.Fatalf("it said %q, %v", said, err)
+	}
+	if u.forwarderPid() != cmd.Process.Pid {
+		t.Error("the record names another")
+	}
+	p, err := u.publish(a, spec.PortMapping{ContainerPort: 80, Protocol: "tcp"})
+	must(t, err)
+	_ = cmd.Wait() // it was killed
+	if !answers(fmt.Sprintf("127.0.0.1:%d", p.Mappings[0].HostPort)) {
+		t.Error("the port does not answer")
+	}
+}
+
 // There are more of them than are told of at once, and of both kinds.
 func TestManyPortsAreServed(t *testing.T) {
 	u := newUser(t)

@@ -2,8 +2,8 @@ package dns
 
 import (
 	"context"
-	"fmt"
 	"os"
+	"strconv"
 
 	"github.com/mosscontainers/moss/network/helper"
 	"github.com/mosscontainers/moss/pkg/errdefs"
@@ -31,9 +31,6 @@ const (
 	NetNSFD                         // the user's network namespace
 )
 
-// Foreign is what the server says when its network namespace is another one: it is replaced then.
-const Foreign = "foreign\n"
-
 // Ensure returns when the user's DNS server answers for everything that has been written. It starts one if none lives.
 // Several may ask at once: one starts it, the others wait.
 func Ensure(ctx context.Context, o Options) error {
@@ -54,10 +51,7 @@ func (o Options) ask(ctx context.Context, conn *os.File) error {
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintln(conn, id); err != nil {
-		return fmt.Errorf("%w: %w", helper.ErrNone, err)
-	}
-	return helper.Hear(ctx, conn, Foreign)
+	return helper.Ask(ctx, conn, strconv.FormatUint(id, 10))
 }
 
 // program is in a memory file, which stays for as long as the server runs.

@@ -111,7 +111,7 @@ func (w *Wanted) start(ctx context.Context) error {
 		return err
 	}
 	defer ready.Close()
-	if err := Hear(ctx, ready, ""); err != nil {
+	if err := hear(ctx, ready); err != nil {
 		killErr := child.Kill()
 		_, waitErr := child.Wait()
 		return errors.Join(err, killErr, waitErr)

@@ -55,8 +55,11 @@ func (k Kind) Dial(runDir string) (*os.File, error) {
 // ErrNone says that there is no helper to ask, or none that can be used: it is replaced.
 var ErrNone = errors.New("nobody serves that")
 
-// Ready is what a helper answers when all is well.
-const Ready = "ready\n"
+// Ready is what a helper answers when all is well, and foreign what it says to one for whose namespace it cannot do its work: it is replaced then.
+const (
+	Ready   = "ready\n"
+	foreign = "foreign\n"
+)
 
 // Answer is how a helper tells an outcome, in one line.
 func Answer(err error) string {
@@ -72,8 +75,32 @@ const answerTimeout = 5 * time.Second
 // maxAnswer is more than any answer has, in bytes.
 const maxAnswer = 4096
 
-// Hear reads a helper's answer, one line. An end, or silence, is ErrNone, and so is the answer foreign; any other but Ready is an error.
-func Hear(ctx context.Context, conn *os.File, foreign string) error {
+// Ask tells a helper for which namespace it is asked, in a word, and reads its answer.
+func Ask(ctx context.Context, conn *os.File, namespace string) error {
+	if _, err := fmt.Fprintln(conn, namespace); err != nil {
+		return fmt.Errorf("%w: %w", ErrNone, err)
+	}
+	return hear(ctx, conn)
+}
+
+// Asked is the helper's side of Ask, for its own namespace. Where it is true, an answer is to follow.
+func Asked(conn *os.File, own string) bool {
+	if conn.SetDeadline(time.Now().Add(answerTimeout)) != nil {
+		return false
+	}
+	wanted, err := line(conn)
+	if err != nil {
+		return false
+	}
+	if wanted != own+"\n" {
+		_, _ = io.WriteString(conn, foreign)
+		return false
+	}
+	return conn.SetDeadline(time.Time{}) == nil
+}
+
+// hear reads a helper's answer, one line. An end, or silence, is ErrNone, and so is foreign; any other but Ready is an error.
+func hear(ctx context.Context, conn *os.File) error {
 	if err := conn.SetReadDeadline(time.Now().Add(answerTimeout)); err != nil {
 		return err
 	}

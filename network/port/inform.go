@@ -85,7 +85,7 @@ func (p *Publication) inform(served func()) error {
 		return nil
 	}
 	defer p.end()
-	if err := helper.Hear(context.Background(), conn, ""); err != nil {
+	if err := published.Greet(context.Background(), conn); err != nil {
 		return err
 	}
 	lines := bufio.NewReader(conn)

@@ -65,12 +65,24 @@ type Forwarder struct {
 	Outlive func(ctx context.Context, pid int)
 }
 
+// Greet begins a connection to the forwarder, which must be of the caller's user namespace: it could not go to networks of another.
+func Greet(ctx context.Context, conn *os.File) error {
+	own, err := UserNamespace()
+	if err != nil {
+		return err
+	}
+	return helper.Ask(ctx, conn, own)
+}
+
+// UserNamespace names the caller's.
+func UserNamespace() (string, error) { return os.Readlink("/proc/self/ns/user") }
+
 // Hold returns a connection to the forwarder, which is started if none lives: it stays for as long as somebody has one.
 func (f Forwarder) Hold(ctx context.Context) (held *os.File, err error) {
 	wanted := helper.Wanted{
 		Kind: helper.Ports, RunDir: f.RunDir, Name: Program, Program: f.Program, Outlive: f.Outlive,
 		Ask: func(ctx context.Context, conn *os.File) error {
-			if err := helper.Hear(ctx, conn, ""); err != nil {
+			if err := Greet(ctx, conn); err != nil {
 				conn.Close()
 				return err
 			}

@@ -7,9 +7,9 @@ package server
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -212,16 +212,8 @@ func (s *Server) accept(control *os.File) {
 
 // answer answers one who asks: he says for which network namespace.
 func (s *Server) answer(conn *os.File) {
-	if conn.SetDeadline(time.Now().Add(linger)) != nil {
-		return
-	}
-	var wanted uint64
-	if _, err := fmt.Fscanln(conn, &wanted); err != nil {
-		return
-	}
 	own, err := sys.Inode(s.options.NetNS)
-	if err != nil || own != wanted {
-		_, _ = io.WriteString(conn, dns.Foreign)
+	if err != nil || !helper.Asked(conn, strconv.FormatUint(own, 10)) {
 		return
 	}
 	done := make(chan error, 1)

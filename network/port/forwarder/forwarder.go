@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/mosscontainers/moss/network/helper"
+	"github.com/mosscontainers/moss/network/published"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
@@ -31,6 +32,7 @@ const (
 // Forwarder is the process's state.
 type Forwarder struct {
 	runDir  string
+	own     string // user namespace
 	control *os.File
 	rest    *time.Timer
 	owned   sync.WaitGroup // all sessions
@@ -43,11 +45,15 @@ type Forwarder struct {
 
 // Start makes this process be found as the user's forwarder.
 func Start(runDir string) (*Forwarder, error) {
+	own, err := published.UserNamespace()
+	if err != nil {
+		return nil, err
+	}
 	control, err := helper.Announce(helper.Ports, runDir)
 	if err != nil {
 		return nil, err
 	}
-	f := &Forwarder{runDir: runDir, control: control, left: make(chan struct{})}
+	f := &Forwarder{runDir: runDir, own: own, control: control, left: make(chan struct{})}
 	f.rest = time.AfterFunc(quiet, rest)
 	f.alone = time.AfterFunc(linger, f.leave)
 	return f, nil
@@ -63,7 +69,7 @@ func (f *Forwarder) Serve() error {
 			f.enter()
 			f.owned.Go(func() {
 				defer f.exit()
-				(&session{conn: conn}).serve()
+				(&session{conn: conn}).serve(f.own)
 			})
 			f.rest.Reset(quiet)
 		case errors.As(err, &kernel):
@@ -125,10 +131,10 @@ type session struct {
 	writing sync.Mutex
 }
 
-// serve serves what the monitor tells of, until it hangs up.
-func (s *session) serve() {
+// serve serves what the monitor tells of, until it hangs up. own is this process's user namespace.
+func (s *session) serve(own string) {
 	defer s.conn.Close()
-	if !s.say(helper.Ready) {
+	if !helper.Asked(s.conn, own) || !s.say(helper.Ready) {
 		return
 	}
 	for buf := make([]byte, maxBatch); ; {
