@@ -91,9 +91,9 @@ static void set_auxv(ElfW(auxv_t) *aux, const ElfW(Ehdr) *header, ElfW(Addr) hea
 static void __attribute__((noreturn)) enter(char **stack, ElfW(Addr) entry)
 {
 #if defined(__x86_64__)
-	__asm__ volatile("mov %0, %%rsp\n\txor %%edx, %%edx\n\txor %%ebp, %%ebp\n\tjmp *%1" : : "r"(stack), "r"(entry) : "memory");
+	__asm__ volatile("mov %0, %%rsp\n\txor %%edx, %%edx\n\txor %%ebp, %%ebp\n\tjmp *%1" : : "r"(stack), "r"(entry) : "memory", "rdx");
 #elif defined(__aarch64__)
-	__asm__ volatile("mov sp, %0\n\tmov x0, #0\n\tbr %1" : : "r"(stack), "r"(entry) : "memory");
+	__asm__ volatile("mov sp, %0\n\tmov x0, #0\n\tbr %1" : : "r"(stack), "r"(entry) : "memory", "x0");
 #else
 #error "say how a program is entered on this processor"
 #endif
