@@ -27,10 +27,18 @@ func (p Platform) String() string {
 	return strings.Trim(p.OS+"/"+p.Architecture+"/"+p.Variant, "/")
 }
 
-// matches says whether an image of this platform is one of the wanted.
-func (p Platform) matches(want Platform) bool {
+// Matches says whether an image of this platform is one of the wanted.
+func (p Platform) Matches(want Platform) bool {
 	same := func(have, want string) bool { return want == "" || have == want }
-	return same(p.OS, want.OS) && same(p.Architecture, want.Architecture) && same(p.Variant, want.Variant)
+	return same(p.OS, want.OS) && same(p.Architecture, want.Architecture) && same(p.variant(), want.variant())
+}
+
+// variant is the variant, but for the one that every arm64 is: some write it, as in arm64/v8, and some do not.
+func (p Platform) variant() string {
+	if p.Architecture == "arm64" && p.Variant == "v8" {
+		return ""
+	}
+	return p.Variant
 }
 
 // manifestList is what readers need of an OCI image index, or of Docker's manifest list.
@@ -65,7 +73,7 @@ func instance(all []*home, at int, r *imageRecord, want Platform) (int, *imageRe
 		return 0, nil, err
 	}
 	for _, m := range l.Manifests {
-		if !m.Platform.matches(want) {
+		if !m.Platform.Matches(want) {
 			continue
 		}
 		if at, one := withDigest(all, m.Digest); one != nil {

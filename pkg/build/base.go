@@ -204,7 +204,7 @@ func (s *solver) describe(b *base, img *storage.Image) (err error) {
 // platformOf is an operation's platform; this machine's where it has none.
 func platformOf(p *pb.Platform) v1.Platform {
 	if p == nil {
-		return platforms.DefaultSpec()
+		return Here()
 	}
 	return platforms.Normalize(v1.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant, OSVersion: p.OSVersion})
 }

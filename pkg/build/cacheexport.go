@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/containerd/platforms"
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -63,7 +62,7 @@ func (b *Builder) cacheBundle(images *image.Images, res *Result, all bool) (*ima
 		diffIDs = append(diffIDs, l.DiffID)
 	}
 	raw, err := json.Marshal(map[string]any{
-		"os": platforms.DefaultSpec().OS, "architecture": platforms.DefaultSpec().Architecture, "config": struct{}{},
+		"os": Here().OS, "architecture": Here().Architecture, "config": struct{}{},
 		"rootfs": v1.RootFS{Type: "layers", DiffIDs: diffIDs}, cacheField: sharedCache{Steps: b.steps(placeIn(diffIDs))},
 	})
 	if err != nil {

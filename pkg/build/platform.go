@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/containerd/platforms"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
 )
@@ -18,9 +19,12 @@ var emulators = map[string]string{
 // native are other architectures whose programs a processor runs too.
 var native = map[string][]string{"amd64": {"386"}, "arm64": {"arm"}}
 
+// Here is this machine's platform, written as short as it can be: linux/arm64, not linux/arm64/v8.
+func Here() v1.Platform { return platforms.Normalize(platforms.DefaultSpec()) }
+
 // runnable says whether commands of the operation's platform can be run here.
 func (e *execution) runnable() error {
-	want, here := platformOf(e.v.Op.Platform), platforms.DefaultSpec()
+	want, here := platformOf(e.v.Op.Platform), Here()
 	if want.Architecture == here.Architecture || slices.Contains(native[here.Architecture], want.Architecture) {
 		return nil
 	}

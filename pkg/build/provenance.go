@@ -45,7 +45,7 @@ func (b *Builder) provenance(p v1.Platform) (export.Statement, error) {
 				"request":      b.request(),
 			},
 			"internalParameters": object{
-				"builderPlatform": platforms.Format(platforms.DefaultSpec()), "targetPlatform": platforms.Format(p),
+				"builderPlatform": platforms.Format(Here()), "targetPlatform": platforms.Format(p),
 			},
 			"resolvedDependencies": b.dependencies(),
 		},

@@ -59,7 +59,7 @@ func realPlatforms(names []string) []string {
 	real := slices.Clone(names)
 	for i, name := range real {
 		if name == "local" {
-			real[i] = platforms.Format(platforms.DefaultSpec())
+			real[i] = platforms.Format(build.Here())
 		}
 	}
 	return real

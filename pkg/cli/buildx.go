@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/mosscontainers/moss/pkg/build"
 	"github.com/mosscontainers/moss/pkg/cli/format"
 )
 
@@ -49,7 +50,7 @@ const theBuilder = "moss"
 type builderRow struct{ Name, DriverEndpoint, Status, Platforms string }
 
 func here() builderRow {
-	return builderRow{Name: theBuilder, DriverEndpoint: theBuilder, Status: "running", Platforms: platforms.Format(platforms.DefaultSpec())}
+	return builderRow{Name: theBuilder, DriverEndpoint: theBuilder, Status: "running", Platforms: platforms.Format(build.Here())}
 }
 
 func newBuilderInspectCommand(app *App) *cobra.Command {

@@ -40,7 +40,8 @@ func (p Platform) image(cfg *config.Config, name string) (string, error) {
 		return img.ID, nil
 	}
 	p.OS, p.Arch = cmp.Or(p.OS, runtime.GOOS), cmp.Or(p.Arch, runtime.GOARCH)
-	id, err := storage.Instance(cfg, name, storage.Platform{OS: p.OS, Architecture: p.Arch, Variant: p.Variant})
+	want := storage.Platform{OS: p.OS, Architecture: p.Arch, Variant: p.Variant}
+	id, err := storage.Instance(cfg, name, want)
 	if err != nil {
 		return "", err
 	}
@@ -48,7 +49,7 @@ func (p Platform) image(cfg *config.Config, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if p.OS != doc.OS || p.Arch != doc.Architecture || p.Variant != "" && p.Variant != doc.Variant {
+	if !(storage.Platform{OS: doc.OS, Architecture: doc.Architecture, Variant: doc.Variant}).Matches(want) {
 		return "", errdefs.Errorf(errdefs.ErrNotFound, "cannot use image %s for %s: the one in the local store is for %s/%s; pull it with --platform first", name, p, doc.OS, doc.Architecture)
 	}
 	return id, nil
