@@ -4,17 +4,16 @@ import (
 	"github.com/mosscontainers/moss/libpod/state"
 	"github.com/mosscontainers/moss/pkg/host"
 	"github.com/mosscontainers/moss/pkg/scope"
-	"github.com/mosscontainers/moss/rootless"
 )
 
 // outlive moves a process that serves all of the user's containers to where it does not end with the unit or session that
 // happened to start it. Where there is no systemd it stays.
-func outlive(ctx Context, pid int) { _ = scope.Put(ctx, rootless.HostUID(), pid, scope.Engine) }
+func outlive(ctx Context, pid int) { _ = scope.Put(ctx, host.User(), pid, scope.Engine) }
 
 // place makes sure of the scope that the container's group goes to, and moves a monitor that is started from a session,
 // or by cron, to where it may use it. If that cannot be, the container has none: limits that were asked for are then warned of.
 func (s *launch) place(ctx Context, monitor int) {
-	uid := rootless.HostUID()
+	uid := host.User()
 	if s.facts.Cgroup.Parent != scope.Path(uid) {
 		return
 	}
@@ -30,7 +29,7 @@ func (s *launch) place(ctx Context, monitor int) {
 // enterGroup is how a process gets into the cgroup of a container when its parent, a command in a session, may not
 // put it there. Nil for a group that systemd does not know of.
 func enterGroup(c *state.Container) func(ctx Context, pid int) error {
-	uid, group := rootless.HostUID(), "/"+c.Spec.ID
+	uid, group := host.User(), "/"+c.Spec.ID
 	if c.State.Cgroup != scope.Path(uid)+group {
 		return nil
 	}

@@ -88,12 +88,18 @@ func Probe() (Facts, error) {
 	return f, nil
 }
 
-// user is the id of the user who called. One who is root in a user namespace that is not ours has no id that is known here.
-func user(namespace bool) int {
+// User is the id of the user who called, also where they are root in their namespace already (`moss unshare moss`). It is 0 for root
+// of another user namespace, too.
+func User() int {
 	if uid, err := strconv.Atoi(os.Getenv(rootlessEnv)); err == nil && uid > 0 {
 		return uid
 	}
-	if uid := os.Geteuid(); uid != 0 || !namespace {
+	return os.Geteuid()
+}
+
+// user is User; -1 for root of another user namespace.
+func user(namespace bool) int {
+	if uid := User(); uid != 0 || !namespace {
 		return uid
 	}
 	return -1
