@@ -7,17 +7,25 @@ DESTDIR ?=
 RUN     ?= .
 N       ?= 20
 
+# What to build for; only the command line says that it is not this machine's (cross.mk).
+NATIVE := $(shell dpkg --print-architecture 2>/dev/null)
+ARCH   := $(NATIVE)
+
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/moss
 # Where test/setup.sh puts a Go that is new enough comes first, then the usual places.
 export PATH := $(CACHE)/go/bin:$(PATH):/usr/local/go/bin
 
 TAGS    := exclude_graphdriver_btrfs containers_image_docker_daemon_stub containers_image_openpgp seccomp osusergo netgo
+BIN     := bin
+VM      := vm
+UNITS   :=
 EMBED   := libpod/embedded/bin
 MODULE  := github.com/mosscontainers/moss
 # Where the full program is mapped beside the front one: behind whatever heap the kernel gives that (brk), and below 2 GiB.
 FULL_AT := 0x60000000
 LDFLAGS := -s -w -X $(MODULE)/pkg/cli.Version=$(VERSION)
 GO      := go
+OBJCOPY := objcopy
 # The tags matter to everything that is built or tested; nothing here is built from vendored code.
 export GOFLAGS := -trimpath -buildvcs=false "-tags=$(TAGS)"
 
@@ -26,16 +34,20 @@ export GOFLAGS := -trimpath -buildvcs=false "-tags=$(TAGS)"
 FRONT_CC := $$(command -v musl-gcc || echo $(CC))
 HEADERS  := -idirafter /usr/include -idirafter /usr/include/$$($(CC) -print-multiarch 2>/dev/null)
 
+ifneq ($(ARCH),$(NATIVE))
+include cross.mk
+endif
+
 GOLANGCI_VERSION := v2.12.0
 GOLANGCI         := $(CACHE)/bin/golangci-lint-$(GOLANGCI_VERSION)
 
 .PHONY: all build carried front full generate install demo test unit stories vm lint bench docs clean
 all: build
 
-# Go's own cache decides what is out of date.
+# Go's own cache decides what is out of date. The full program is mapped from the file: at any size that a page can have.
 build: front full
-	objcopy --add-section .moss.full=bin/moss-full bin/moss-front bin/moss
-	objcopy --set-section-alignment .moss.full=4096 bin/moss
+	$(OBJCOPY) --add-section .moss.full=$(BIN)/moss-full $(BIN)/moss-front $(BIN)/moss
+	$(OBJCOPY) --set-section-alignment .moss.full=65536 $(BIN)/moss
 
 # The programs that moss carries come before it, and their names are in it.
 carried:
@@ -50,12 +62,12 @@ MONITOR_ID := $$(cat $(EMBED)/moss-monitor $(EMBED)/moss-monitor-root | sha256su
 LINKED     := $(LDFLAGS) -X $(MODULE)/libpod/embedded.MonitorID=$(MONITOR_ID) -linkmode external
 
 full: carried
-	CGO_ENABLED=1 $(GO) build -ldflags "$(LINKED) -extldflags '-static -Wl,-Ttext-segment=$(FULL_AT)'" -o bin/moss-full ./cmd/moss-full
+	CGO_ENABLED=1 $(GO) build -ldflags "$(LINKED) -extldflags '-static -Wl,-Ttext-segment=$(FULL_AT)'" -o $(BIN)/moss-full ./cmd/moss-full
 
 # By itself this runs containers, and says of every other command that it cannot.
 front: carried
 	CGO_ENABLED=1 CC="$(FRONT_CC)" CGO_CFLAGS="-O2 $(HEADERS)" \
-		$(GO) build -tags "$(TAGS) moss_front" -ldflags "$(LINKED) -extldflags -static" -o bin/moss-front ./cmd/moss
+		$(GO) build -tags "$(TAGS) moss_front" -ldflags "$(LINKED) -extldflags -static" -o $(BIN)/moss-front ./cmd/moss
 
 # What is written and read for each container as JSON, by code of its own: package json takes longer to prepare for such types than a container to
 # start. Of the library that the code is made with, only the two packages for it are linked: the third brings net/http.
@@ -101,9 +113,10 @@ stories:
 # What a machine without systemd or with older control groups cannot show, in a virtual one: see CONTRIBUTING.md.
 vm: export ACCEL := $(ACCEL)
 vm: build
-	@test/setup.sh vm
-	$(GO) test -c -o bin/stories.test ./test
-	test/vm/run.sh /var/cache/moss-test/vm bin/moss bin/stories.test $(if $(filter-out .,$(RUN)),'$(RUN)')
+	@test/setup.sh $(VM)
+	$(GO) test -c -o $(BIN)/stories.test ./test
+	$(if $(UNITS),rm -rf $(BIN)/units && mkdir $(BIN)/units && $(GO) test -c -o $(BIN)/units/ $(UNITS))
+	UNITS=$(if $(UNITS),$(BIN)/units) test/vm/run.sh $(ARCH) /var/cache/moss-test/$(VM) $(BIN)/moss $(BIN)/stories.test $(if $(filter-out .,$(RUN)),'$(RUN)')
 
 # The linter's cache is this tree's own, and -trimpath is left out: with either the linter would be given the paths of another
 # checkout (of cgo's output, from Go's cache). The second line looks at what only the front program is built from.

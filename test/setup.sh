@@ -2,6 +2,7 @@
 # Installs what a step needs, on Debian and Ubuntu, as root or through sudo:
 #
 #     test/setup.sh build|run|test|sources|bench|vm
+#     test/setup.sh cross-arm64|vm-arm64     for another architecture than this machine's
 #
 # It is quick, and asks nobody for a password, when everything is there already.
 set -eu
@@ -14,11 +15,15 @@ as_root() {
 	if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-# packages installs those of its arguments that are missing.
+native=$(dpkg --print-architecture)
+
+# packages installs those of its arguments that are missing. PACKAGE is this machine's, PACKAGE:ARCH one for another architecture.
 packages() {
 	missing=
 	for package; do
-		dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing="$missing $package"
+		case $package in *:*) ours=${package#*:} ;; *) ours="(all|$native)" ;; esac
+		dpkg-query -W -f '${Architecture} ${db:Status-Status}\n' "$package" 2>/dev/null | grep -Eqx "$ours installed" ||
+			missing="$missing $package"
 	done
 	[ -n "$missing" ] || return 0
 	echo "installing:$missing" >&2
@@ -41,7 +46,7 @@ toolchain() {
 	new_enough && return 0
 	command -v go >/dev/null || packages golang-go ca-certificates
 	new_enough && return 0
-	module=golang.org/toolchain@v0.0.1-go$wanted.$(go env GOOS)-$(go env GOARCH)
+	module=golang.org/toolchain@v0.0.1-go$wanted.$(go env GOHOSTOS)-$(go env GOHOSTARCH)
 	echo "downloading $module" >&2
 	(cd / && GO111MODULE=on GOTOOLCHAIN=local GOFLAGS=-modcacherw go mod download "$module")
 	dir=$(go env GOMODCACHE)/$module
@@ -120,6 +125,22 @@ sources() {
 	' sh "$fixtures" "$goroot"
 }
 
+# cross makes sure of what programs for another architecture are built with.
+cross() {
+	dpkg --print-foreign-architectures | grep -qx "$1" || as_root dpkg --add-architecture "$1"
+	packages "gcc-$2-linux-gnu" "libseccomp-dev:$1" "musl-dev:$1"
+}
+
+# vm has a virtual machine for an architecture, in a directory.
+vm() {
+	case $1 in
+	arm64) packages qemu-system-arm ;;
+	*) packages qemu-system-x86 ;;
+	esac
+	packages ipxe-qemu debootstrap e2fsprogs busybox-static
+	as_root test/vm/image.sh "$2" "$1"
+}
+
 for step; do
 	case $step in
 	build)
@@ -146,8 +167,13 @@ for step; do
 		users
 		;;
 	vm)
-		packages qemu-system-x86 ipxe-qemu debootstrap e2fsprogs busybox-static
-		as_root test/vm/image.sh "$fixtures/vm"
+		vm "$native" "$fixtures/vm"
+		;;
+	vm-arm64)
+		vm arm64 "$fixtures/$step"
+		;;
+	cross-arm64)
+		cross arm64 aarch64
 		;;
 	*)
 		echo "test/setup.sh: unknown step $step" >&2
