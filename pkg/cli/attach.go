@@ -165,17 +165,22 @@ func (o *attachOptions) join(ctx context.Context, app *App, c *state.Container, 
 
 func newAttachCommand(app *App) *cobra.Command {
 	var o attachOptions
+	var s selection
 	var noStdin bool
 	cmd := &cobra.Command{
 		Use: "attach [flags] CONTAINER", Short: "Join our standard streams to a running container's",
-		Args:              exactArgs(1, "one container"),
+		Args:              s.firstAnd(0, ""),
 		ValidArgsFunction: app.completeContainers(running),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			engine, err := app.Engine()
 			if err != nil {
 				return err
 			}
-			c, err := engine.Lookup(args[0])
+			ref, _, err := s.first(engine, args)
+			if err != nil {
+				return err
+			}
+			c, err := engine.Lookup(ref)
 			if err != nil {
 				return err
 			}
@@ -187,6 +192,7 @@ func newAttachCommand(app *App) *cobra.Command {
 		},
 	}
 	o.addFlags(cmd.Flags())
+	s.addLatest(cmd.Flags())
 	cmd.Flags().BoolVar(&noStdin, "no-stdin", false, "do not join the standard input")
 	return cmd
 }

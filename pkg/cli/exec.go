@@ -23,6 +23,7 @@ import (
 type execOptions struct {
 	libpod.ExecOptions
 	attachOptions
+	container   selection
 	envFiles    []string
 	interactive bool
 	detach      bool
@@ -32,7 +33,7 @@ func newExecCommand(app *App) *cobra.Command {
 	var o execOptions
 	cmd := &cobra.Command{
 		Use: "exec [flags] CONTAINER COMMAND [ARG...]", Short: "Run a command in a running container",
-		Args:              minArgs(2, "a container and a command"),
+		Args:              o.container.firstAnd(1, "a command"),
 		ValidArgsFunction: app.completeContainers(running),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return o.run(cmd.Context(), app, args)
@@ -48,6 +49,8 @@ func newExecCommand(app *App) *cobra.Command {
 	fs.BoolVarP(&o.interactive, "interactive", "i", false, "join our standard input")
 	fs.BoolVarP(&o.detach, "detach", "d", false, "run in the background")
 	fs.BoolVar(&o.Privileged, "privileged", false, "give the command all capabilities")
+	fs.StringArrayVar(&o.container.cidfiles, "cidfile", nil, "read the container's id from this file")
+	o.container.addLatest(fs)
 	o.addKeys(fs, "command")
 	return cmd
 }
@@ -57,7 +60,11 @@ func (o *execOptions) run(ctx context.Context, app *App, args []string) error {
 	if err != nil {
 		return err
 	}
-	o.Command = args[1:]
+	ref, command, err := o.container.first(engine, args)
+	if err != nil {
+		return err
+	}
+	o.Command = command
 	if o.Env, err = spec.Environment(o.Env, o.envFiles, os.Environ()); err != nil {
 		return err
 	}
@@ -65,7 +72,7 @@ func (o *execOptions) run(ctx context.Context, app *App, args []string) error {
 	if err != nil {
 		return err
 	}
-	process, err := engine.Exec(ctx, args[0], o.ExecOptions, io)
+	process, err := engine.Exec(ctx, ref, o.ExecOptions, io)
 	if err = errors.Join(err, release()); err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -67,8 +66,8 @@ func (s *selection) refs(engine *libpod.Engine, args []string, match func(*state
 	if err != nil {
 		return nil, err
 	}
-	if s.latest && len(containers) > 0 {
-		return []string{containers[len(containers)-1].Spec.ID}, nil
+	if s.latest {
+		return s.newest(containers)
 	}
 	matches, err := containerFilters(engine, containers).Compile(s.filters)
 	if err != nil {
@@ -81,6 +80,53 @@ func (s *selection) refs(engine *libpod.Engine, args []string, match func(*state
 		}
 	}
 	return refs, nil
+}
+
+// newest is the container that was created last.
+func (s *selection) newest(containers []*state.Container) ([]string, error) {
+	if len(containers) > 0 {
+		return []string{containers[len(containers)-1].Spec.ID}, nil
+	}
+	if s.ignore {
+		return nil, nil
+	}
+	return nil, errdefs.Errorf(errdefs.ErrNotFound, "there is no container that could be the latest; moss ps -a lists them")
+}
+
+// addLatest declares the flags of a command for one container that name it instead of its first argument.
+func (s *selection) addLatest(fs *pflag.FlagSet) {
+	fs.BoolVarP(&s.latest, "latest", "l", false, "the container that was created last")
+}
+
+// first is the container of a command for one, and the arguments that are left.
+func (s *selection) first(engine *libpod.Engine, args []string) (string, []string, error) {
+	if !s.latest && len(s.cidfiles) == 0 {
+		return args[0], args[1:], nil
+	}
+	refs, err := s.refs(engine, nil, every)
+	if err != nil {
+		return "", nil, err
+	}
+	if len(refs) != 1 {
+		return "", nil, errdefs.Errorf(errdefs.ErrInvalid, "which container? There is more than one --cidfile")
+	}
+	return refs[0], args, nil
+}
+
+// firstAnd checks the arguments of such a command: the container, unless a flag names it, and n at least that what says.
+func (s *selection) firstAnd(n int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if s.latest || len(s.cidfiles) > 0 {
+			if n == 0 {
+				return noArgs(cmd, args)
+			}
+			return minArgs(n, what)(cmd, args)
+		}
+		if n == 0 {
+			return exactArgs(1, "one container")(cmd, args)
+		}
+		return minArgs(n+1, "a container and "+what)(cmd, args)
+	}
 }
 
 // apply makes cmd do one thing to each of the containers meant and print how they were called.
@@ -242,35 +288,6 @@ func newRenameCommand(app *App) *cobra.Command {
 			return engine.Rename(cmd.Context(), args[0], args[1])
 		},
 	}
-}
-
-func newWaitCommand(app *App) *cobra.Command {
-	var s selection
-	cmd := &cobra.Command{Use: "wait [flags] CONTAINER...", Short: "Wait until containers have ended and print their exit codes"}
-	s.addFlags(cmd.Flags(), "l")
-	var interval, condition string
-	cmd.Flags().StringVarP(&interval, "interval", "i", "", "accepted for compatibility: there is nothing to poll")
-	cmd.Flags().StringVar(&condition, "condition", "stopped", "what to wait for: stopped, exited")
-	cmd.ValidArgsFunction = app.completeContainers(running)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		engine, err := app.Engine()
-		if err != nil {
-			return err
-		}
-		if condition != "stopped" && condition != "exited" {
-			return errdefs.Errorf(errdefs.ErrInvalid, "cannot wait for %q: the conditions are stopped and exited", condition)
-		}
-		refs, err := s.refs(engine, args, running)
-		if err != nil {
-			return err
-		}
-		// All at once: one that removes itself while another is waited for takes its exit code along.
-		return app.together(refs, len(refs), func(ref string) (string, error) {
-			code, err := engine.Wait(cmd.Context(), ref)
-			return strconv.Itoa(code), err
-		})
-	}
-	return cmd
 }
 
 func isRunning(e *libpod.Engine, id string) bool {
