@@ -71,6 +71,9 @@ func (e *Engine) create(ctx Context, c *spec.Container, img *storage.Image, star
 	if err := c.Settle(d); err != nil { // containers.conf may change; the container does not
 		return err
 	}
+	if err := e.inheritVolumes(c); err != nil {
+		return err
+	}
 	if err := c.Validate(); err != nil {
 		return err
 	}

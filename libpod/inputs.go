@@ -18,16 +18,20 @@ import (
 // inputs finds out what the OCI configuration needs to know besides the description. The files that are mounted one by one
 // come with the network.
 func (s *launch) inputs() (spec.Inputs, error) {
-	in := spec.Inputs{HostEnv: s.environment(os.Environ()), Volumes: map[string]string{}, Rootfs: s.c.Image.Rootfs}
+	in := spec.Inputs{HostEnv: s.environment(os.Environ()), Volumes: map[string]spec.VolumeSource{}, Rootfs: s.c.Image.Rootfs}
 	if in.Rootfs == "" {
 		in.Rootfs = filepath.Join(s.runDir, "rootfs")
 	}
+	var err error
 	for _, m := range s.c.Mounts.List {
-		if m.Type == spec.MountVolume {
-			in.Volumes[m.Source] = filepath.Join(s.volumeDir(m.Source), volumeData)
+		if m.Type != spec.MountVolume {
+			continue
+		}
+		if in.Volumes[m.Source], err = s.volumeSource(m.Source); err != nil {
+			return in, err
 		}
 	}
-	var err error
+	s.volumes = in.Volumes
 	if in.Scratch, err = s.scratch(); err != nil {
 		return in, err
 	}

@@ -51,6 +51,20 @@ func (e *Engine) identifyOthers(c *spec.Container) error {
 	return nil
 }
 
+// inheritVolumes mounts what the containers of --volumes-from have mounted; of several that have something at one place the last one's.
+func (e *Engine) inheritVolumes(c *spec.Container) error {
+	for i := len(c.VolumesFrom) - 1; i >= 0; i-- {
+		from := &c.VolumesFrom[i]
+		other, err := e.Whole(from.Container)
+		if err != nil {
+			return err
+		}
+		from.Container = other.Spec.ID
+		c.Mounts.Inherit(&other.Spec.Mounts, from.Mode)
+	}
+	return nil
+}
+
 // checkFiles looks for the files and directories of the host's.
 func checkFiles(c *spec.Container) error {
 	if dir := c.Image.Rootfs; dir != "" {

@@ -41,7 +41,7 @@ func (s *launch) makeScratch() error {
 		}
 		source := m.Source
 		if m.Type == spec.MountVolume {
-			source = filepath.Join(s.volumeDir(m.Source), volumeData)
+			source = s.volumes[m.Source].Dir
 		}
 		if err := emptyLayer(dirs[m.Target], source); err != nil {
 			return errdefs.NoSpace(fmt.Errorf("cannot make a layer over %s for %s: %w", source, m.Target, err))

@@ -65,6 +65,7 @@ type launch struct {
 	lender   string // run directory of the container whose network is shared
 	hostname string
 	zone     []byte // timezone
+	volumes  map[string]spec.VolumeSource
 	req      monitor.Request
 	network  *pendingNetwork
 	keep     []*os.File     // what must stay open while the container lives
@@ -133,7 +134,7 @@ func (s *launch) bundle(ctx Context, pid int) (*runtime.Bundle, error) {
 	s.warnings = append(s.warnings, warnings...)
 	b := &runtime.Bundle{
 		ID: s.c.ID, Spec: config, User: s.c.User, Groups: s.c.Groups, Init: s.c.Init, RunDir: s.runDir, CopyUp: s.copyUps(),
-		Chown: s.chowns(),
+		Chown: s.chowns(), Subpaths: s.subpaths(),
 	}
 	return b, s.confine(ctx, config, b)
 }
@@ -281,8 +282,9 @@ func (s *launch) overlay() (*runtime.Overlay, error) {
 func (s *launch) copyUps() []runtime.CopyUp {
 	var out []runtime.CopyUp
 	for _, m := range s.c.Mounts.List {
-		if m.Type == spec.MountVolume && !m.NoCopy && !m.Overlay {
-			out = append(out, runtime.CopyUp{Volume: filepath.Join(s.volumeDir(m.Source), volumeData), Target: m.Target})
+		from := s.volumes[m.Source]
+		if m.Type == spec.MountVolume && m.Subpath == "" && !m.NoCopy && !m.Overlay && !from.NoCopy && !from.Memory {
+			out = append(out, runtime.CopyUp{Volume: from.Dir, Target: m.Target})
 		}
 	}
 	return out
@@ -297,6 +299,21 @@ func (s *launch) chowns() []string {
 		}
 	}
 	return targets
+}
+
+// subpaths are the parts of volumes that are mounted alone, by the mounts' targets.
+func (s *launch) subpaths() map[string]string {
+	var parts map[string]string
+	for _, m := range s.c.Mounts.List {
+		if m.Subpath == "" {
+			continue
+		}
+		if parts == nil {
+			parts = map[string]string{}
+		}
+		parts[m.Target] = m.Subpath
+	}
+	return parts
 }
 
 // confine gives our own launcher the compiled seccomp filter, or an OCI runtime the profile.

@@ -9,11 +9,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/mosscontainers/moss/libpod/names"
 	"github.com/mosscontainers/moss/libpod/state"
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/spec"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
@@ -45,11 +47,15 @@ func (e *Engine) CreateVolume(v Volume) (*Volume, error) {
 	if err := names.Validate(v.Name); err != nil {
 		return nil, err
 	}
+	source, err := spec.ParseVolumeSource(v.Options)
+	if err != nil {
+		return nil, err
+	}
 	dir := e.volumeDir(v.Name)
 	v.Driver, v.Scope, v.CreatedAt = "local", "local", time.Now()
 	v.Mountpoint = filepath.Join(dir, volumeData)
 	staging := e.volumeDir("." + randomHex())
-	err := fillVolume(staging, dir, &v)
+	err = fillVolume(staging, dir, &v, source)
 	if err == nil {
 		return &v, sys.Sync(filepath.Join(dir, volumeFile), dir, filepath.Dir(dir))
 	}
@@ -61,7 +67,7 @@ func (e *Engine) CreateVolume(v Volume) (*Volume, error) {
 }
 
 // fillVolume makes a volume in staging, whose lock keeps others from taking it for a left-over, and moves it to dir.
-func fillVolume(staging, dir string, v *Volume) error {
+func fillVolume(staging, dir string, v *Volume, source spec.VolumeSource) error {
 	if err := os.MkdirAll(staging, 0o700); err != nil {
 		return err
 	}
@@ -77,6 +83,11 @@ func fillVolume(staging, dir string, v *Volume) error {
 	// The container's users must be able to enter it, as Podman's may; the store around it is 0700.
 	if err := os.Chmod(files, 0o755); err != nil {
 		return err
+	}
+	if source.UID != 0 || source.GID != 0 {
+		if err := os.Chown(files, source.UID, source.GID); err != nil {
+			return err
+		}
 	}
 	data, err := json.Marshal(v)
 	if err != nil {
@@ -108,6 +119,30 @@ func (e *Engine) Volume(name string) (*Volume, error) {
 	}
 	v.Name, v.Mountpoint = name, filepath.Join(dir, volumeData) // the store may have been moved
 	return v, nil
+}
+
+// volumeSource is what a volume is mounted from.
+func (e *Engine) volumeSource(name string) (spec.VolumeSource, error) {
+	v, err := e.Volume(name)
+	if err != nil {
+		return spec.VolumeSource{}, err
+	}
+	source, err := spec.ParseVolumeSource(v.Options)
+	if err != nil || source.Memory {
+		return source, err
+	}
+	if source.Dir == "" {
+		source.Dir = v.Mountpoint
+		return source, nil
+	}
+	info, err := os.Stat(source.Dir)
+	if err == nil && !info.IsDir() {
+		err = syscall.ENOTDIR
+	}
+	if err != nil {
+		err = errdefs.Errorf(errdefs.ErrInvalid, "cannot mount volume %q, which is %s: %w", name, source.Dir, onHost(err))
+	}
+	return source, err
 }
 
 // Volumes are all volumes, by name.

@@ -38,7 +38,7 @@ func (e *Engine) useVolumes(c *spec.Container) (*heldVolumes, error) {
 		if m.Source == "" {
 			m.Source, m.Anonymous = randomHex(), true
 		}
-		lock, made, err := e.holdVolume(m.Source, m.Anonymous)
+		lock, made, err := e.holdVolume(Volume{Name: m.Source, Anonymous: m.Anonymous, Labels: m.Labels, Options: m.VolumeOptions})
 		if made {
 			h.made = append(h.made, m.Source)
 		}
@@ -51,8 +51,8 @@ func (e *Engine) useVolumes(c *spec.Container) (*heldVolumes, error) {
 }
 
 // holdVolume shares the lock of a volume, which it makes if it is not there.
-func (e *Engine) holdVolume(name string, anonymous bool) (lock *sys.Lock, made bool, err error) {
-	dir := e.volumeDir(name)
+func (e *Engine) holdVolume(v Volume) (lock *sys.Lock, made bool, err error) {
+	dir := e.volumeDir(v.Name)
 	for {
 		lock, err := sys.LockDir(dir, true)
 		if err == nil && isAt(lock.File(), dir) {
@@ -62,9 +62,9 @@ func (e *Engine) holdVolume(name string, anonymous bool) (lock *sys.Lock, made b
 			err = lock.Unlock()
 		}
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			return nil, made, fmt.Errorf("cannot use volume %q: %w", name, err)
+			return nil, made, fmt.Errorf("cannot use volume %q: %w", v.Name, err)
 		}
-		_, err = e.CreateVolume(Volume{Name: name, Anonymous: anonymous})
+		_, err = e.CreateVolume(v)
 		if err != nil && !errors.Is(err, errdefs.ErrConflict) {
 			return nil, made, err
 		}
@@ -104,10 +104,12 @@ func (e *Engine) RemoveVolume(ctx Context, name string, force bool) error {
 	return err
 }
 
-// PruneVolumes removes the volumes that no container mounts and match allows, and returns them.
-func (e *Engine) PruneVolumes(match func(*Volume) bool) ([]*Volume, error) {
-	if err := e.sweepVolumes(); err != nil {
-		return nil, err
+// PruneVolumes removes the volumes that no container mounts and match allows, and returns them. A dry run only returns them.
+func (e *Engine) PruneVolumes(match func(*Volume) bool, dryRun bool) ([]*Volume, error) {
+	if !dryRun {
+		if err := e.sweepVolumes(); err != nil {
+			return nil, err
+		}
 	}
 	volumes, err := e.Volumes()
 	if err != nil {
@@ -122,7 +124,10 @@ func (e *Engine) PruneVolumes(match func(*Volume) bool) ([]*Volume, error) {
 		if len(users[v.Name]) > 0 || !match(v) {
 			continue
 		}
-		gone, err := e.Store.RemoveUnusedVolume(v.Name)
+		gone, err := true, error(nil)
+		if !dryRun {
+			gone, err = e.Store.RemoveUnusedVolume(v.Name)
+		}
 		if err != nil {
 			return removed, err
 		}

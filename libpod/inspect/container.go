@@ -168,6 +168,7 @@ type HostConfig struct {
 	Devices         []Device
 	// DeviceCgroupRules are as they are given.
 	DeviceCgroupRules []string
+	VolumesFrom       []string // CONTAINER[:MODE]
 }
 
 // LogConfig is where the output goes.

@@ -122,8 +122,16 @@ func hostConfig(c *spec.Container, f Facts) HostConfig {
 		SecurityOpt: securityOptions(c.Security), Sysctls: presentMap(c.Sysctls),
 		Memory: c.Memory, MemorySwap: c.MemorySwap, NanoCpus: int64(math.Round(c.CPUs * nanosPerCore)), PidsLimit: c.PidsLimit, OomScoreAdj: oomScore,
 		CPUShares: c.CPU.Shares, CPUPeriod: c.CPU.Period, CPUQuota: c.CPU.Quota, CpusetCpus: c.CPU.Cpus, CpusetMems: c.CPU.Mems, CgroupParent: c.CgroupParent,
-		Ulimits: ulimits(c.Rlimits),
+		Ulimits: ulimits(c.Rlimits), VolumesFrom: volumesFrom(c.VolumesFrom),
 	}
+}
+
+func volumesFrom(all []spec.VolumesFrom) []string {
+	list := make([]string, 0, len(all))
+	for _, v := range all {
+		list = append(list, v.String())
+	}
+	return list
 }
 
 func securityOptions(s spec.Security) []string {

@@ -24,6 +24,9 @@ type Bundle struct {
 	CopyUp []CopyUp `json:"copyUp,omitempty"`
 	// Chown are the targets of mounts whose files are given to the process's user. OCI runtimes do not do that.
 	Chown []string `json:"chown,omitempty"`
+	// Subpaths are parts of the sources of binds, by the mounts' targets, that are mounted instead of all: nobody in the source leads them out of
+	// it by a link. OCI runtimes do not do that.
+	Subpaths map[string]string `json:"subpaths,omitempty"`
 	// Seccomp is the path of the compiled filter: an array of struct sock_filter. "" is no filter.
 	Seccomp string `json:"seccomp,omitempty"`
 	// User, when not "", is resolved against the rootfs's /etc/passwd and /etc/group (bounded reads inside

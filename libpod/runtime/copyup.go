@@ -21,7 +21,7 @@ func (r *rootfs) copyUp(c CopyUp) error {
 		return fmt.Errorf("cannot fill the volume %s: %w", c.Volume, err)
 	}
 	defer from.Close()
-	to, err := os.OpenFile(c.Volume, os.O_RDONLY|sys.ODirectory|sys.ONoFollow, 0)
+	to, err := os.OpenFile(c.Volume, os.O_RDONLY|sys.ODirectory, 0) // a link of the user's may lead to it, none of a container's can
 	if err != nil {
 		return fmt.Errorf("cannot fill the volume %s: %w", c.Volume, err)
 	}

@@ -108,6 +108,30 @@ func easyjsonF0ae8156DecodeGithubComMosscontainersMossLibpodRuntime(in *jlexer.L
 				}
 				in.Delim(']')
 			}
+		case "subpaths":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				in.Delim('{')
+				if !in.IsDelim('}') {
+					out.Subpaths = make(map[string]string)
+				} else {
+					out.Subpaths = nil
+				}
+				for !in.IsDelim('}') {
+					key := string(in.String())
+					in.WantColon()
+					var v3 string
+					if in.IsNull() {
+						in.Skip()
+					} else {
+						v3 = string(in.String())
+					}
+					(out.Subpaths)[key] = v3
+					in.WantComma()
+				}
+				in.Delim('}')
+			}
 		case "seccomp":
 			if in.IsNull() {
 				in.Skip()
@@ -136,13 +160,13 @@ func easyjsonF0ae8156DecodeGithubComMosscontainersMossLibpodRuntime(in *jlexer.L
 					out.Groups = (out.Groups)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v3 string
+					var v4 string
 					if in.IsNull() {
 						in.Skip()
 					} else {
-						v3 = string(in.String())
+						v4 = string(in.String())
 					}
-					out.Groups = append(out.Groups, v3)
+					out.Groups = append(out.Groups, v4)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -197,11 +221,11 @@ func easyjsonF0ae8156EncodeGithubComMosscontainersMossLibpodRuntime(out *jwriter
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v4, v5 := range in.CopyUp {
-				if v4 > 0 {
+			for v5, v6 := range in.CopyUp {
+				if v5 > 0 {
 					out.RawByte(',')
 				}
-				easyjsonF0ae8156EncodeGithubComMosscontainersMossLibpodRuntime3(out, v5)
+				easyjsonF0ae8156EncodeGithubComMosscontainersMossLibpodRuntime3(out, v6)
 			}
 			out.RawByte(']')
 		}
@@ -211,13 +235,32 @@ func easyjsonF0ae8156EncodeGithubComMosscontainersMossLibpodRuntime(out *jwriter
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v6, v7 := range in.Chown {
-				if v6 > 0 {
+			for v7, v8 := range in.Chown {
+				if v7 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v7))
+				out.String(string(v8))
 			}
 			out.RawByte(']')
+		}
+	}
+	if len(in.Subpaths) != 0 {
+		const prefix string = ",\"subpaths\":"
+		out.RawString(prefix)
+		{
+			out.RawByte('{')
+			v9First := true
+			for v9Name, v9Value := range in.Subpaths {
+				if v9First {
+					v9First = false
+				} else {
+					out.RawByte(',')
+				}
+				out.String(string(v9Name))
+				out.RawByte(':')
+				out.String(string(v9Value))
+			}
+			out.RawByte('}')
 		}
 	}
 	if in.Seccomp != "" {
@@ -235,11 +278,11 @@ func easyjsonF0ae8156EncodeGithubComMosscontainersMossLibpodRuntime(out *jwriter
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v8, v9 := range in.Groups {
-				if v8 > 0 {
+			for v10, v11 := range in.Groups {
+				if v10 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v9))
+				out.String(string(v11))
 			}
 			out.RawByte(']')
 		}
@@ -368,13 +411,13 @@ func easyjsonF0ae8156DecodeGithubComMosscontainersMossLibpodRuntime2(in *jlexer.
 					out.Lower = (out.Lower)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v10 string
+					var v12 string
 					if in.IsNull() {
 						in.Skip()
 					} else {
-						v10 = string(in.String())
+						v12 = string(in.String())
 					}
-					out.Lower = append(out.Lower, v10)
+					out.Lower = append(out.Lower, v12)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -435,11 +478,11 @@ func easyjsonF0ae8156EncodeGithubComMosscontainersMossLibpodRuntime2(out *jwrite
 			out.RawString("null")
 		} else {
 			out.RawByte('[')
-			for v11, v12 := range in.Lower {
-				if v11 > 0 {
+			for v13, v14 := range in.Lower {
+				if v13 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v12))
+				out.String(string(v14))
 			}
 			out.RawByte(']')
 		}
@@ -608,9 +651,9 @@ func easyjsonF0ae8156DecodeGithubComMosscontainersMossLibpodRuntime1(in *jlexer.
 					out.Mounts = (out.Mounts)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v13 specs_go.Mount
-					easyjsonF0ae8156DecodeGithubComOpencontainersRuntimeSpecSpecsGo2(in, &v13)
-					out.Mounts = append(out.Mounts, v13)
+					var v15 specs_go.Mount
+					easyjsonF0ae8156DecodeGithubComOpencontainersRuntimeSpecSpecsGo2(in, &v15)
+					out.Mounts = append(out.Mounts, v15)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -628,13 +671,13 @@ func easyjsonF0ae8156DecodeGithubComMosscontainersMossLibpodRuntime1(in *jlexer.
 				for !in.IsDelim('}') {
 					key := string(in.String())
 					in.WantColon()
-					var v14 string
+					var v16 string
 					if in.IsNull() {
 						in.Skip()
 					} else {
-						v14 = string(in.String())
+						v16 = string(in.String())
 					}
-					(out.Annotations)[key] = v14
+					(out.Annotations)[key] = v16
 					in.WantComma()
 				}
 				in.Delim('}')
@@ -754,11 +797,11 @@ func easyjsonF0ae8156EncodeGithubComMosscontainersMossLibpodRuntime1(out *jwrite
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v15, v16 := range in.Mounts {
-				if v15 > 0 {
+			for v17, v18 := range in.Mounts {
+				if v17 > 0 {
 					out.RawByte(',')
 				}
-				easyjsonF0ae8156EncodeGithubComOpencontainersRuntimeSpecSpecsGo2(out, v16)
+				easyjsonF0ae8156EncodeGithubComOpencontainersRuntimeSpecSpecsGo2(out, v18)
 			}
 			out.RawByte(']')
 		}
@@ -768,16 +811,16 @@ func easyjsonF0ae8156EncodeGithubComMosscontainersMossLibpodRuntime1(out *jwrite
 		out.RawString(prefix)
 		{
 			out.RawByte('{')
-			v17First := true
-			for v17Name, v17Value := range in.Annotations {
-				if v17First {
-					v17First = false
+			v19First := true
+			for v19Name, v19Value := range in.Annotations {
+				if v19First {
+					v19First = false
 				} else {
 					out.RawByte(',')
 				}
-				out.String(string(v17Name))
+				out.String(string(v19Name))
 				out.RawByte(':')
-				out.String(string(v17Value))
+				out.String(string(v19Value))
 			}
 			out.RawByte('}')
 		}
@@ -832,13 +875,13 @@ func easyjsonF0ae8156DecodeGithubComOpencontainersRuntimeSpecSpecsGo2(in *jlexer
 					out.Options = (out.Options)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v18 string
+					var v20 string
 					if in.IsNull() {
 						in.Skip()
 					} else {
-						v18 = string(in.String())
+						v20 = string(in.String())
 					}
-					out.Options = append(out.Options, v18)
+					out.Options = append(out.Options, v20)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -859,9 +902,9 @@ func easyjsonF0ae8156DecodeGithubComOpencontainersRuntimeSpecSpecsGo2(in *jlexer
 					out.UIDMappings = (out.UIDMappings)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v19 specs_go.LinuxIDMapping
-					easyjsonF0ae8156DecodeGithubComOpencontainersRuntimeSpecSpecsGo3(in, &v19)
-					out.UIDMappings = append(out.UIDMappings, v19)
+					var v21 specs_go.LinuxIDMapping
+					easyjsonF0ae8156DecodeGithubComOpencontainersRuntimeSpecSpecsGo3(in, &v21)
+					out.UIDMappings = append(out.UIDMappings, v21)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -882,9 +925,9 @@ func easyjsonF0ae8156DecodeGithubComOpencontainersRuntimeSpecSpecsGo2(in *jlexer
 					out.GIDMappings = (out.GIDMappings)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v20 specs_go.LinuxIDMapping
-					easyjsonF0ae8156DecodeGithubComOpencontainersRuntimeSpecSpecsGo3(in, &v20)
-					out.GIDMappings = append(out.GIDMappings, v20)
+					var v22 specs_go.LinuxIDMapping
+					easyjsonF0ae8156DecodeGithubComOpencontainersRuntimeSpecSpecsGo3(in, &v22)
+					out.GIDMappings = append(out.GIDMappings, v22)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -923,11 +966,11 @@ func easyjsonF0ae8156EncodeGithubComOpencontainersRuntimeSpecSpecsGo2(out *jwrit
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v21, v22 := range in.Options {
-				if v21 > 0 {
+			for v23, v24 := range in.Options {
+				if v23 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v22))
+				out.String(string(v24))
 			}
 			out.RawByte(']')
 		}
@@ -937,11 +980,11 @@ func easyjsonF0ae8156EncodeGithubComOpencontainersRuntimeSpecSpecsGo2(out *jwrit
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v23, v24 := range in.UIDMappings {
-				if v23 > 0 {
+			for v25, v26 := range in.UIDMappings {
+				if v25 > 0 {
 					out.RawByte(',')
 				}
-				easyjsonF0ae8156EncodeGithubComOpencontainersRuntimeSpecSpecsGo3(out, v24)
+				easyjsonF0ae8156EncodeGithubComOpencontainersRuntimeSpecSpecsGo3(out, v26)
 			}
 			out.RawByte(']')
 		}
@@ -951,11 +994,11 @@ func easyjsonF0ae8156EncodeGithubComOpencontainersRuntimeSpecSpecsGo2(out *jwrit
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v25, v26 := range in.GIDMappings {
-				if v25 > 0 {
+			for v27, v28 := range in.GIDMappings {
+				if v27 > 0 {
 					out.RawByte(',')
 				}
-				easyjsonF0ae8156EncodeGithubComOpencontainersRuntimeSpecSpecsGo3(out, v26)
+				easyjsonF0ae8156EncodeGithubComOpencontainersRuntimeSpecSpecsGo3(out, v28)
 			}
 			out.RawByte(']')
 		}
@@ -1125,13 +1168,13 @@ func easyjsonF0ae8156DecodeGithubComOpencontainersRuntimeSpecSpecsGo(in *jlexer.
 					out.Args = (out.Args)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v27 string
+					var v29 string
 					if in.IsNull() {
 						in.Skip()
 					} else {
-						v27 = string(in.String())
+						v29 = string(in.String())
 					}
-					out.Args = append(out.Args, v27)
+					out.Args = append(out.Args, v29)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -1158,13 +1201,13 @@ func easyjsonF0ae8156DecodeGithubComOpencontainersRuntimeSpecSpecsGo(in *jlexer.
 					out.Env = (out.Env)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v28 string
+					var v30 string
 					if in.IsNull() {
 						in.Skip()
 					} else {
-						v28 = string(in.String())
+						v30 = string(in.String())
 					}
-					out.Env = append(out.Env, v28)
+					out.Env = append(out.Env, v30)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -1201,9 +1244,9 @@ func easyjsonF0ae8156DecodeGithubComOpencontainersRuntimeSpecSpecsGo(in *jlexer.
 					out.Rlimits = (out.Rlimits)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v29 specs_go.POSIXRlimit
-					easyjsonF0ae8156DecodeGithubComOpencontainersRuntimeSpecSpecsGo7(in, &v29)
-					out.Rlimits = append(out.Rlimits, v29)
+					var v31 specs_go.POSIXRlimit
+					easyjsonF0ae8156DecodeGithubComOpencontainersRuntimeSpecSpecsGo7(in, &v31)
+					out.Rlimits = append(out.Rlimits, v31)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -1315,11 +1358,11 @@ func easyjsonF0ae8156EncodeGithubComOpencontainersRuntimeSpecSpecsGo(out *jwrite
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v30, v31 := range in.Args {
-				if v30 > 0 {
+			for v32, v33 := range in.Args {
+				if v32 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v31))
+				out.String(string(v33))
 			}
 			out.RawByte(']')
 		}
@@ -1334,11 +1377,11 @@ func easyjsonF0ae8156EncodeGithubComOpencontainersRuntimeSpecSpecsGo(out *jwrite
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v32, v33 := range in.Env {
-				if v32 > 0 {
+			for v34, v35 := range in.Env {
+				if v34 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v33))
+				out.String(string(v35))
 			}
 			out.RawByte(']')
 		}
@@ -1358,11 +1401,11 @@ func easyjsonF0ae8156EncodeGithubComOpencontainersRuntimeSpecSpecsGo(out *jwrite
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v34, v35 := range in.Rlimits {
-				if v34 > 0 {
+			for v36, v37 := range in.Rlimits {
+				if v36 > 0 {
 					out.RawByte(',')
 				}
-				easyjsonF0ae8156EncodeGithubComOpencontainersRuntimeSpecSpecsGo7(out, v35)
+				easyjsonF0ae8156EncodeGithubComOpencontainersRuntimeSpecSpecsGo7(out, v37)
 			}
 			out.RawByte(']')
 		}
@@ -1562,13 +1605,13 @@ func easyjsonF0ae8156DecodeGithubComOpencontainersRuntimeSpecSpecsGo8(in *jlexer
 					out.Flags = (out.Flags)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v36 specs_go.LinuxSchedulerFlag
+					var v38 specs_go.LinuxSchedulerFlag
 					if in.IsNull() {
 						in.Skip()
 					} else {
-						v36 = specs_go.LinuxSchedulerFlag(in.String())
+						v38 = specs_go.LinuxSchedulerFlag(in.String())
 					}
-					out.Flags = append(out.Flags, v36)
+					out.Flags = append(out.Flags, v38)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -1625,11 +1668,11 @@ func easyjsonF0ae8156EncodeGithubComOpencontainersRuntimeSpecSpecsGo8(out *jwrit
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v37, v38 := range in.Flags {
-				if v37 > 0 {
+			for v39, v40 := range in.Flags {
+				if v39 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v38))
+				out.String(string(v40))
 			}
 			out.RawByte(']')
 		}
@@ -1744,13 +1787,13 @@ func easyjsonF0ae8156DecodeGithubComOpencontainersRuntimeSpecSpecsGo6(in *jlexer
 					out.Bounding = (out.Bounding)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v39 string
+					var v41 string
 					if in.IsNull() {
 						in.Skip()
 					} else {
-						v39 = string(in.String())
+						v41 = string(in.String())
 					}
-					out.Bounding = append(out.Bounding, v39)
+					out.Bounding = append(out.Bounding, v41)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -1771,13 +1814,13 @@ func easyjsonF0ae8156DecodeGithubComOpencontainersRuntimeSpecSpecsGo6(in *jlexer
 					out.Effective = (out.Effective)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v40 string
+					var v42 string
 					if in.IsNull() {
 						in.Skip()
 					} else {
-						v40 = string(in.String())
+						v42 = string(in.String())
 					}
-					out.Effective = append(out.Effective, v40)
+					out.Effective = append(out.Effective, v42)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -1798,13 +1841,13 @@ func easyjsonF0ae8156DecodeGithubComOpencontainersRuntimeSpecSpecsGo6(in *jlexer
 					out.Inheritable = (out.Inheritable)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v41 string
+					var v43 string
 					if in.IsNull() {
 						in.Skip()
 					} else {
-						v41 = string(in.String())
+						v43 = string(in.String())
 					}
-					out.Inheritable = append(out.Inheritable, v41)
+					out.Inheritable = append(out.Inheritable, v43)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -1825,13 +1868,13 @@ func easyjsonF0ae8156DecodeGithubComOpencontainersRuntimeSpecSpecsGo6(in *jlexer
 					out.Permitted = (out.Permitted)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v42 string
+					var v44 string
 					if in.IsNull() {
 						in.Skip()
 					} else {
-						v42 = string(in.String())
+						v44 = string(in.String())
 					}
-					out.Permitted = append(out.Permitted, v42)
+					out.Permitted = append(out.Permitted, v44)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -1852,13 +1895,13 @@ func easyjsonF0ae8156DecodeGithubComOpencontainersRuntimeSpecSpecsGo6(in *jlexer
 					out.Ambient = (out.Ambient)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v43 string
+					var v45 string
 					if in.IsNull() {
 						in.Skip()
 					} else {
-						v43 = string(in.String())
+						v45 = string(in.String())
 					}
-					out.Ambient = append(out.Ambient, v43)
+					out.Ambient = append(out.Ambient, v45)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -1883,11 +1926,11 @@ func easyjsonF0ae8156EncodeGithubComOpencontainersRuntimeSpecSpecsGo6(out *jwrit
 		out.RawString(prefix[1:])
 		{
 			out.RawByte('[')
-			for v44, v45 := range in.Bounding {
-				if v44 > 0 {
+			for v46, v47 := range in.Bounding {
+				if v46 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v45))
+				out.String(string(v47))
 			}
 			out.RawByte(']')
 		}
@@ -1902,11 +1945,11 @@ func easyjsonF0ae8156EncodeGithubComOpencontainersRuntimeSpecSpecsGo6(out *jwrit
 		}
 		{
 			out.RawByte('[')
-			for v46, v47 := range in.Effective {
-				if v46 > 0 {
+			for v48, v49 := range in.Effective {
+				if v48 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v47))
+				out.String(string(v49))
 			}
 			out.RawByte(']')
 		}
@@ -1921,11 +1964,11 @@ func easyjsonF0ae8156EncodeGithubComOpencontainersRuntimeSpecSpecsGo6(out *jwrit
 		}
 		{
 			out.RawByte('[')
-			for v48, v49 := range in.Inheritable {
-				if v48 > 0 {
+			for v50, v51 := range in.Inheritable {
+				if v50 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v49))
+				out.String(string(v51))
 			}
 			out.RawByte(']')
 		}
@@ -1940,11 +1983,11 @@ func easyjsonF0ae8156EncodeGithubComOpencontainersRuntimeSpecSpecsGo6(out *jwrit
 		}
 		{
 			out.RawByte('[')
-			for v50, v51 := range in.Permitted {
-				if v50 > 0 {
+			for v52, v53 := range in.Permitted {
+				if v52 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v51))
+				out.String(string(v53))
 			}
 			out.RawByte(']')
 		}
@@ -1959,11 +2002,11 @@ func easyjsonF0ae8156EncodeGithubComOpencontainersRuntimeSpecSpecsGo6(out *jwrit
 		}
 		{
 			out.RawByte('[')
-			for v52, v53 := range in.Ambient {
-				if v52 > 0 {
+			for v54, v55 := range in.Ambient {
+				if v54 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v53))
+				out.String(string(v55))
 			}
 			out.RawByte(']')
 		}
@@ -2026,13 +2069,13 @@ func easyjsonF0ae8156DecodeGithubComOpencontainersRuntimeSpecSpecsGo5(in *jlexer
 					out.AdditionalGids = (out.AdditionalGids)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v54 uint32
+					var v56 uint32
 					if in.IsNull() {
 						in.Skip()
 					} else {
-						v54 = uint32(in.Uint32())
+						v56 = uint32(in.Uint32())
 					}
-					out.AdditionalGids = append(out.AdditionalGids, v54)
+					out.AdditionalGids = append(out.AdditionalGids, v56)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -2077,11 +2120,11 @@ func easyjsonF0ae8156EncodeGithubComOpencontainersRuntimeSpecSpecsGo5(out *jwrit
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v55, v56 := range in.AdditionalGids {
-				if v55 > 0 {
+			for v57, v58 := range in.AdditionalGids {
+				if v57 > 0 {
 					out.RawByte(',')
 				}
-				out.Uint32(uint32(v56))
+				out.Uint32(uint32(v58))
 			}
 			out.RawByte(']')
 		}
@@ -2246,9 +2289,9 @@ func easyjsonF0ae8156DecodeGithubComMosscontainersMossLibpodRuntime4(in *jlexer.
 					out.UIDMappings = (out.UIDMappings)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v57 specs_go.LinuxIDMapping
-					easyjsonF0ae8156DecodeGithubComOpencontainersRuntimeSpecSpecsGo3(in, &v57)
-					out.UIDMappings = append(out.UIDMappings, v57)
+					var v59 specs_go.LinuxIDMapping
+					easyjsonF0ae8156DecodeGithubComOpencontainersRuntimeSpecSpecsGo3(in, &v59)
+					out.UIDMappings = append(out.UIDMappings, v59)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -2269,9 +2312,9 @@ func easyjsonF0ae8156DecodeGithubComMosscontainersMossLibpodRuntime4(in *jlexer.
 					out.GIDMappings = (out.GIDMappings)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v58 specs_go.LinuxIDMapping
-					easyjsonF0ae8156DecodeGithubComOpencontainersRuntimeSpecSpecsGo3(in, &v58)
-					out.GIDMappings = append(out.GIDMappings, v58)
+					var v60 specs_go.LinuxIDMapping
+					easyjsonF0ae8156DecodeGithubComOpencontainersRuntimeSpecSpecsGo3(in, &v60)
+					out.GIDMappings = append(out.GIDMappings, v60)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -2289,13 +2332,13 @@ func easyjsonF0ae8156DecodeGithubComMosscontainersMossLibpodRuntime4(in *jlexer.
 				for !in.IsDelim('}') {
 					key := string(in.String())
 					in.WantColon()
-					var v59 string
+					var v61 string
 					if in.IsNull() {
 						in.Skip()
 					} else {
-						v59 = string(in.String())
+						v61 = string(in.String())
 					}
-					(out.Sysctl)[key] = v59
+					(out.Sysctl)[key] = v61
 					in.WantComma()
 				}
 				in.Delim('}')
@@ -2322,9 +2365,9 @@ func easyjsonF0ae8156DecodeGithubComMosscontainersMossLibpodRuntime4(in *jlexer.
 					out.Namespaces = (out.Namespaces)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v60 specs_go.LinuxNamespace
-					easyjsonF0ae8156DecodeGithubComOpencontainersRuntimeSpecSpecsGo11(in, &v60)
-					out.Namespaces = append(out.Namespaces, v60)
+					var v62 specs_go.LinuxNamespace
+					easyjsonF0ae8156DecodeGithubComOpencontainersRuntimeSpecSpecsGo11(in, &v62)
+					out.Namespaces = append(out.Namespaces, v62)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -2345,9 +2388,9 @@ func easyjsonF0ae8156DecodeGithubComMosscontainersMossLibpodRuntime4(in *jlexer.
 					out.Devices = (out.Devices)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v61 specs_go.LinuxDevice
-					easyjsonF0ae8156DecodeGithubComOpencontainersRuntimeSpecSpecsGo12(in, &v61)
-					out.Devices = append(out.Devices, v61)
+					var v63 specs_go.LinuxDevice
+					easyjsonF0ae8156DecodeGithubComOpencontainersRuntimeSpecSpecsGo12(in, &v63)
+					out.Devices = append(out.Devices, v63)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -2374,13 +2417,13 @@ func easyjsonF0ae8156DecodeGithubComMosscontainersMossLibpodRuntime4(in *jlexer.
 					out.MaskedPaths = (out.MaskedPaths)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v62 string
+					var v64 string
 					if in.IsNull() {
 						in.Skip()
 					} else {
-						v62 = string(in.String())
+						v64 = string(in.String())
 					}
-					out.MaskedPaths = append(out.MaskedPaths, v62)
+					out.MaskedPaths = append(out.MaskedPaths, v64)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -2401,13 +2444,13 @@ func easyjsonF0ae8156DecodeGithubComMosscontainersMossLibpodRuntime4(in *jlexer.
 					out.ReadonlyPaths = (out.ReadonlyPaths)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v63 string
+					var v65 string
 					if in.IsNull() {
 						in.Skip()
 					} else {
-						v63 = string(in.String())
+						v65 = string(in.String())
 					}
-					out.ReadonlyPaths = append(out.ReadonlyPaths, v63)
+					out.ReadonlyPaths = append(out.ReadonlyPaths, v65)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -2441,9 +2484,9 @@ func easyjsonF0ae8156DecodeGithubComMosscontainersMossLibpodRuntime4(in *jlexer.
 				for !in.IsDelim('}') {
 					key := string(in.String())
 					in.WantColon()
-					var v64 specs_go.LinuxTimeOffset
-					easyjsonF0ae8156DecodeGithubComOpencontainersRuntimeSpecSpecsGo14(in, &v64)
-					(out.TimeOffsets)[key] = v64
+					var v66 specs_go.LinuxTimeOffset
+					easyjsonF0ae8156DecodeGithubComOpencontainersRuntimeSpecSpecsGo14(in, &v66)
+					(out.TimeOffsets)[key] = v66
 					in.WantComma()
 				}
 				in.Delim('}')
@@ -2518,11 +2561,11 @@ func easyjsonF0ae8156EncodeGithubComMosscontainersMossLibpodRuntime4(out *jwrite
 		}
 		{
 			out.RawByte('[')
-			for v65, v66 := range in.UIDMappings {
-				if v65 > 0 {
+			for v67, v68 := range in.UIDMappings {
+				if v67 > 0 {
 					out.RawByte(',')
 				}
-				easyjsonF0ae8156EncodeGithubComOpencontainersRuntimeSpecSpecsGo3(out, v66)
+				easyjsonF0ae8156EncodeGithubComOpencontainersRuntimeSpecSpecsGo3(out, v68)
 			}
 			out.RawByte(']')
 		}
@@ -2537,11 +2580,11 @@ func easyjsonF0ae8156EncodeGithubComMosscontainersMossLibpodRuntime4(out *jwrite
 		}
 		{
 			out.RawByte('[')
-			for v67, v68 := range in.GIDMappings {
-				if v67 > 0 {
+			for v69, v70 := range in.GIDMappings {
+				if v69 > 0 {
 					out.RawByte(',')
 				}
-				easyjsonF0ae8156EncodeGithubComOpencontainersRuntimeSpecSpecsGo3(out, v68)
+				easyjsonF0ae8156EncodeGithubComOpencontainersRuntimeSpecSpecsGo3(out, v70)
 			}
 			out.RawByte(']')
 		}
@@ -2556,16 +2599,16 @@ func easyjsonF0ae8156EncodeGithubComMosscontainersMossLibpodRuntime4(out *jwrite
 		}
 		{
 			out.RawByte('{')
-			v69First := true
-			for v69Name, v69Value := range in.Sysctl {
-				if v69First {
-					v69First = false
+			v71First := true
+			for v71Name, v71Value := range in.Sysctl {
+				if v71First {
+					v71First = false
 				} else {
 					out.RawByte(',')
 				}
-				out.String(string(v69Name))
+				out.String(string(v71Name))
 				out.RawByte(':')
-				out.String(string(v69Value))
+				out.String(string(v71Value))
 			}
 			out.RawByte('}')
 		}
@@ -2590,11 +2633,11 @@ func easyjsonF0ae8156EncodeGithubComMosscontainersMossLibpodRuntime4(out *jwrite
 		}
 		{
 			out.RawByte('[')
-			for v70, v71 := range in.Namespaces {
-				if v70 > 0 {
+			for v72, v73 := range in.Namespaces {
+				if v72 > 0 {
 					out.RawByte(',')
 				}
-				easyjsonF0ae8156EncodeGithubComOpencontainersRuntimeSpecSpecsGo11(out, v71)
+				easyjsonF0ae8156EncodeGithubComOpencontainersRuntimeSpecSpecsGo11(out, v73)
 			}
 			out.RawByte(']')
 		}
@@ -2609,11 +2652,11 @@ func easyjsonF0ae8156EncodeGithubComMosscontainersMossLibpodRuntime4(out *jwrite
 		}
 		{
 			out.RawByte('[')
-			for v72, v73 := range in.Devices {
-				if v72 > 0 {
+			for v74, v75 := range in.Devices {
+				if v74 > 0 {
 					out.RawByte(',')
 				}
-				easyjsonF0ae8156EncodeGithubComOpencontainersRuntimeSpecSpecsGo12(out, v73)
+				easyjsonF0ae8156EncodeGithubComOpencontainersRuntimeSpecSpecsGo12(out, v75)
 			}
 			out.RawByte(']')
 		}
@@ -2638,11 +2681,11 @@ func easyjsonF0ae8156EncodeGithubComMosscontainersMossLibpodRuntime4(out *jwrite
 		}
 		{
 			out.RawByte('[')
-			for v74, v75 := range in.MaskedPaths {
-				if v74 > 0 {
+			for v76, v77 := range in.MaskedPaths {
+				if v76 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v75))
+				out.String(string(v77))
 			}
 			out.RawByte(']')
 		}
@@ -2657,11 +2700,11 @@ func easyjsonF0ae8156EncodeGithubComMosscontainersMossLibpodRuntime4(out *jwrite
 		}
 		{
 			out.RawByte('[')
-			for v76, v77 := range in.ReadonlyPaths {
-				if v76 > 0 {
+			for v78, v79 := range in.ReadonlyPaths {
+				if v78 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v77))
+				out.String(string(v79))
 			}
 			out.RawByte(']')
 		}
@@ -2696,16 +2739,16 @@ func easyjsonF0ae8156EncodeGithubComMosscontainersMossLibpodRuntime4(out *jwrite
 		}
 		{
 			out.RawByte('{')
-			v78First := true
-			for v78Name, v78Value := range in.TimeOffsets {
-				if v78First {
-					v78First = false
+			v80First := true
+			for v80Name, v80Value := range in.TimeOffsets {
+				if v80First {
+					v80First = false
 				} else {
 					out.RawByte(',')
 				}
-				out.String(string(v78Name))
+				out.String(string(v80Name))
 				out.RawByte(':')
-				easyjsonF0ae8156EncodeGithubComOpencontainersRuntimeSpecSpecsGo14(out, v78Value)
+				easyjsonF0ae8156EncodeGithubComOpencontainersRuntimeSpecSpecsGo14(out, v80Value)
 			}
 			out.RawByte('}')
 		}
@@ -2806,13 +2849,13 @@ func easyjsonF0ae8156DecodeGithubComOpencontainersRuntimeSpecSpecsGo13(in *jlexe
 					out.Flags = (out.Flags)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v79 specs_go.LinuxPersonalityFlag
+					var v81 specs_go.LinuxPersonalityFlag
 					if in.IsNull() {
 						in.Skip()
 					} else {
-						v79 = specs_go.LinuxPersonalityFlag(in.String())
+						v81 = specs_go.LinuxPersonalityFlag(in.String())
 					}
-					out.Flags = append(out.Flags, v79)
+					out.Flags = append(out.Flags, v81)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -2841,11 +2884,11 @@ func easyjsonF0ae8156EncodeGithubComOpencontainersRuntimeSpecSpecsGo13(out *jwri
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v80, v81 := range in.Flags {
-				if v80 > 0 {
+			for v82, v83 := range in.Flags {
+				if v82 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v81))
+				out.String(string(v83))
 			}
 			out.RawByte(']')
 		}

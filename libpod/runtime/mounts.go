@@ -22,6 +22,9 @@ import (
 func (r *rootfs) mount(m *specs.Mount) error {
 	o := parseOptions(m.Options)
 	source, err := r.source(m, &o)
+	if err == nil {
+		source, err = r.part(source, m.Destination)
+	}
 	if err != nil {
 		return err
 	}
@@ -49,6 +52,24 @@ func (r *rootfs) mount(m *specs.Mount) error {
 		r.proc, err = sys.OpenIn(source, ".", sys.OPath, sys.NoLinks)
 	}
 	return err
+}
+
+// part is what is wanted of a source: all of it, or a copy of the mount of what is below it.
+func (r *rootfs) part(source *os.File, target string) (*os.File, error) {
+	subpath, there := r.bundle.Subpaths[target]
+	if !there {
+		return source, nil
+	}
+	defer source.Close()
+	at, err := sys.OpenIn(source, subpath, sys.OPath, sys.FollowInRoot)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, errdefs.Errorf(errdefs.ErrNotFound, "the volume has no %s", subpath)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer at.Close()
+	return sys.OpenTree(at, "", true)
 }
 
 // misfit says what the kernel has against a mount: a directory goes on a directory only, and anything else on anything else.

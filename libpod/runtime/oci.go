@@ -53,6 +53,9 @@ func (l *oci) Create(ctx context.Context, e Encoded, io Stdio, netns *os.File) (
 	if len(b.Chown) > 0 {
 		return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot use the option U of a mount with the runtime %s: only our own launcher changes owners", l.binary)
 	}
+	if len(b.Subpaths) > 0 {
+		return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot mount a part of a volume with the runtime %s: only our own launcher keeps to the volume", l.binary)
+	}
 	if err := p.forget(); err != nil { // what a monitor left that was killed
 		return nil, err
 	}

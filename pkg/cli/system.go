@@ -148,7 +148,7 @@ func newSystemPruneCommand(app *App) *cobra.Command {
 	}
 	o.addFlags(cmd)
 	cmd.Flags().BoolVarP(&all, "all", "a", false, "also images with a name that no container uses")
-	cmd.Flags().BoolVar(&volumes, "volumes", false, "also volumes that no container uses")
+	cmd.Flags().BoolVar(&volumes, "volumes", false, "also volumes without a name of their own that no container uses; moss volume prune --all removes the others")
 	cmd.Flags().BoolVar(&withBuild, "build", true, "accepted for podman's sake: what builds remember is removed anyway, as docker does")
 	cmd.Flags().BoolVar(&external, "external", false, "accepted for podman's sake: what others left in the store goes with the images")
 	cmd.Flags().Lookup("build").Hidden, cmd.Flags().Lookup("external").Hidden = true, true
@@ -160,7 +160,7 @@ func (a *App) prune(ctx context.Context, filters []string, all, volumes bool) er
 		return err
 	}
 	if volumes {
-		if err := a.pruneVolumes(filters); err != nil {
+		if err := a.pruneVolumes(filters, false, false); err != nil {
 			return err
 		}
 	}

@@ -5,6 +5,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -27,7 +28,8 @@ func newVolumeCommand(app *App) *cobra.Command {
 
 func newVolumeCreateCommand(app *App) *cobra.Command {
 	var v libpod.Volume
-	var labels []string
+	var labels, options []string
+	var uid, gid int
 	var ignore bool
 	cmd := &cobra.Command{
 		Use: "create [flags] [NAME]", Short: "Make a volume", Args: maxArgs(1),
@@ -43,6 +45,9 @@ func newVolumeCreateCommand(app *App) *cobra.Command {
 				return errdefs.Errorf(errdefs.ErrInvalid, "cannot use the volume driver %q: there is only local", v.Driver)
 			}
 			v.Labels = keyValues(labels)
+			if v.Options = keyValues(options); uid != 0 || gid != 0 {
+				v.Options["o"] = strings.TrimPrefix(fmt.Sprintf("%s,uid=%d,gid=%d", v.Options["o"], uid, gid), ",")
+			}
 			made, err := engine.CreateVolume(v)
 			if ignore && errors.Is(err, errdefs.ErrConflict) {
 				made, err = engine.Volume(v.Name)
@@ -55,6 +60,9 @@ func newVolumeCreateCommand(app *App) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringArrayVarP(&labels, "label", "l", nil, "attach a label, KEY=VALUE")
+	cmd.Flags().StringArrayVarP(&options, "opt", "o", nil, "option, KEY=VALUE: type=none with o=bind and device=DIRECTORY, or type=tmpfs with o=size=…; o=uid=…,gid=…")
+	cmd.Flags().IntVar(&uid, "uid", 0, "user of containers that owns it")
+	cmd.Flags().IntVar(&gid, "gid", 0, "group of containers that owns it")
 	cmd.Flags().StringVarP(&v.Driver, "driver", "d", "local", "volume driver (local)")
 	cmd.Flags().BoolVar(&ignore, "ignore", false, "one that exists already is fine")
 	return cmd
@@ -211,31 +219,48 @@ func newVolumeRmCommand(app *App) *cobra.Command {
 
 func newVolumePruneCommand(app *App) *cobra.Command {
 	var o pruneOptions
-	var all bool
+	var all, dryRun bool
 	cmd := &cobra.Command{
-		Use: "prune [flags]", Short: "Remove all volumes that no container uses", Args: noArgs,
+		Use: "prune [flags]", Short: "Remove the volumes without a name of their own that no container uses", Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			if ok, err := app.confirm(o.force, "This removes all volumes that no container uses, with what is in them."); !ok {
+			what := "the volumes without a name of their own"
+			if all {
+				what = "all volumes"
+			}
+			if ok, err := app.confirm(o.force || dryRun, "This removes "+what+" that no container uses, with what is in them."); !ok {
 				return err
 			}
-			return app.pruneVolumes(o.filters)
+			return app.pruneVolumes(o.filters, all, dryRun)
 		},
 	}
 	o.addFlags(cmd)
-	cmd.Flags().BoolVarP(&all, "all", "a", false, "named ones too: so it is without this flag as well, as for Podman")
+	cmd.Flags().BoolVarP(&all, "all", "a", false, "those with a name too")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only print which it would be")
 	return cmd
 }
 
-func (a *App) pruneVolumes(filters []string) error {
+// pruneVolumes removes the volumes that nobody uses; those that somebody has named only with all, or a filter that is about that. So both Docker and Podman
+// have it by now: what is in a volume with a name was meant to be kept, and nothing brings it back.
+func (a *App) pruneVolumes(filters []string, all, dryRun bool) error {
 	engine, err := a.Engine()
 	if err != nil {
 		return err
 	}
-	match, err := volumeFilters(nil).Compile(filters)
+	set := append(volumeFilters(nil), filter.Key[*libpod.Volume]{
+		Name: "all", Match: func(value string) (func(*libpod.Volume) bool, error) {
+			on, err := strconv.ParseBool(value)
+			all = all || on
+			return func(*libpod.Volume) bool { return true }, err
+		},
+	})
+	match, err := set.Compile(filters)
 	if err != nil {
 		return err
 	}
-	removed, err := engine.PruneVolumes(match)
+	for _, f := range filters {
+		all = all || strings.HasPrefix(f, "anonymous=")
+	}
+	removed, err := engine.PruneVolumes(func(v *libpod.Volume) bool { return (all || v.Anonymous) && match(v) }, dryRun)
 	for _, v := range removed {
 		if _, err := fmt.Fprintln(a.Out, v.Name); err != nil {
 			return err

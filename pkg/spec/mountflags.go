@@ -1,7 +1,6 @@
 package spec
 
 import (
-	"encoding/csv"
 	"fmt"
 	"path"
 	"path/filepath"
@@ -84,87 +83,6 @@ func parseTmpfs(s string) (Mount, error) {
 	return m.complete("tmpfs", s, "")
 }
 
-// parseMount reads one --mount: comma-separated KEY=VALUE, quoted as CSV. Sources are relative to dir.
-func parseMount(s, dir string) (Mount, error) {
-	r := csv.NewReader(strings.NewReader(s))
-	fields, err := r.Read()
-	if err != nil {
-		return Mount{}, invalid("mount", s, "want type=bind|volume|tmpfs,target=…, quoted as CSV: %w", err)
-	}
-	m := Mount{Type: MountVolume}
-	for _, field := range fields {
-		key, value, given := strings.Cut(field, "=")
-		if err := m.setField(strings.ToLower(strings.TrimSpace(key)), value, given); err != nil {
-			return m, invalid("mount", s, "%w", err)
-		}
-	}
-	if m.Target == "" {
-		return m, invalid("mount", s, "the target is missing")
-	}
-	if m.Type == MountTmpfs && m.Source != "" {
-		return m, invalid("mount", s, "a tmpfs has no source")
-	}
-	m.Anonymous = m.Type == MountVolume && m.Source == ""
-	return m.complete("mount", s, dir)
-}
-
-func (m *Mount) setField(key, value string, given bool) error {
-	switch key {
-	case "type":
-		m.Type = MountType(value)
-	case "source", "src":
-		m.Source = value
-	case "target", "destination", "dst":
-		m.Target = value
-	case "bind-propagation":
-		if !isPropagation(value) {
-			return plain("bind-propagation is %q, want rprivate, rslave, rshared, private, slave or shared", value)
-		}
-		m.Options = append(m.Options, value)
-	case "tmpfs-size":
-		return m.setOption("size=" + value)
-	case "tmpfs-mode":
-		return m.setOption("mode=" + value)
-	case "consistency": // of Docker on other systems
-	default:
-		return m.setSwitch(key, value, given)
-	}
-	return nil
-}
-
-// switches are those keys of --mount that are on or off.
-var switches = []string{"readonly", "ro", "rw", "u", "chown", "volume-nocopy", "bind-nonrecursive", "exec", "suid", "dev"}
-
-func (m *Mount) setSwitch(key, value string, given bool) error {
-	if !slices.Contains(switches, key) {
-		return plain("%q is not known; the keys are type, source, target, bind-propagation, tmpfs-size, tmpfs-mode, %s", key, strings.Join(switches, ", "))
-	}
-	on := true
-	if given {
-		var err error
-		if on, err = parseBool(value); err != nil {
-			return plain("%s: %w", key, err)
-		}
-	}
-	switch key {
-	case "readonly", "ro":
-		m.ReadOnly = on
-	case "rw":
-		m.ReadOnly = !on
-	case "u", "chown":
-		m.Chown = on
-	case "volume-nocopy":
-		m.NoCopy = on
-	case "bind-nonrecursive":
-		if on {
-			m.Options = append(m.Options, "bind")
-		}
-	default:
-		m.Options = append(m.Options, map[bool]string{true: key, false: "no" + key}[on])
-	}
-	return nil
-}
-
 // setOption reads one word of the options of -v and --tmpfs.
 func (m *Mount) setOption(word string) error {
 	switch word {
@@ -212,7 +130,7 @@ func (m Mount) checkOptions() error {
 
 func (m Mount) takes(word string) bool {
 	if m.Type != MountTmpfs {
-		return isPropagation(word) || word == "bind"
+		return isPropagation(word) || word == "bind" || word == recursiveReadOnly
 	}
 	key, value, ok := strings.Cut(word, "=")
 	switch key {
@@ -225,6 +143,9 @@ func (m Mount) takes(word string) bool {
 	}
 	return false
 }
+
+// recursiveReadOnly makes what is mounted below read-only too.
+const recursiveReadOnly = "rro"
 
 func isPropagation(word string) bool {
 	switch strings.TrimPrefix(word, "r") {

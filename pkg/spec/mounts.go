@@ -17,8 +17,10 @@ import (
 
 // Mounts is everything mounted into the container, and the devices it is given.
 type Mounts struct {
-	List     []Mount `json:"mounts,omitempty"`
-	ReadOnly bool    `json:"readOnly,omitempty"` // the root file system
+	List []Mount `json:"mounts,omitempty"`
+	// VolumesFrom are the containers whose mounts are in List too.
+	VolumesFrom []VolumesFrom `json:"volumesFrom,omitempty"`
+	ReadOnly    bool          `json:"readOnly,omitempty"` // the root file system
 	// NoReadOnlyTmpfs leaves a read-only container without writable /run, /tmp and /var/tmp.
 	NoReadOnlyTmpfs bool     `json:"noReadOnlyTmpfs,omitempty"`
 	ShmSize         int64    `json:"shmSize,omitempty"` // bytes; 0 is 64 MiB
@@ -57,6 +59,11 @@ type Mount struct {
 	// Overlay lets the container write to a layer over the source, which is thrown away with each start.
 	Overlay   bool `json:"overlay,omitempty"`
 	Anonymous bool `json:"anonymous,omitempty"`
+	// Subpath is the part of a volume that is mounted: relative and clean. It must be there.
+	Subpath string `json:"subpath,omitempty"`
+	// Labels and VolumeOptions are those of the volume, where it is not there and is made.
+	Labels        map[string]string `json:"labels,omitempty"`
+	VolumeOptions map[string]string `json:"volumeOptions,omitempty"`
 	// Optional mounts come from the image (VOLUME): a user's mount on the same target replaces one.
 	Optional bool `json:"optional,omitempty"`
 }
@@ -66,7 +73,8 @@ const defaultShm = 64 << 20
 // AddFlags declares the flags of mounts and devices.
 func (m *Mounts) AddFlags(fs *pflag.FlagSet) {
 	addList(fs, &m.List, "volume", "v", "mount a directory or a `volume`: [SOURCE:]TARGET[:OPTIONS]", parseVolumeHere)
-	addList(fs, &m.List, "mount", "", "mount a `file system`: type=bind|volume|tmpfs,source=…,target=…", parseMountHere)
+	addFlag(fs, "mount", "", "list", "", "mount a `file system`: type=bind|volume|tmpfs|glob,source=…,target=…", m.setMount)
+	addList(fs, &m.VolumesFrom, "volumes-from", "", "mount what another `container` has mounted: CONTAINER[:ro|rw]", parseVolumesFrom)
 	addList(fs, &m.List, "tmpfs", "", "mount a `tmpfs`: TARGET[:OPTIONS]", parseTmpfs)
 	fs.BoolVar(&m.ReadOnly, "read-only", false, "mount the root file system read-only")
 	fs.VarPF(&negated{&m.NoReadOnlyTmpfs}, "read-only-tmpfs", "", "with --read-only, keep /run, /tmp and /var/tmp writable").NoOptDefVal = "true"
@@ -79,18 +87,23 @@ func (m *Mounts) AddFlags(fs *pflag.FlagSet) {
 func (m *Mounts) settle(d *Mounts) {
 	m.ReadOnly = m.ReadOnly || d.ReadOnly
 	m.ShmSize = cmp.Or(m.ShmSize, d.ShmSize)
-	for _, one := range d.List {
+	m.add(d.List)
+	for _, one := range d.Devices {
+		if !slices.ContainsFunc(m.Devices, func(o Device) bool { return o.Container == one.Container }) {
+			m.Devices = append(m.Devices, one)
+		}
+	}
+}
+
+// add mounts more, where nothing is mounted yet but what the image asks for.
+func (m *Mounts) add(more []Mount) {
+	for _, one := range more {
 		at := slices.IndexFunc(m.List, func(o Mount) bool { return o.Target == one.Target })
 		switch {
 		case at < 0:
 			m.List = append(m.List, one)
 		case m.List[at].Optional:
 			m.List[at] = one
-		}
-	}
-	for _, one := range d.Devices {
-		if !slices.ContainsFunc(m.Devices, func(o Device) bool { return o.Container == one.Container }) {
-			m.Devices = append(m.Devices, one)
 		}
 	}
 }
@@ -103,12 +116,14 @@ func parseVolumeHere(s string) (Mount, error) {
 	return parseVolume(s, dir)
 }
 
-func parseMountHere(s string) (Mount, error) {
+func (m *Mounts) setMount(s string) error {
 	dir, err := os.Getwd()
 	if err != nil {
 		dir = ""
 	}
-	return parseMount(s, dir)
+	found, err := parseMount(s, dir)
+	m.List = append(m.List, found...)
+	return err
 }
 
 // AnonymousVolumes are the names of the volumes that were made for the container alone.
@@ -168,7 +183,10 @@ func (m Mount) validate() error {
 			return errdefs.Errorf(errdefs.ErrInvalid, "cannot use the option O for the tmpfs on %s: it is empty at each start anyway", m.Target)
 		}
 	default:
-		return errdefs.Errorf(errdefs.ErrInvalid, "cannot mount %q on %s: the types are bind, volume and tmpfs", m.Type, m.Target)
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot mount %q on %s: the types are bind, volume, tmpfs and glob", m.Type, m.Target)
+	}
+	if err := m.checkVolume(); err != nil {
+		return err
 	}
 	if m.Overlay && m.ReadOnly {
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use the options O and ro together on %s: O is for writing, to a layer that is thrown away", m.Target)
@@ -255,9 +273,8 @@ func (m Mount) oci(f host.Facts, in Inputs) (specs.Mount, error) {
 		out.Type, out.Source = "tmpfs", "tmpfs"
 		out.Options = append([]string{"nosuid", "nodev"}, out.Options...)
 	case MountVolume:
-		out.Source = in.Volumes[m.Source]
-		if out.Source == "" {
-			return out, errdefs.Errorf(errdefs.ErrNotFound, "cannot mount volume %s on %s: there is no such volume", m.Source, m.Target)
+		if err := m.volume(&out, in); err != nil {
+			return out, err
 		}
 	}
 	if m.Overlay {
@@ -275,6 +292,27 @@ func (m Mount) oci(f host.Facts, in Inputs) (specs.Mount, error) {
 		out.Options = append(out.Options, "ro")
 	}
 	return out, nil
+}
+
+// volume completes the mount of a volume.
+func (m Mount) volume(out *specs.Mount, in Inputs) error {
+	from, there := in.Volumes[m.Source]
+	if !there {
+		return errdefs.Errorf(errdefs.ErrNotFound, "cannot mount volume %s on %s: there is no such volume", m.Source, m.Target)
+	}
+	out.Source = from.Dir
+	out.Options = append(slices.Clone(from.Options), out.Options...)
+	if !from.Memory {
+		return nil
+	}
+	if m.Overlay || m.Subpath != "" {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot mount a layer over or a part of volume %s on %s: it is memory, and empty at each start", m.Source, m.Target)
+	}
+	out.Type, out.Source = "tmpfs", "tmpfs"
+	if !m.NoCopy && !from.NoCopy {
+		out.Options = append(out.Options, "tmpcopyup")
+	}
+	return nil
 }
 
 // overlay is a mount over source, whose upper layer is in the directory that the inputs have for the target.

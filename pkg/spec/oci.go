@@ -20,8 +20,8 @@ type Inputs struct {
 	Hostname string
 	// HostEnv is the caller's environment, of which the proxy variables are taken.
 	HostEnv []string
-	// Volumes are the directories of the volumes by name.
-	Volumes map[string]string
+	// Volumes are what the volumes are mounted from, by name.
+	Volumes map[string]VolumeSource
 	// Scratch are directories, by path in the container, with the two of an upper layer for a mount with Overlay.
 	Scratch map[string]string
 	// Files are mounted one by one, by path in the container: /etc/resolv.conf, /etc/hosts, /etc/hostname,

@@ -681,6 +681,29 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec(in *jlexer.Lexer, 
 				}
 				in.Delim(']')
 			}
+		case "volumesFrom":
+			if in.IsNull() {
+				in.Skip()
+				out.VolumesFrom = nil
+			} else {
+				in.Delim('[')
+				if out.VolumesFrom == nil {
+					if !in.IsDelim(']') {
+						out.VolumesFrom = make([]VolumesFrom, 0, 2)
+					} else {
+						out.VolumesFrom = []VolumesFrom{}
+					}
+				} else {
+					out.VolumesFrom = (out.VolumesFrom)[:0]
+				}
+				for !in.IsDelim(']') {
+					var v19 VolumesFrom
+					easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec7(in, &v19)
+					out.VolumesFrom = append(out.VolumesFrom, v19)
+					in.WantComma()
+				}
+				in.Delim(']')
+			}
 		case "readOnly":
 			if in.IsNull() {
 				in.Skip()
@@ -715,9 +738,9 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec(in *jlexer.Lexer, 
 					out.Devices = (out.Devices)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v19 Device
-					easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec7(in, &v19)
-					out.Devices = append(out.Devices, v19)
+					var v20 Device
+					easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec8(in, &v20)
+					out.Devices = append(out.Devices, v20)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -738,13 +761,13 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec(in *jlexer.Lexer, 
 					out.DeviceRules = (out.DeviceRules)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v20 DeviceRule
+					var v21 DeviceRule
 					if in.IsNull() {
 						in.Skip()
 					} else {
-						v20 = DeviceRule(in.String())
+						v21 = DeviceRule(in.String())
 					}
-					out.DeviceRules = append(out.DeviceRules, v20)
+					out.DeviceRules = append(out.DeviceRules, v21)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -801,13 +824,13 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec(in *jlexer.Lexer, 
 					out.Groups = (out.Groups)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v21 string
+					var v22 string
 					if in.IsNull() {
 						in.Skip()
 					} else {
-						v21 = string(in.String())
+						v22 = string(in.String())
 					}
-					out.Groups = append(out.Groups, v21)
+					out.Groups = append(out.Groups, v22)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -840,13 +863,13 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec(in *jlexer.Lexer, 
 					out.Entrypoint = (out.Entrypoint)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v22 string
+					var v23 string
 					if in.IsNull() {
 						in.Skip()
 					} else {
-						v22 = string(in.String())
+						v23 = string(in.String())
 					}
-					out.Entrypoint = append(out.Entrypoint, v22)
+					out.Entrypoint = append(out.Entrypoint, v23)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -867,13 +890,13 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec(in *jlexer.Lexer, 
 					out.Command = (out.Command)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v23 string
+					var v24 string
 					if in.IsNull() {
 						in.Skip()
 					} else {
-						v23 = string(in.String())
+						v24 = string(in.String())
 					}
-					out.Command = append(out.Command, v23)
+					out.Command = append(out.Command, v24)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -894,13 +917,13 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec(in *jlexer.Lexer, 
 					out.Env = (out.Env)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v24 string
+					var v25 string
 					if in.IsNull() {
 						in.Skip()
 					} else {
-						v24 = string(in.String())
+						v25 = string(in.String())
 					}
-					out.Env = append(out.Env, v24)
+					out.Env = append(out.Env, v25)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -921,13 +944,13 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec(in *jlexer.Lexer, 
 					out.UsualEnv = (out.UsualEnv)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v25 string
+					var v26 string
 					if in.IsNull() {
 						in.Skip()
 					} else {
-						v25 = string(in.String())
+						v26 = string(in.String())
 					}
-					out.UsualEnv = append(out.UsualEnv, v25)
+					out.UsualEnv = append(out.UsualEnv, v26)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -987,9 +1010,9 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec(in *jlexer.Lexer, 
 				for !in.IsDelim('}') {
 					key := string(in.String())
 					in.WantColon()
-					var v26 Rlimit
-					easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec8(in, &v26)
-					(out.Rlimits)[key] = v26
+					var v27 Rlimit
+					easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec9(in, &v27)
+					(out.Rlimits)[key] = v27
 					in.WantComma()
 				}
 				in.Delim('}')
@@ -1053,27 +1076,8 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('{')
-			v27First := true
-			for v27Name, v27Value := range in.Labels {
-				if v27First {
-					v27First = false
-				} else {
-					out.RawByte(',')
-				}
-				out.String(string(v27Name))
-				out.RawByte(':')
-				out.String(string(v27Value))
-			}
-			out.RawByte('}')
-		}
-	}
-	if len(in.Annotations) != 0 {
-		const prefix string = ",\"annotations\":"
-		out.RawString(prefix)
-		{
-			out.RawByte('{')
 			v28First := true
-			for v28Name, v28Value := range in.Annotations {
+			for v28Name, v28Value := range in.Labels {
 				if v28First {
 					v28First = false
 				} else {
@@ -1086,16 +1090,35 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 			out.RawByte('}')
 		}
 	}
+	if len(in.Annotations) != 0 {
+		const prefix string = ",\"annotations\":"
+		out.RawString(prefix)
+		{
+			out.RawByte('{')
+			v29First := true
+			for v29Name, v29Value := range in.Annotations {
+				if v29First {
+					v29First = false
+				} else {
+					out.RawByte(',')
+				}
+				out.String(string(v29Name))
+				out.RawByte(':')
+				out.String(string(v29Value))
+			}
+			out.RawByte('}')
+		}
+	}
 	if len(in.CreateCommand) != 0 {
 		const prefix string = ",\"createCommand\":"
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v29, v30 := range in.CreateCommand {
-				if v29 > 0 {
+			for v30, v31 := range in.CreateCommand {
+				if v30 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v30))
+				out.String(string(v31))
 			}
 			out.RawByte(']')
 		}
@@ -1155,11 +1178,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v31, v32 := range in.Networks {
-				if v31 > 0 {
+			for v32, v33 := range in.Networks {
+				if v32 > 0 {
 					out.RawByte(',')
 				}
-				easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec3(out, v32)
+				easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec3(out, v33)
 			}
 			out.RawByte(']')
 		}
@@ -1169,11 +1192,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v33, v34 := range in.Ports {
-				if v33 > 0 {
+			for v34, v35 := range in.Ports {
+				if v34 > 0 {
 					out.RawByte(',')
 				}
-				easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec4(out, v34)
+				easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec4(out, v35)
 			}
 			out.RawByte(']')
 		}
@@ -1183,11 +1206,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v35, v36 := range in.Expose {
-				if v35 > 0 {
+			for v36, v37 := range in.Expose {
+				if v36 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v36))
+				out.String(string(v37))
 			}
 			out.RawByte(']')
 		}
@@ -1202,11 +1225,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v37, v38 := range in.Egress {
-				if v37 > 0 {
+			for v38, v39 := range in.Egress {
+				if v38 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v38))
+				out.String(string(v39))
 			}
 			out.RawByte(']')
 		}
@@ -1216,11 +1239,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v39, v40 := range in.DNS {
-				if v39 > 0 {
+			for v40, v41 := range in.DNS {
+				if v40 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v40))
+				out.String(string(v41))
 			}
 			out.RawByte(']')
 		}
@@ -1230,11 +1253,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v41, v42 := range in.DNSSearch {
-				if v41 > 0 {
+			for v42, v43 := range in.DNSSearch {
+				if v42 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v42))
+				out.String(string(v43))
 			}
 			out.RawByte(']')
 		}
@@ -1244,11 +1267,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v43, v44 := range in.DNSOptions {
-				if v43 > 0 {
+			for v44, v45 := range in.DNSOptions {
+				if v44 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v44))
+				out.String(string(v45))
 			}
 			out.RawByte(']')
 		}
@@ -1258,11 +1281,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v45, v46 := range in.AddHosts {
-				if v45 > 0 {
+			for v46, v47 := range in.AddHosts {
+				if v46 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v46))
+				out.String(string(v47))
 			}
 			out.RawByte(']')
 		}
@@ -1287,11 +1310,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v47, v48 := range in.CapAdd {
-				if v47 > 0 {
+			for v48, v49 := range in.CapAdd {
+				if v48 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v48))
+				out.String(string(v49))
 			}
 			out.RawByte(']')
 		}
@@ -1301,11 +1324,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v49, v50 := range in.CapDrop {
-				if v49 > 0 {
+			for v50, v51 := range in.CapDrop {
+				if v50 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v50))
+				out.String(string(v51))
 			}
 			out.RawByte(']')
 		}
@@ -1327,11 +1350,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 			out.RawString("null")
 		} else {
 			out.RawByte('[')
-			for v51, v52 := range in.Caps {
-				if v51 > 0 {
+			for v52, v53 := range in.Caps {
+				if v52 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v52))
+				out.String(string(v53))
 			}
 			out.RawByte(']')
 		}
@@ -1351,11 +1374,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v53, v54 := range in.Mask {
-				if v53 > 0 {
+			for v54, v55 := range in.Mask {
+				if v54 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v54))
+				out.String(string(v55))
 			}
 			out.RawByte(']')
 		}
@@ -1365,11 +1388,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v55, v56 := range in.Unmask {
-				if v55 > 0 {
+			for v56, v57 := range in.Unmask {
+				if v56 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v56))
+				out.String(string(v57))
 			}
 			out.RawByte(']')
 		}
@@ -1379,16 +1402,16 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('{')
-			v57First := true
-			for v57Name, v57Value := range in.Sysctls {
-				if v57First {
-					v57First = false
+			v58First := true
+			for v58Name, v58Value := range in.Sysctls {
+				if v58First {
+					v58First = false
 				} else {
 					out.RawByte(',')
 				}
-				out.String(string(v57Name))
+				out.String(string(v58Name))
 				out.RawByte(':')
-				out.String(string(v57Value))
+				out.String(string(v58Value))
 			}
 			out.RawByte('}')
 		}
@@ -1438,11 +1461,25 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v58, v59 := range in.List {
-				if v58 > 0 {
+			for v59, v60 := range in.List {
+				if v59 > 0 {
 					out.RawByte(',')
 				}
-				easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec6(out, v59)
+				easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec6(out, v60)
+			}
+			out.RawByte(']')
+		}
+	}
+	if len(in.VolumesFrom) != 0 {
+		const prefix string = ",\"volumesFrom\":"
+		out.RawString(prefix)
+		{
+			out.RawByte('[')
+			for v61, v62 := range in.VolumesFrom {
+				if v61 > 0 {
+					out.RawByte(',')
+				}
+				easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec7(out, v62)
 			}
 			out.RawByte(']')
 		}
@@ -1467,11 +1504,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v60, v61 := range in.Devices {
-				if v60 > 0 {
+			for v63, v64 := range in.Devices {
+				if v63 > 0 {
 					out.RawByte(',')
 				}
-				easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec7(out, v61)
+				easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec8(out, v64)
 			}
 			out.RawByte(']')
 		}
@@ -1481,11 +1518,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v62, v63 := range in.DeviceRules {
-				if v62 > 0 {
+			for v65, v66 := range in.DeviceRules {
+				if v65 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v63))
+				out.String(string(v66))
 			}
 			out.RawByte(']')
 		}
@@ -1525,11 +1562,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v64, v65 := range in.Groups {
-				if v64 > 0 {
+			for v67, v68 := range in.Groups {
+				if v67 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v65))
+				out.String(string(v68))
 			}
 			out.RawByte(']')
 		}
@@ -1549,11 +1586,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v66, v67 := range in.Entrypoint {
-				if v66 > 0 {
+			for v69, v70 := range in.Entrypoint {
+				if v69 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v67))
+				out.String(string(v70))
 			}
 			out.RawByte(']')
 		}
@@ -1563,11 +1600,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v68, v69 := range in.Command {
-				if v68 > 0 {
+			for v71, v72 := range in.Command {
+				if v71 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v69))
+				out.String(string(v72))
 			}
 			out.RawByte(']')
 		}
@@ -1577,11 +1614,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v70, v71 := range in.Env {
-				if v70 > 0 {
+			for v73, v74 := range in.Env {
+				if v73 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v71))
+				out.String(string(v74))
 			}
 			out.RawByte(']')
 		}
@@ -1591,11 +1628,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v72, v73 := range in.UsualEnv {
-				if v72 > 0 {
+			for v75, v76 := range in.UsualEnv {
+				if v75 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v73))
+				out.String(string(v76))
 			}
 			out.RawByte(']')
 		}
@@ -1640,16 +1677,16 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('{')
-			v74First := true
-			for v74Name, v74Value := range in.Rlimits {
-				if v74First {
-					v74First = false
+			v77First := true
+			for v77Name, v77Value := range in.Rlimits {
+				if v77First {
+					v77First = false
 				} else {
 					out.RawByte(',')
 				}
-				out.String(string(v74Name))
+				out.String(string(v77Name))
 				out.RawByte(':')
-				easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec8(out, v74Value)
+				easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec9(out, v77Value)
 			}
 			out.RawByte('}')
 		}
@@ -1690,7 +1727,7 @@ func (v *Container) UnmarshalJSON(data []byte) error {
 func (v *Container) UnmarshalEasyJSON(l *jlexer.Lexer) {
 	easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec(l, v)
 }
-func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec8(in *jlexer.Lexer, out *Rlimit) {
+func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec9(in *jlexer.Lexer, out *Rlimit) {
 	isTopLevel := in.IsStart()
 	if in.IsNull() {
 		if isTopLevel {
@@ -1726,7 +1763,7 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec8(in *jlexer.Lexer,
 		in.Consumed()
 	}
 }
-func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec8(out *jwriter.Writer, in Rlimit) {
+func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec9(out *jwriter.Writer, in Rlimit) {
 	out.RawByte('{')
 	first := true
 	_ = first
@@ -1742,7 +1779,7 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec8(out *jwriter.Writ
 	}
 	out.RawByte('}')
 }
-func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec7(in *jlexer.Lexer, out *Device) {
+func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec8(in *jlexer.Lexer, out *Device) {
 	isTopLevel := in.IsStart()
 	if in.IsNull() {
 		if isTopLevel {
@@ -1784,7 +1821,7 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec7(in *jlexer.Lexer,
 		in.Consumed()
 	}
 }
-func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec7(out *jwriter.Writer, in Device) {
+func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec8(out *jwriter.Writer, in Device) {
 	out.RawByte('{')
 	first := true
 	_ = first
@@ -1802,6 +1839,58 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec7(out *jwriter.Writ
 		const prefix string = ",\"access\":"
 		out.RawString(prefix)
 		out.String(string(in.Access))
+	}
+	out.RawByte('}')
+}
+func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec7(in *jlexer.Lexer, out *VolumesFrom) {
+	isTopLevel := in.IsStart()
+	if in.IsNull() {
+		if isTopLevel {
+			in.Consumed()
+		}
+		in.Skip()
+		return
+	}
+	in.Delim('{')
+	for !in.IsDelim('}') {
+		key := in.UnsafeFieldName(false)
+		in.WantColon()
+		switch key {
+		case "container":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				out.Container = string(in.String())
+			}
+		case "mode":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				out.Mode = string(in.String())
+			}
+		default:
+			in.SkipRecursive()
+		}
+		in.WantComma()
+	}
+	in.Delim('}')
+	if isTopLevel {
+		in.Consumed()
+	}
+}
+func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec7(out *jwriter.Writer, in VolumesFrom) {
+	out.RawByte('{')
+	first := true
+	_ = first
+	{
+		const prefix string = ",\"container\":"
+		out.RawString(prefix[1:])
+		out.String(string(in.Container))
+	}
+	if in.Mode != "" {
+		const prefix string = ",\"mode\":"
+		out.RawString(prefix)
+		out.String(string(in.Mode))
 	}
 	out.RawByte('}')
 }
@@ -1859,13 +1948,13 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec6(in *jlexer.Lexer,
 					out.Options = (out.Options)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v75 string
+					var v78 string
 					if in.IsNull() {
 						in.Skip()
 					} else {
-						v75 = string(in.String())
+						v78 = string(in.String())
 					}
-					out.Options = append(out.Options, v75)
+					out.Options = append(out.Options, v78)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -1893,6 +1982,60 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec6(in *jlexer.Lexer,
 				in.Skip()
 			} else {
 				out.Anonymous = bool(in.Bool())
+			}
+		case "subpath":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				out.Subpath = string(in.String())
+			}
+		case "labels":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				in.Delim('{')
+				if !in.IsDelim('}') {
+					out.Labels = make(map[string]string)
+				} else {
+					out.Labels = nil
+				}
+				for !in.IsDelim('}') {
+					key := string(in.String())
+					in.WantColon()
+					var v79 string
+					if in.IsNull() {
+						in.Skip()
+					} else {
+						v79 = string(in.String())
+					}
+					(out.Labels)[key] = v79
+					in.WantComma()
+				}
+				in.Delim('}')
+			}
+		case "volumeOptions":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				in.Delim('{')
+				if !in.IsDelim('}') {
+					out.VolumeOptions = make(map[string]string)
+				} else {
+					out.VolumeOptions = nil
+				}
+				for !in.IsDelim('}') {
+					key := string(in.String())
+					in.WantColon()
+					var v80 string
+					if in.IsNull() {
+						in.Skip()
+					} else {
+						v80 = string(in.String())
+					}
+					(out.VolumeOptions)[key] = v80
+					in.WantComma()
+				}
+				in.Delim('}')
 			}
 		case "optional":
 			if in.IsNull() {
@@ -1939,11 +2082,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec6(out *jwriter.Writ
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v76, v77 := range in.Options {
-				if v76 > 0 {
+			for v81, v82 := range in.Options {
+				if v81 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v77))
+				out.String(string(v82))
 			}
 			out.RawByte(']')
 		}
@@ -1967,6 +2110,49 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec6(out *jwriter.Writ
 		const prefix string = ",\"anonymous\":"
 		out.RawString(prefix)
 		out.Bool(bool(in.Anonymous))
+	}
+	if in.Subpath != "" {
+		const prefix string = ",\"subpath\":"
+		out.RawString(prefix)
+		out.String(string(in.Subpath))
+	}
+	if len(in.Labels) != 0 {
+		const prefix string = ",\"labels\":"
+		out.RawString(prefix)
+		{
+			out.RawByte('{')
+			v83First := true
+			for v83Name, v83Value := range in.Labels {
+				if v83First {
+					v83First = false
+				} else {
+					out.RawByte(',')
+				}
+				out.String(string(v83Name))
+				out.RawByte(':')
+				out.String(string(v83Value))
+			}
+			out.RawByte('}')
+		}
+	}
+	if len(in.VolumeOptions) != 0 {
+		const prefix string = ",\"volumeOptions\":"
+		out.RawString(prefix)
+		{
+			out.RawByte('{')
+			v84First := true
+			for v84Name, v84Value := range in.VolumeOptions {
+				if v84First {
+					v84First = false
+				} else {
+					out.RawByte(',')
+				}
+				out.String(string(v84Name))
+				out.RawByte(':')
+				out.String(string(v84Value))
+			}
+			out.RawByte('}')
+		}
 	}
 	if in.Optional {
 		const prefix string = ",\"optional\":"
@@ -2240,13 +2426,13 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec3(in *jlexer.Lexer,
 					out.Aliases = (out.Aliases)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v78 string
+					var v85 string
 					if in.IsNull() {
 						in.Skip()
 					} else {
-						v78 = string(in.String())
+						v85 = string(in.String())
 					}
-					out.Aliases = append(out.Aliases, v78)
+					out.Aliases = append(out.Aliases, v85)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -2273,15 +2459,15 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec3(in *jlexer.Lexer,
 					out.LinkLocal = (out.LinkLocal)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v79 netip.Addr
+					var v86 netip.Addr
 					if in.IsNull() {
 						in.Skip()
 					} else {
 						if data := in.UnsafeBytes(); in.Ok() {
-							in.AddError((v79).UnmarshalText(data))
+							in.AddError((v86).UnmarshalText(data))
 						}
 					}
-					out.LinkLocal = append(out.LinkLocal, v79)
+					out.LinkLocal = append(out.LinkLocal, v86)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -2302,13 +2488,13 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec3(in *jlexer.Lexer,
 					out.Links = (out.Links)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v80 string
+					var v87 string
 					if in.IsNull() {
 						in.Skip()
 					} else {
-						v80 = string(in.String())
+						v87 = string(in.String())
 					}
-					out.Links = append(out.Links, v80)
+					out.Links = append(out.Links, v87)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -2358,11 +2544,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec3(out *jwriter.Writ
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v81, v82 := range in.Aliases {
-				if v81 > 0 {
+			for v88, v89 := range in.Aliases {
+				if v88 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v82))
+				out.String(string(v89))
 			}
 			out.RawByte(']')
 		}
@@ -2377,11 +2563,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec3(out *jwriter.Writ
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v83, v84 := range in.LinkLocal {
-				if v83 > 0 {
+			for v90, v91 := range in.LinkLocal {
+				if v90 > 0 {
 					out.RawByte(',')
 				}
-				out.RawText((v84).MarshalText())
+				out.RawText((v91).MarshalText())
 			}
 			out.RawByte(']')
 		}
@@ -2391,11 +2577,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec3(out *jwriter.Writ
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v85, v86 := range in.Links {
-				if v85 > 0 {
+			for v92, v93 := range in.Links {
+				if v92 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v86))
+				out.String(string(v93))
 			}
 			out.RawByte(']')
 		}
