@@ -2,11 +2,14 @@ package libpod
 
 import (
 	"os"
+	"path/filepath"
 	goruntime "runtime"
 
 	"github.com/mosscontainers/moss/libpod/state"
 	"github.com/mosscontainers/moss/pkg/host"
+	"github.com/mosscontainers/moss/pkg/spec"
 	"github.com/mosscontainers/moss/rootless"
+	"github.com/mosscontainers/moss/storage"
 )
 
 // Info is what `moss info` shows.
@@ -14,23 +17,42 @@ type Info struct {
 	Host    HostInfo    `json:"host"`
 	Store   StoreInfo   `json:"store"`
 	Version VersionInfo `json:"version"`
+	DockerInfo
 }
 
 // HostInfo is about this machine and this user.
 type HostInfo struct {
-	Arch          string            `json:"arch"`
-	OS            string            `json:"os"`
-	Hostname      string            `json:"hostname"`
-	CPUs          int               `json:"cpus"`
-	Kernel        string            `json:"kernel"`
-	CgroupVersion string            `json:"cgroupVersion"`
-	CgroupControl []string          `json:"cgroupControllers"`
-	OCIRuntime    string            `json:"ociRuntime"`
-	RuntimeDir    string            `json:"runtimeDir"`
-	Security      SecurityInfo      `json:"security"`
-	IDMappings    *IDMappings       `json:"idMappings,omitempty"`
-	Helpers       map[string]string `json:"helpers"` // program: path, "" where it is not installed
-	Uplink        UplinkInfo        `json:"uplink"`
+	Arch           string            `json:"arch"`
+	OS             string            `json:"os"`
+	Hostname       string            `json:"hostname"`
+	CPUs           int               `json:"cpus"`
+	Kernel         string            `json:"kernel"`
+	CgroupsVersion string            `json:"cgroupVersion"`
+	CgroupManager  string            `json:"cgroupManager"` // none, or cgroupfs
+	Distribution   Distribution      `json:"distribution"`
+	LogDriver      string            `json:"logDriver"`
+	MemTotal       int64             `json:"memTotal"` // bytes
+	CgroupControl  []string          `json:"cgroupControllers"`
+	OCIRuntime     OCIRuntimeInfo    `json:"ociRuntime"`
+	RuntimeDir     string            `json:"runtimeDir"`
+	Security       SecurityInfo      `json:"security"`
+	IDMappings     *IDMappings       `json:"idMappings,omitempty"`
+	Helpers        map[string]string `json:"helpers"` // program: path, "" where it is not installed
+	Uplink         UplinkInfo        `json:"uplink"`
+}
+
+// Distribution is what the system calls itself: os-release(5).
+type Distribution struct {
+	Distribution string `json:"distribution"`
+	Version      string `json:"version"`
+	PrettyName   string `json:"-"`
+}
+
+// OCIRuntimeInfo is about the launcher that containers have unless they ask for another.
+type OCIRuntimeInfo struct {
+	Name    string `json:"name"`
+	Path    string `json:"path"`
+	Version string `json:"version"`
 }
 
 // UplinkInfo is about what connects containers with the outside.
@@ -63,10 +85,17 @@ type IDMappings struct {
 
 // StoreInfo is about the directories and what is in them.
 type StoreInfo struct {
-	GraphRoot  string         `json:"graphRoot"`
-	RunRoot    string         `json:"runRoot"`
-	Driver     string         `json:"graphDriverName"`
-	Containers ContainerCount `json:"containerStore"`
+	GraphRoot       string         `json:"graphRoot"`
+	RunRoot         string         `json:"runRoot"`
+	GraphDriverName string         `json:"graphDriverName"`
+	ContainerStore  ContainerCount `json:"containerStore"`
+	ImageStore      ImageCount     `json:"imageStore"`
+	VolumePath      string         `json:"volumePath"`
+}
+
+// ImageCount counts images.
+type ImageCount struct {
+	Number int `json:"number"`
 }
 
 // ContainerCount counts containers.
@@ -81,6 +110,9 @@ type VersionInfo struct {
 	Version   string `json:"Version"`
 	GoVersion string `json:"GoVersion"`
 	OSArch    string `json:"OsArch"`
+	// OS and Arch are the same, by Docker's names.
+	OS   string `json:"Os"`
+	Arch string `json:"Arch"`
 }
 
 // Info looks at the host and the store.
@@ -104,8 +136,9 @@ func (e *Engine) Info(ctx Context, version string) (*Info, error) {
 	info := &Info{Version: VersionOf(version)}
 	info.Host = HostInfo{
 		Arch: goruntime.GOARCH, OS: goruntime.GOOS, Hostname: hostname, CPUs: goruntime.NumCPU(), Kernel: facts.Kernel,
-		CgroupVersion: string(facts.Cgroup.Version), CgroupControl: facts.Cgroup.Controllers,
-		OCIRuntime: "moss", RuntimeDir: e.Config.RuntimeDir,
+		CgroupsVersion: string(facts.Cgroup.Version), CgroupControl: facts.Cgroup.Controllers, CgroupManager: "none",
+		Distribution: osRelease(), LogDriver: spec.LogK8sFile, MemTotal: memTotal(),
+		OCIRuntime: OCIRuntimeInfo{Name: "moss", Version: version}, RuntimeDir: e.Config.RuntimeDir,
 		Security: SecurityInfo{Rootless: facts.Rootless, AppArmor: facts.AppArmor, SELinux: facts.SELinux, Seccomp: true},
 		Helpers:  host.FindHelpers(), Uplink: e.uplinkInfo(),
 	}
@@ -113,10 +146,18 @@ func (e *Engine) Info(ctx Context, version string) (*Info, error) {
 		info.Host.Security.SingleID = mappings.Single()
 		info.Host.IDMappings = &IDMappings{UIDs: mappings.UIDs, GIDs: mappings.GIDs}
 	}
-	info.Store = StoreInfo{
-		GraphRoot: e.Config.Storage.GraphRoot, RunRoot: e.Config.Storage.RunRoot, Driver: e.Config.Storage.Driver,
-		Containers: count(containers),
+	if facts.Cgroup.Parent != "" {
+		info.Host.CgroupManager = "cgroupfs"
 	}
+	images, err := storage.ListImages(e.Config.Storage)
+	if err != nil {
+		return nil, err
+	}
+	info.Store = StoreInfo{
+		GraphRoot: e.Config.Storage.GraphRoot, RunRoot: e.Config.Storage.RunRoot, GraphDriverName: e.Config.Storage.Driver,
+		ContainerStore: count(containers), ImageStore: ImageCount{len(images)}, VolumePath: filepath.Join(e.Store.Dir, "volumes"),
+	}
+	info.DockerInfo = info.docker(&facts)
 	return info, nil
 }
 
@@ -133,5 +174,5 @@ func count(containers []*state.Container) ContainerCount {
 
 // VersionOf describes this build.
 func VersionOf(version string) VersionInfo {
-	return VersionInfo{Version: version, GoVersion: goruntime.Version(), OSArch: goruntime.GOOS + "/" + goruntime.GOARCH}
+	return VersionInfo{Version: version, GoVersion: goruntime.Version(), OSArch: goruntime.GOOS + "/" + goruntime.GOARCH, OS: goruntime.GOOS, Arch: goruntime.GOARCH}
 }

@@ -42,7 +42,7 @@ func (a *App) printInfo(info *libpod.Info) error {
 		"  os: " + h.OS + "/" + h.Arch + ", kernel " + h.Kernel,
 		fmt.Sprintf("  cpus: %d", h.CPUs),
 		"  hostname: " + h.Hostname,
-		fmt.Sprintf("  cgroups: %s, controllers: %s", orNone(h.CgroupVersion), orNone(strings.Join(h.CgroupControl, " "))),
+		fmt.Sprintf("  cgroups: %s, controllers: %s", orNone(h.CgroupsVersion), orNone(strings.Join(h.CgroupControl, " "))),
 		"  runtimeDir: " + h.RuntimeDir,
 		fmt.Sprintf("  rootless: %t", h.Security.Rootless),
 	}
@@ -67,8 +67,8 @@ func (a *App) printInfo(info *libpod.Info) error {
 		"store:",
 		"  graphRoot: "+s.GraphRoot,
 		"  runRoot: "+s.RunRoot,
-		"  driver: "+s.Driver,
-		fmt.Sprintf("  containers: %d, of which %d run", s.Containers.Number, s.Containers.Running),
+		"  driver: "+s.GraphDriverName,
+		fmt.Sprintf("  containers: %d, of which %d run", s.ContainerStore.Number, s.ContainerStore.Running),
 		"version: "+info.Version.Version+", "+info.Version.GoVersion,
 	)
 	_, err := fmt.Fprintln(a.Out, strings.Join(lines, "\n"))
