@@ -228,7 +228,7 @@ func (s *launch) request() (err error) {
 	r := &s.req
 	r.ContainerID, r.RunDir, r.StateDir = s.c.ID, s.runDir, s.Store.Dir
 	r.Terminal, r.OpenStdin, r.StdinOnce = s.c.Terminal, s.c.OpenStdin, true
-	r.Log = monitor.Log{Driver: s.c.LogDriver, Path: s.logPath(), MaxSize: s.c.LogMaxSize}
+	r.Log = monitor.Log{Driver: s.c.LogDriver, Path: s.logPath(), MaxSize: s.c.LogMaxSize, MaxFiles: s.c.LogMaxFiles}
 	r.Restart = monitor.Restart{Policy: s.c.Restart.Policy, Retries: int(s.c.Restart.Retries)}
 	r.Remove = s.c.Remove
 	if r.Trees = []string{s.runDir}; s.c.Remove {

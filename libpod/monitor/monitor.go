@@ -278,7 +278,7 @@ func (m *monitor) prepare(attached *os.File) (err error) {
 		return err
 	}
 	if m.req.Log.Driver != LogNone {
-		if m.out.log, err = logs.Create(m.req.Log.Path, m.req.Log.MaxSize); err != nil {
+		if m.out.log, err = logs.Create(m.req.Log.Path, m.req.Log.MaxSize, m.req.Log.MaxFiles); err != nil {
 			return fmt.Errorf("cannot open the container's log: %w", err)
 		}
 	}

@@ -51,6 +51,8 @@ type Log struct {
 	Driver  string `json:"driver"`            // LogK8sFile or LogNone
 	Path    string `json:"path,omitempty"`    // of k8s-file
 	MaxSize int64  `json:"maxSize,omitempty"` // bytes before it becomes PATH.1; 0 is no limit
+	// MaxFiles is how many files there are then; 0 is two.
+	MaxFiles int `json:"maxFiles,omitempty"`
 }
 
 // The log drivers.

@@ -425,6 +425,12 @@ func easyjson3c9d2b01DecodeGithubComMosscontainersMossLibpodMonitor2(in *jlexer.
 			} else {
 				out.MaxSize = int64(in.Int64())
 			}
+		case "maxFiles":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				out.MaxFiles = int(in.Int())
+			}
 		default:
 			in.SkipRecursive()
 		}
@@ -453,6 +459,11 @@ func easyjson3c9d2b01EncodeGithubComMosscontainersMossLibpodMonitor2(out *jwrite
 		const prefix string = ",\"maxSize\":"
 		out.RawString(prefix)
 		out.Int64(int64(in.MaxSize))
+	}
+	if in.MaxFiles != 0 {
+		const prefix string = ",\"maxFiles\":"
+		out.RawString(prefix)
+		out.Int(int(in.MaxFiles))
 	}
 	out.RawByte('}')
 }

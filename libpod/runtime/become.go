@@ -109,7 +109,12 @@ func (s *stage) drop() error {
 		return err
 	}
 	u := s.user
-	if err := sys.SetIDs(u.uid, u.gid, u.groups); err != nil {
+	if !u.keep {
+		if err := sys.SetGroups(u.gid, u.groups); err != nil {
+			return u.explain(err)
+		}
+	}
+	if err := sys.SetIDs(u.uid, u.gid); err != nil {
 		return u.explain(err)
 	}
 	if err := sys.SetKeepCaps(false); err != nil {

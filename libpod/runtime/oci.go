@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -126,6 +127,16 @@ func (p *ociProcess) resolve(spec *specs.Spec) error {
 	}
 	process.User.UID, process.User.GID = uint32(s.user.uid), uint32(s.user.gid)
 	process.User.AdditionalGids = s.user.groups
+	if s.user.keep {
+		if filepath.Base(p.runtime.binary) != "crun" {
+			return errdefs.Errorf(errdefs.ErrInvalid, "cannot keep groups with the runtime %s: only our own launcher and crun can", p.runtime.binary)
+		}
+		spec.Annotations = maps.Clone(spec.Annotations)
+		if spec.Annotations == nil {
+			spec.Annotations = map[string]string{}
+		}
+		spec.Annotations["run.oci.keep_original_groups"] = "1" // crun(1)
+	}
 	spec.Process = &process
 	return nil
 }

@@ -21,8 +21,12 @@ import (
 type identity struct {
 	uid, gid int
 	groups   []uint32
+	keep     bool // the additional groups that the process has already, instead
 	home     string
 }
+
+// keepGroups is what stands for the groups that a process has already, as in package spec.
+const keepGroups = "keep-groups"
 
 // explain says what a refused change of ids means: EINVAL is the kernel's word for one that is not mapped (chown(2), setresuid(2)).
 func (u *identity) explain(err error) error {
@@ -40,6 +44,9 @@ func (u *identity) explain(err error) error {
 func (s *stage) resolveUser(spec string, groups []string) error {
 	given := s.proc.User
 	u := &identity{uid: int(given.UID), gid: int(given.GID), groups: given.AdditionalGids}
+	if slices.Contains(groups, keepGroups) {
+		u.keep, groups = true, nil
+	}
 	needHome := !hasEnv(s.proc.Env, "HOME")
 	if spec != "" || len(groups) > 0 || needHome {
 		if err := u.lookUp(s.root, spec, groups, needHome); err != nil {

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,11 +15,15 @@ import (
 // Identity is who the container's process is and how the container calls itself.
 type Identity struct {
 	User     string   `json:"user,omitempty"`   // as given: NAME|UID[:GROUP|GID]; resolved in the rootfs at start
-	Groups   []string `json:"groups,omitempty"` // --group-add
+	Groups   []string `json:"groups,omitempty"` // --group-add; KeepGroups alone
 	Hostname string   `json:"hostname,omitempty"`
 	// NoHostname leaves /etc/hostname as the image has it.
 	NoHostname bool `json:"noHostname,omitempty"`
 }
+
+// KeepGroups stands for the additional groups that whoever starts the container has, be they not in the user namespace: the kernel lets the
+// process use their files, and shows them as nobody's.
+const KeepGroups = "keep-groups"
 
 // maxID is the highest id that every program can hold in a signed integer; larger ones have been
 // made to wrap to 0 (CVE-2024-40635).
@@ -32,7 +37,7 @@ func (i *Identity) AddFlags(fs *pflag.FlagSet) {
 		}
 		return checkUser("user", s)
 	})
-	addList(fs, &i.Groups, "group-add", "", "an additional `group` of the process", func(s string) (string, error) {
+	addList(fs, &i.Groups, "group-add", "", "an additional `group` of the process, or keep-groups for those of the caller", func(s string) (string, error) {
 		return s, checkID("group-add", s, s)
 	})
 	addFlag(fs, "hostname", "h", "string", "", "the container's `host name`", func(s string) error {
@@ -100,6 +105,9 @@ func (i *Identity) Validate() error {
 		if err := checkID("group-add", g, g); err != nil {
 			return err
 		}
+	}
+	if slices.Contains(i.Groups, KeepGroups) && len(i.Groups) > 1 {
+		return invalid("group-add", KeepGroups, "it does not go together with other groups: the kernel takes a whole list, or leaves it")
 	}
 	if i.Hostname != "" {
 		return checkHostname(i.Hostname)

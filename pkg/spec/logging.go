@@ -3,6 +3,7 @@ package spec
 import (
 	"cmp"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/docker/go-units"
@@ -14,7 +15,12 @@ type Logging struct {
 	LogDriver  string `json:"logDriver,omitempty"`  // "" is k8s-file; none
 	LogPath    string `json:"logPath,omitempty"`    // absolute; "" is the container's own directory
 	LogMaxSize int64  `json:"logMaxSize,omitempty"` // bytes after which the log is rotated; 0 is never
+	// LogMaxFiles is how many files a log that is rotated has; 0 is two.
+	LogMaxFiles int `json:"logMaxFiles,omitempty"`
 }
+
+// maxLogFiles bounds what a reader opens at once.
+const maxLogFiles = 100
 
 // The log drivers.
 const (
@@ -30,12 +36,12 @@ func (l *Logging) AddFlags(fs *pflag.FlagSet) {
 		}
 		return l.Validate()
 	})
-	addFlag(fs, "log-opt", "", "list", "", "log `option`: path=FILE, max-size=SIZE", l.setOption)
+	addFlag(fs, "log-opt", "", "list", "", "log `option`: path=FILE, max-size=SIZE, max-file=NUMBER", l.setOption)
 }
 
 // settle takes over what the description leaves open.
 func (l *Logging) settle(d *Logging) {
-	l.LogDriver, l.LogMaxSize = cmp.Or(l.LogDriver, d.LogDriver), cmp.Or(l.LogMaxSize, d.LogMaxSize)
+	l.LogDriver, l.LogMaxSize, l.LogMaxFiles = cmp.Or(l.LogDriver, d.LogDriver), cmp.Or(l.LogMaxSize, d.LogMaxSize), cmp.Or(l.LogMaxFiles, d.LogMaxFiles)
 }
 
 func (l *Logging) setOption(s string) error {
@@ -53,8 +59,14 @@ func (l *Logging) setOption(s string) error {
 			return invalid("log-opt", s, "want a size such as max-size=10m")
 		}
 		l.LogMaxSize = n
+	case "max-file":
+		n, err := strconv.Atoi(value)
+		if err != nil || n < 1 || n > maxLogFiles {
+			return invalid("log-opt", s, "want a number of files from 1 to %d", maxLogFiles)
+		}
+		l.LogMaxFiles = n
 	default:
-		return invalid("log-opt", s, "want path=FILE or max-size=SIZE")
+		return invalid("log-opt", s, "want path=FILE, max-size=SIZE or max-file=NUMBER")
 	}
 	return nil
 }

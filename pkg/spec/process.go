@@ -40,7 +40,9 @@ type Process struct {
 	// NoHTTPProxy keeps the caller's proxy variables out of the container.
 	NoHTTPProxy bool              `json:"noHTTPProxy,omitempty"`
 	Rlimits     map[string]Rlimit `json:"rlimits,omitempty"` // by the name after RLIMIT_, lower case
-	Umask       *uint32           `json:"umask,omitempty"`   // nil is 0022
+	// HostLimits leaves the limits of whoever starts the container as they are, but for Rlimits.
+	HostLimits bool    `json:"hostLimits,omitempty"`
+	Umask      *uint32 `json:"umask,omitempty"` // nil is 0022
 	// Timezone is the name of a zone, or local for the host's; "" leaves /etc/localtime as the image has it.
 	Timezone string `json:"timezone,omitempty"`
 }
@@ -72,13 +74,15 @@ func (p *Process) AddFlags(fs *pflag.FlagSet) {
 	addFlag(fs, "umask", "", "string", "0022", "`mask` of the modes of new files, in octal", p.setUmask)
 	addFlag(fs, "tz", "", "string", "", "time `zone`, such as Europe/Prague, or local for that of the host", p.setTimezone)
 	fs.VarPF(&negated{&p.NoHTTPProxy}, "http-proxy", "", "hand the proxy variables of the caller to the container").NoOptDefVal = "true"
-	addFlag(fs, "ulimit", "", "list", "", "limit of the process: `name=soft[:hard]`", p.setUlimit)
+	addFlag(fs, "ulimit", "", "list", "", "limit of the process: `name=soft[:hard]`, or host for those of the caller", p.setUlimit)
 }
 
 // settle takes over what the description leaves open.
 func (p *Process) settle(d *Process) {
 	p.UsualEnv = d.Env
-	fill(&p.Rlimits, d.Rlimits)
+	if !p.HostLimits {
+		fill(&p.Rlimits, d.Rlimits)
+	}
 	p.Init = p.Init || d.Init
 	p.EnvHost = p.EnvHost || d.EnvHost
 	p.NoHTTPProxy = p.NoHTTPProxy || d.NoHTTPProxy
@@ -273,7 +277,11 @@ func (p *Process) checkTimezone() error {
 }
 
 func (p *Process) setUlimit(s string) error {
-	if name, value, ok := strings.Cut(s, "="); ok && name != "host" {
+	if s == "host" {
+		p.HostLimits = true
+		return nil
+	}
+	if name, value, ok := strings.Cut(s, "="); ok {
 		limit, err := parseUlimit(name, value)
 		if err != nil {
 			return invalid("ulimit", s, "%w", err)
@@ -284,7 +292,7 @@ func (p *Process) setUlimit(s string) error {
 		p.Rlimits[name] = limit
 		return nil
 	}
-	return invalid("ulimit", s, "want NAME=SOFT[:HARD], such as nofile=1024:4096")
+	return invalid("ulimit", s, "want NAME=SOFT[:HARD], such as nofile=1024:4096, or host")
 }
 
 func parseUlimit(name, value string) (Rlimit, error) {

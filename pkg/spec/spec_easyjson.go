@@ -185,6 +185,12 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec(in *jlexer.Lexer, 
 			} else {
 				out.LogMaxSize = int64(in.Int64())
 			}
+		case "logMaxFiles":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				out.LogMaxFiles = int(in.Int())
+			}
 		case "network":
 			if in.IsNull() {
 				in.Skip()
@@ -1017,6 +1023,12 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec(in *jlexer.Lexer, 
 				}
 				in.Delim('}')
 			}
+		case "hostLimits":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				out.HostLimits = bool(in.Bool())
+			}
 		case "umask":
 			if in.IsNull() {
 				in.Skip()
@@ -1167,6 +1179,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		const prefix string = ",\"logMaxSize\":"
 		out.RawString(prefix)
 		out.Int64(int64(in.LogMaxSize))
+	}
+	if in.LogMaxFiles != 0 {
+		const prefix string = ",\"logMaxFiles\":"
+		out.RawString(prefix)
+		out.Int(int(in.LogMaxFiles))
 	}
 	if in.Mode != "" {
 		const prefix string = ",\"network\":"
@@ -1690,6 +1707,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 			}
 			out.RawByte('}')
 		}
+	}
+	if in.HostLimits {
+		const prefix string = ",\"hostLimits\":"
+		out.RawString(prefix)
+		out.Bool(bool(in.HostLimits))
 	}
 	if in.Umask != nil {
 		const prefix string = ",\"umask\":"

@@ -137,9 +137,8 @@ func NoNewPrivs() bool {
 	return err == nil && on == 1
 }
 
-// SetIDs changes all user and group ids of the calling thread only (os and syscall would change
-// every thread): the caller is about to execute something.
-func SetIDs(uid, gid int, groups []uint32) error {
+// SetGroups changes the supplementary groups of the calling thread only, as SetIDs does. gid is going to be its group.
+func SetGroups(gid int, groups []uint32) error {
 	var p unsafe.Pointer
 	if len(groups) > 0 {
 		p = unsafe.Pointer(&groups[0])
@@ -150,6 +149,12 @@ func SetIDs(uid, gid int, groups []uint32) error {
 			return os.NewSyscallError("setgroups", e)
 		}
 	}
+	return nil
+}
+
+// SetIDs changes all user and group ids of the calling thread only (os and syscall would change
+// every thread): the caller is about to execute something.
+func SetIDs(uid, gid int) error {
 	if _, _, e := unix.RawSyscall(unix.SYS_SETRESGID, uintptr(gid), uintptr(gid), uintptr(gid)); e != 0 {
 		return os.NewSyscallError("setresgid", e)
 	}
@@ -202,6 +207,8 @@ func ExecFile(f *os.File, argv, env []string) error {
 	if err != nil {
 		return err
 	}
+	// Go's runtime has raised the soft limit of open files for itself. Only its own Exec gives it back, before it fails on this.
+	_ = syscall.Exec("", argv, env)
 	empty, _ := syscall.BytePtrFromString("")
 	_, _, e := unix.RawSyscall6(unix.SYS_EXECVEAT, f.Fd(), uintptr(unsafe.Pointer(empty)),
 		uintptr(unsafe.Pointer(&args[0])), uintptr(unsafe.Pointer(&envp[0])), unix.AT_EMPTY_PATH, 0)

@@ -4,7 +4,8 @@
 //
 // The tag is F where the container ended the line and P where only a part of it was there to be read:
 // the next record of the same stream continues it. So any bytes survive, and so does a missing newline
-// at the end. A log that reaches its maximum size becomes PATH.1, in place of an older one.
+// at the end. A log that reaches its maximum size becomes PATH.1, that PATH.2, and so on: one is the oldest that is
+// kept. Where a disk is full, records are missing; the next one that finds room is preceded by one of moss's own that says so.
 //
 // Readers take no lock.
 package logs

@@ -14,9 +14,11 @@ import (
 
 var noon = time.Date(2026, 1, 2, 12, 0, 0, 5, time.UTC)
 
-func create(t testing.TB, max int64) (*Writer, string) {
+func create(t testing.TB, max int64) (*Writer, string) { return createFiles(t, max, 0) }
+
+func createFiles(t testing.TB, max int64, files int) (*Writer, string) {
 	path := filepath.Join(t.TempDir(), "ctr.log")
-	w, err := Create(path, max)
+	w, err := Create(path, max, files)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,6 +134,73 @@ func TestRotationKeepsTheNewest(t *testing.T) {
 	}
 }
 
+func TestAsManyFilesAreKeptAsWereAskedFor(t *testing.T) {
+	for _, n := range []int{1, 2, 5} {
+		w, path := createFiles(t, 400, n)
+		var all strings.Builder
+		for i := range 200 {
+			line := "line " + strconv.Itoa(i) + "\n"
+			all.WriteString(line)
+			write(t, w, Stdout, noon, line)
+		}
+		found, err := filepath.Glob(path + "*")
+		if err != nil || len(found) != n {
+			t.Errorf("of %d files there are %d: %v %v", n, len(found), found, err)
+		}
+		got, _ := read(t, path, Options{Tail: -1})
+		if !strings.HasSuffix(all.String(), got) || strings.Count(got, "\n") < (n-1)*5 {
+			t.Errorf("%d files have not the newest lines: %q", n, got)
+		}
+		if n > 1 {
+			last := got[strings.Index(got, "\n")+1:]
+			if tail, _ := read(t, path, Options{Tail: strings.Count(last, "\n")}); tail != last {
+				t.Errorf("tail over %d files: %q, want %q", n, tail, last)
+			}
+		}
+	}
+}
+
+// A monitor that was killed while it renamed files.
+func TestAFileThatIsMissingHidesNoOlderOne(t *testing.T) {
+	w, path := createFiles(t, 100, 5)
+	for i := range 6 {
+		write(t, w, Stdout, noon, "line "+strconv.Itoa(i)+" is long enough for a file alone\n")
+	}
+	before, _ := read(t, path, Options{Tail: -1})
+	for i := 4; i > 2; i-- {
+		if err := os.Rename(olderPath(path, i), olderPath(path, i+1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, _ := read(t, path, Options{Tail: -1}); got != before || strings.Count(got, "\n") != 5 {
+		t.Errorf("read %q, want %q", got, before)
+	}
+}
+
+func TestWhatIsMissingIsSaidOnce(t *testing.T) {
+	w, path := create(t, 0)
+	write(t, w, Stdout, noon, "before\n")
+	whole := w.file
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.file = full
+	for range 3 {
+		if err := w.Write(Stdout, noon, []byte("lost\n")); err == nil {
+			t.Fatal("/dev/full took a record")
+		}
+	}
+	w.file = whole
+	full.Close()
+	write(t, w, Stdout, noon, "after\n")
+	write(t, w, Stdout, noon, "more\n")
+	stdout, stderr := read(t, path, Options{Tail: -1})
+	if want := "moss: output is missing here: no space left on device\n"; stdout != "before\nafter\nmore\n" || stderr != want {
+		t.Errorf("stdout %q, stderr %q, want %q", stdout, stderr, want)
+	}
+}
+
 func TestFollowEndsWhenEverythingWasRead(t *testing.T) {
 	w, path := create(t, 0)
 	ended := make(chan struct{})
@@ -162,7 +231,13 @@ func TestFollowEndsWhenEverythingWasRead(t *testing.T) {
 }
 
 func TestFollowGoesOnInTheNextFile(t *testing.T) {
-	w, path := create(t, 100)
+	for _, files := range []int{1, 2, 3} {
+		followRotation(t, files)
+	}
+}
+
+func followRotation(t *testing.T, files int) {
+	w, path := createFiles(t, 100, files)
 	ended := make(chan struct{})
 	read, write2 := io.Pipe()
 	go func() {

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/mosscontainers/moss/pkg/sys"
@@ -200,40 +201,59 @@ func (r *reader) open() error {
 	return nil
 }
 
-// openAll opens path.1 and path, in this order, as they were at one moment.
+// openAll opens all files, the oldest first, as they were at one moment.
 func openAll(path string) ([]*os.File, error) {
 	for {
-		current, err := openLog(path)
+		files, err := openFiles(path)
 		if err != nil {
 			return nil, err
 		}
-		older, err := openLog(path + ".1")
-		if err != nil {
-			return nil, errors.Join(err, closeLog(current))
+		if settled(path, files) {
+			slices.Reverse(files)
+			return slices.DeleteFunc(files, func(f *os.File) bool { return f == nil }), nil
 		}
-		if settled(path, current) {
-			files := make([]*os.File, 0, 2)
-			for _, f := range []*os.File{older, current} {
-				if f != nil {
-					files = append(files, f)
-				}
-			}
-			return files, nil
-		}
-		if err := errors.Join(closeLog(current), closeLog(older)); err != nil {
+		if err := closeAll(files); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// settled says whether path still is the file that was opened: no rotation came in between.
-func settled(path string, opened *os.File) bool {
-	now, err := os.Stat(path)
-	if opened == nil || err != nil {
-		return (opened == nil) == errors.Is(err, fs.ErrNotExist)
+// openFiles opens the files by their age; nil is one that is not there. Files are renamed from the oldest on, so one may be missing while older ones
+// are there.
+func openFiles(path string) (files []*os.File, err error) {
+	for i := 0; i < 2 || files[i-1] != nil || files[i-2] != nil; i++ {
+		f, err := openLog(olderPath(path, i))
+		if err != nil {
+			return nil, errors.Join(err, closeAll(files))
+		}
+		files = append(files, f)
 	}
-	was, err := opened.Stat()
-	return err == nil && os.SameFile(now, was)
+	return files, nil
+}
+
+func closeAll(files []*os.File) error {
+	var errs []error
+	for _, f := range files {
+		errs = append(errs, closeLog(f))
+	}
+	return errors.Join(errs...)
+}
+
+// settled says whether the names still are those of the files that were opened: no rotation came in between.
+func settled(path string, opened []*os.File) bool {
+	for i, f := range opened {
+		now, err := os.Stat(olderPath(path, i))
+		if f == nil || err != nil {
+			if (f == nil) != errors.Is(err, fs.ErrNotExist) {
+				return false
+			}
+			continue
+		}
+		if was, err := f.Stat(); err != nil || !os.SameFile(now, was) {
+			return false
+		}
+	}
+	return true
 }
 
 // openLog opens a file for reading; nil when there is none.

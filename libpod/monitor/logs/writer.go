@@ -3,8 +3,11 @@ package logs
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
+	"strconv"
+	"syscall"
 	"time"
 )
 
@@ -15,14 +18,19 @@ const flushAt = 128 << 10
 type Writer struct {
 	path      string
 	max, size int64
+	older     int // how many files are kept besides the one that is written
 	file      *os.File
 	out       []byte
+	lost      error // why records before the next one are missing
 }
 
 // Create opens the log at path (mode 0600), appending when it exists. maxSize in bytes, when above 0, is
-// the size at which the log becomes path.1 and a new one begins.
-func Create(path string, maxSize int64) (*Writer, error) {
-	w := &Writer{path: path, max: maxSize}
+// the size at which the log becomes path.1 and a new one begins; maxFiles is how many files there are then, 0 is two.
+func Create(path string, maxSize int64, maxFiles int) (*Writer, error) {
+	w := &Writer{path: path, max: maxSize, older: 1}
+	if maxFiles > 0 {
+		w.older = maxFiles - 1
+	}
 	return w, w.open()
 }
 
@@ -42,11 +50,24 @@ func (w *Writer) open() error {
 // Write appends what was read from a stream at one moment, as it is: in as few write calls as the size
 // allows and without allocating.
 func (w *Writer) Write(stream Stream, at time.Time, p []byte) error {
+	lost := w.lost
+	w.lost = nil
+	err := w.write(stream, at, p, lost)
+	w.lost = err
+	return err
+}
+
+// write tells first what was lost, if anything.
+func (w *Writer) write(stream Stream, at time.Time, p []byte, lost error) error {
 	var buf [2 * len(timeFormat)]byte
 	head := at.UTC().AppendFormat(buf[:0], timeFormat)
 	head = append(append(append(head, ' '), stream.String()...), " F "...)
 	tag := len(head) - 2
 	w.out = w.out[:0]
+	if lost != nil {
+		w.out = at.UTC().AppendFormat(w.out, timeFormat)
+		w.out = fmt.Appendf(w.out, " %s F moss: output is missing here: %s\n", Stderr, reason(lost))
+	}
 	for len(p) > 0 {
 		line := p
 		if i := bytes.IndexByte(p, '\n'); i >= 0 {
@@ -60,6 +81,23 @@ func (w *Writer) Write(stream Stream, at time.Time, p []byte) error {
 		w.out = append(append(append(w.out, head...), line...), '\n')
 	}
 	return w.flush()
+}
+
+// reason is the system's word for what went wrong, without paths.
+func reason(err error) string {
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return errno.Error()
+	}
+	return "it could not be written"
+}
+
+// olderPath is where the file is that was written so many files ago.
+func olderPath(path string, i int) string {
+	if i == 0 {
+		return path
+	}
+	return path + "." + strconv.Itoa(i)
 }
 
 // makeRoom writes or rotates before a record of n bytes.
@@ -90,8 +128,15 @@ func (w *Writer) flush() error {
 }
 
 func (w *Writer) rotate() error {
-	if err := os.Rename(w.path, w.path+".1"); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	if w.older == 0 {
+		if err := os.Remove(w.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	for i := w.older; i > 0; i-- {
+		if err := os.Rename(olderPath(w.path, i-1), olderPath(w.path, i)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
 	old := w.file
 	if err := w.open(); err != nil {
