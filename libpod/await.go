@@ -99,14 +99,14 @@ type awaiting struct {
 	interval time.Duration
 }
 
-func (a *awaiting) end(ctx Context) (int, error) { return a.engine.Wait(ctx, a.first.Spec.ID) }
+func (a *awaiting) end(ctx Context) (int, error) { return a.engine.wait(ctx, a.first) }
 
 // nextEnd is the end of the life that the container has, or else of the next one.
 func (a *awaiting) nextEnd(ctx Context) (int, error) {
 	if _, err := a.beginning(ctx); err != nil {
 		return 0, err
 	}
-	return a.end(ctx)
+	return a.engine.Wait(ctx, a.first.Spec.ID)
 }
 
 // beginning is that the container runs, or has run and ended since the wait began.

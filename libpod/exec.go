@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
@@ -58,12 +59,21 @@ func (e *Engine) Exec(ctx Context, ref string, o ExecOptions, io runtime.Stdio) 
 	target := runtime.Target{Pid: c.State.Init.Pid, Cgroup: c.State.Cgroup, Place: enterGroup(c)}
 	task := func() (*runtime.Task, error) { return e.task(c, o) }
 	p, err := runtime.Exec(ctx, target, task, io, exe.path())
+	if err != nil && (!errdefs.Explained(err) || errors.Is(err, errdefs.ErrConflict)) {
+		// With its PID 1 the kernel ends all that is in a container, and that one last.
+		if ended, waitErr := waitProcess(ctx, c.State.Init, endTime); ended && waitErr == nil {
+			err = errEnded(c)
+		}
+	}
 	if err == nil && !c.State.Init.Alive() {
 		// It ended meanwhile, and its pid may have become somebody else's: nothing may run there.
 		err = errors.Join(errEnded(c), syscall.Kill(p.Pid(), syscall.SIGKILL))
 	}
 	return &Execution{p, e.runDir(c.Spec.ID)}, errors.Join(err, exe.Close())
 }
+
+// endTime is more than a container needs to end whose processes are being killed.
+const endTime = time.Second
 
 // task is what the process is to do: what the container was started with, changed by the options.
 func (e *Engine) task(c *state.Container, o ExecOptions) (*runtime.Task, error) {

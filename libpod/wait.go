@@ -32,6 +32,11 @@ func (e *Engine) Wait(ctx Context, ref string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	return e.wait(ctx, c)
+}
+
+// wait is Wait for a container as it was seen just now.
+func (e *Engine) wait(ctx Context, c *state.Container) (int, error) {
 	if !c.State.Active() {
 		return c.State.ExitCode, nil
 	}

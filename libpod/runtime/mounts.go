@@ -206,7 +206,9 @@ func (r *rootfs) target(m *specs.Mount, source *os.File) (*os.File, error) {
 	}
 	target, err := r.open(dest, resolve)
 	if errors.Is(err, syscall.ENOENT) {
-		target, err = r.makeTarget(dest, source, resolve)
+		if target, err = r.makeTarget(dest, source, resolve); err != nil && ofKernel(dest) {
+			return nil, errdefs.Errorf(errdefs.ErrInvalid, "there is no such place, and the kernel's file systems take no new ones")
+		}
 	}
 	if isErrno(err, syscall.ELOOP) {
 		return nil, errdefs.Errorf(errdefs.ErrInvalid, "the image has a link on this path")
@@ -222,6 +224,11 @@ func (r *rootfs) target(m *specs.Mount, source *os.File) (*os.File, error) {
 		return nil, err
 	}
 	return target, nil
+}
+
+// ofKernel says whether a path is in a file system that only the kernel makes files in.
+func ofKernel(dest string) bool {
+	return strings.HasPrefix(dest, "/proc/") || strings.HasPrefix(dest, "/sys/")
 }
 
 // reserved says whether a path belongs to the kernel's file systems.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"syscall"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/sys"
@@ -162,6 +163,8 @@ func receiveFrame(socket *os.File) (console *os.File, err error) {
 	buf := make([]byte, 4096)
 	n, f, err := sys.ReceiveFile(socket, buf)
 	switch {
+	case errors.Is(err, syscall.ECONNRESET): // it was killed before it read what we wrote
+		return nil, io.EOF
 	case err != nil:
 		return nil, err
 	case n == 0:

@@ -88,6 +88,16 @@ func HTTPStatus(err error) int {
 	return 500
 }
 
+// Explained says whether an error is of a kind: others are the system's, and may have any reason.
+func Explained(err error) bool {
+	for _, k := range kinds {
+		if errors.Is(err, k.err) {
+			return true
+		}
+	}
+	return false
+}
+
 // Errorf is fmt.Errorf with a kind: the text is format's alone, and errors.Is finds kind as well as
 // anything wrapped with %w.
 func Errorf(kind error, format string, args ...any) error {

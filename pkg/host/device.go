@@ -53,6 +53,9 @@ func Devices(path string) ([]Device, error) {
 		}
 		return nil
 	})
+	if err == nil && len(found) == 0 {
+		err = fmt.Errorf("there is no device in %s", path)
+	}
 	return found, err
 }
 

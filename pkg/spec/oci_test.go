@@ -119,6 +119,7 @@ func TestOCI(t *testing.T) {
 		{"mounts", rootlessV2(), "-v /srv:/srv/deep/er:ro,rslave -v data:/srv --tmpfs /tmp:size=1m,noexec --mount type=bind,src=/a,dst=/b,bind-propagation=shared -v /my/hosts:/etc/hosts --shm-size 1g --device /dev/fuse:/dev/other:r sh"},
 		{"mount-fields", rootlessV2(), "--mount type=volume,src=data,dst=/a,volume-subpath=b//c,volume-nocopy,volume-label=x=y,volume-opt=o=uid=5 --mount type=bind,src=/a,dst=/b,ro,bind-recursive=readonly,relabel=shared --mount type=bind,src=/a,dst=/c,bind-recursive=disabled,noexec --mount type=tmpfs,dst=/d,notmpcopyup,nosuid=false -v memory:/e:ro sh"},
 		{"security", rootlessV2(), "--cap-drop all --cap-add net_raw --user 1000:1000 --security-opt no-new-privileges --security-opt unmask=/proc/* --security-opt mask=/proc/cpuinfo --sysctl net.core.somaxconn=10 -h web sh"},
+		{"unconfined-paths", rootlessV2(), "--security-opt systempaths=unconfined --group-add keep-groups --ulimit host sh"},
 		{"process", rootlessV2(), "-e A=1 -e PATH=/bin -w /srv//x --entrypoint /bin/echo --http-proxy=false --annotation a=b hello world"},
 	} {
 		t.Run(g.name, func(t *testing.T) {

@@ -149,6 +149,11 @@ func (c *Security) setOption(s string) error {
 		c.Mask = append(c.Mask, strings.Split(value, ":")...)
 	case "unmask":
 		c.Unmask = append(c.Unmask, strings.Split(value, ":")...)
+	case "systempaths": // Docker's way to say it
+		if value != unconfined {
+			return invalid("security-opt", s, "want systempaths=unconfined")
+		}
+		c.Unmask = append(c.Unmask, "ALL")
 	default:
 		return invalid("security-opt", s, "want no-new-privileges, seccomp=unconfined|FILE, apparmor=PROFILE, label=…, mask=PATH or unmask=PATH|ALL")
 	}
@@ -234,6 +239,9 @@ func (c *Security) Validate() error {
 				return invalid(flag, s, "not a capability; want a name such as CAP_NET_RAW, or ALL")
 			}
 		}
+	}
+	if slices.Contains(c.CapAdd, "ALL") && slices.Contains(c.CapDrop, "ALL") {
+		return invalid("cap-add", "ALL", "all capabilities cannot be both given and taken")
 	}
 	for name, value := range c.Sysctls {
 		if err := checkSysctl(name, value); err != nil {
