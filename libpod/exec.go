@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -51,6 +52,9 @@ func (e *Engine) Exec(ctx Context, ref string, o ExecOptions, io runtime.Stdio) 
 	c, err := e.running(ref, "execute a command in")
 	if err != nil {
 		return nil, err
+	}
+	if o.WorkDir != "" && !path.IsAbs(o.WorkDir) {
+		return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot use the working directory %q: want an absolute path inside the container", o.WorkDir)
 	}
 	exe, err := e.monitorProgram()
 	if err != nil {

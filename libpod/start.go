@@ -153,7 +153,10 @@ func (s *launch) prepare(ctx Context, pid int) (err error) {
 	if s.req.Bundle, err = bundle.Encode(); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(s.runDir, bundleFile), s.req.Bundle, 0o600)
+	if err := os.WriteFile(filepath.Join(s.runDir, bundleFile), s.req.Bundle, 0o600); err != nil {
+		return errdefs.NoSpace(fmt.Errorf("cannot start container %s: %w", s.c.Name, err))
+	}
+	return nil
 }
 
 // show lets everybody see the container, and then makes sure that what it needs is still there.

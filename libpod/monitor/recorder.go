@@ -82,7 +82,7 @@ func writeJSON(dir, name string, v any) error {
 	}
 	path := filepath.Join(dir, name)
 	if err := os.WriteFile(path+".new", data, 0o600); err != nil {
-		return err
+		return fmt.Errorf("cannot tell what the container is: %w", err)
 	}
 	return os.Rename(path+".new", path)
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -240,6 +241,9 @@ func (o *runOptions) run(ctx context.Context, app *App, args []string) error {
 			made, started = created(err), err == nil
 			return err
 		})
+		if err == nil && o.onlyStdin() {
+			_, err = fmt.Fprintln(app.Out, c.ID)
+		}
 		return warnings, err
 	}
 	if o.detach {
@@ -252,6 +256,11 @@ func (o *runOptions) run(ctx context.Context, app *App, args []string) error {
 		return err
 	}
 	return o.undo(ctx, app, c, err)
+}
+
+// onlyStdin says whether nothing of what the container says is to be seen: then Docker prints its id.
+func (o *runOptions) onlyStdin() bool {
+	return len(o.streams) > 0 && !slices.Contains(o.streams, "stdout") && !slices.Contains(o.streams, "stderr")
 }
 
 func (o *runOptions) start(app *App, start func() ([]string, error)) error {

@@ -120,6 +120,8 @@ func TestMistakes(t *testing.T) {
 		{"--network container:x -p 80", "publish them on that container"},
 		{"--pid wrong", "want private, host, container:ID"},
 		{"--uts host -h x", "cannot use --hostname together with --uts host"},
+		{"--dns-option=", `invalid --dns-option ""`},
+		{"--dns-search=", `invalid --dns-search ""`},
 		{"--dns name", "want an IP address"},
 		{"--add-host name", "want NAME:IP"},
 		{"--log-driver journald", "want k8s-file or none"},

@@ -95,9 +95,11 @@ func (n *Naming) validate() error {
 			return err
 		}
 	}
-	for _, s := range append(n.DNSSearch, n.DNSOptions...) {
-		if s == "" || strings.ContainsAny(s, " \t\n\r") {
-			return invalid("dns-search", s, "a word of resolv.conf cannot be empty or contain a space")
+	for flag, words := range map[string][]string{"dns-search": n.DNSSearch, "dns-option": n.DNSOptions} {
+		for _, s := range words {
+			if s == "" || strings.ContainsAny(s, " \t\n\r") {
+				return invalid(flag, s, "a word of resolv.conf cannot be empty or contain a space")
+			}
 		}
 	}
 	if n.NoHosts && n.HostsFile != "" {
