@@ -41,6 +41,10 @@ type ociProcess struct {
 	ownPIDs bool
 }
 
+// oldestVersion is the one of the specification that every runtime knows: crun up to 1.8 takes 1.0 alone. What is newer in a configuration, they read or
+// pass over, whatever it calls itself.
+const oldestVersion = "1.0.2"
+
 func (l *oci) Create(ctx context.Context, e Encoded, io Stdio, netns *os.File) (_ Process, err error) {
 	b, err := e.Decode()
 	if err != nil {
@@ -50,6 +54,7 @@ func (l *oci) Create(ctx context.Context, e Encoded, io Stdio, netns *os.File) (
 		return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot use --init with the runtime %s: it has none", l.binary)
 	}
 	spec := *b.Spec
+	spec.Version = oldestVersion
 	p := &ociProcess{runtime: l, bundle: b, ownPIDs: hasFresh(&spec, specs.PIDNamespace)}
 	if len(b.Chown) > 0 {
 		return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot use the option U of a mount with the runtime %s: only our own launcher changes owners", l.binary)

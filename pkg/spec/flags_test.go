@@ -66,6 +66,8 @@ func TestMistakes(t *testing.T) {
 		{"-u root:", "a name or a number is missing"},
 		{"-h under/way", "want letters, digits and hyphens"},
 		{"-e =x", "want NAME=VALUE"},
+		{"--env-file /dev/zero", "the file has more than 1MiB"},
+		{"--label-file /dev/zero", "the file has more than 1MiB"},
 		{"--env-file /nonexistent", `invalid --env-file "/nonexistent"`},
 		{"-w relative", "want an absolute path"},
 		{"--entrypoint [1]", "not a JSON list of strings"},

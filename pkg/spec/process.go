@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path"
@@ -217,16 +218,17 @@ func Environment(env, files, environ []string) ([]string, error) {
 const maxFlagFile = 1 << 20
 
 func readFlagFile(flag, file string) (string, error) {
-	info, err := os.Stat(file)
+	f, err := os.Open(file)
 	if err != nil {
 		return "", invalid(flag, file, "%w", err)
 	}
-	if info.Size() > maxFlagFile {
-		return "", invalid(flag, file, "the file has %s, more than %s", units.BytesSize(float64(info.Size())), units.BytesSize(maxFlagFile))
-	}
-	text, err := os.ReadFile(file)
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxFlagFile+1)) // what a file says of its size is not true of all
 	if err != nil {
 		return "", invalid(flag, file, "%w", err)
+	}
+	if len(text) > maxFlagFile {
+		return "", invalid(flag, file, "the file has more than %s", units.BytesSize(maxFlagFile))
 	}
 	return string(text), nil
 }
