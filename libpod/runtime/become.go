@@ -22,7 +22,8 @@ func (s *stage) become() error {
 		return err
 	}
 	syscall.Umask(umask(p))
-	if err := sys.UnblockSignals(); err != nil { // of whoever called us: the container's are its own
+	// The signals of whoever called us are none of the container's business.
+	if err := errors.Join(sys.UnblockSignals(), sys.HeedSignals()); err != nil {
 		return err
 	}
 	// Without no_new_privs loading a filter takes CAP_SYS_ADMIN, which is about to go; with it, as late as
