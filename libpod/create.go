@@ -215,6 +215,9 @@ func (e *Engine) Rename(ctx Context, ref, name string) error {
 	}
 	return e.Store.Transact(ctx, c.Spec.ID, state.OpUpdate, func(ctx Context, l *state.Locked) error {
 		w, err := e.wiring(l)
+		if errors.Is(err, errBetween) { // its network is to learn the name too
+			return errdefs.Errorf(errdefs.ErrConflict, "cannot rename container %s: %w", l.Spec.Name, errBetween)
+		}
 		if err != nil {
 			return err
 		}

@@ -110,6 +110,9 @@ func (e *Engine) task(c *state.Container, o ExecOptions) (*runtime.Task, error) 
 }
 
 func errEnded(c *state.Container) error {
+	if c.State.Status == state.Restarting {
+		return errdefs.Errorf(errdefs.ErrConflict, "cannot execute a command in container %s: %w", c.Spec.Name, errBetween)
+	}
 	return errdefs.Errorf(errdefs.ErrConflict, "cannot execute a command in container %s: it has just ended", c.Spec.Name)
 }
 
