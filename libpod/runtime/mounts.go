@@ -134,6 +134,9 @@ func bindSource(source string, o *mountOptions) (*os.File, error) {
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, errdefs.Errorf(errdefs.ErrNotFound, "no such file or directory on the host")
 	}
+	if o.bind && isErrno(err, syscall.EINVAL) { // mount_namespaces(7), "Restrictions on mount namespaces"
+		return nil, errdefs.Errorf(errdefs.ErrDenied, "something is mounted below it, and to show what that hides takes the machine's root: mount it with what is below")
+	}
 	return mount, err
 }
 

@@ -104,7 +104,9 @@ func (m *Mount) setField(key, value string, given bool) error {
 // setRecursive says what becomes of mounts below the source, as Docker has it.
 func (m *Mount) setRecursive(value string) error {
 	switch value {
-	case "enabled", "writable":
+	case "enabled":
+	case "writable":
+		m.WritableBelow = true
 	case "disabled":
 		m.Options = append(m.Options, "bind")
 	case "readonly":

@@ -53,7 +53,9 @@ type Mount struct {
 	Target   string    `json:"target"` // absolute, clean
 	ReadOnly bool      `json:"readOnly,omitempty"`
 	Options  []string  `json:"options,omitempty"` // propagation, exec, size=…, mode=…, as mount(8) writes them
-	NoCopy   bool      `json:"noCopy,omitempty"`  // a volume is not filled from the image
+	// WritableBelow leaves what is mounted below the source of a read-only bind as it is, which is read-only too otherwise, as Docker has it.
+	WritableBelow bool `json:"writableBelow,omitempty"`
+	NoCopy        bool `json:"noCopy,omitempty"` // a volume is not filled from the image
 	// Chown gives everything in the mount to the user of the container's process, each time that it starts.
 	Chown bool `json:"chown,omitempty"`
 	// Overlay lets the container write to a layer over the source, which is thrown away with each start.
@@ -290,6 +292,9 @@ func (m Mount) oci(f host.Facts, in Inputs) (specs.Mount, error) {
 	}
 	if m.ReadOnly {
 		out.Options = append(out.Options, "ro")
+	}
+	if m.ReadOnly && m.Type == MountBind && !m.WritableBelow && !slices.Contains(out.Options, "bind") && !slices.Contains(out.Options, recursiveReadOnly) {
+		out.Options = append(out.Options, recursiveReadOnly)
 	}
 	return out, nil
 }

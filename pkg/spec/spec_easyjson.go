@@ -1981,6 +1981,12 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec6(in *jlexer.Lexer,
 				}
 				in.Delim(']')
 			}
+		case "writableBelow":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				out.WritableBelow = bool(in.Bool())
+			}
 		case "noCopy":
 			if in.IsNull() {
 				in.Skip()
@@ -2112,6 +2118,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec6(out *jwriter.Writ
 			}
 			out.RawByte(']')
 		}
+	}
+	if in.WritableBelow {
+		const prefix string = ",\"writableBelow\":"
+		out.RawString(prefix)
+		out.Bool(bool(in.WritableBelow))
 	}
 	if in.NoCopy {
 		const prefix string = ",\"noCopy\":"
