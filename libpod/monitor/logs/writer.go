@@ -9,6 +9,9 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/sys"
 )
 
 // flushAt bounds what is formatted before it is written: output of many empty lines grows 46-fold.
@@ -35,16 +38,27 @@ func Create(path string, maxSize int64, maxFiles int) (*Writer, error) {
 }
 
 func (w *Writer) open() error {
-	f, err := os.OpenFile(w.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(w.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|sys.ONonblock, 0o600)
+	if errors.Is(err, syscall.ENXIO) { // a pipe that nobody reads; to wait for a reader would be to wait with the container
+		return notFile(w.path)
+	}
 	if err != nil {
 		return err
 	}
 	info, err := f.Stat()
+	if err == nil && info.Mode()&(fs.ModeNamedPipe|fs.ModeSocket) != 0 {
+		err = notFile(w.path)
+	}
 	if err != nil {
 		return errors.Join(err, f.Close())
 	}
 	w.file, w.size = f, info.Size()
 	return nil
+}
+
+// notFile says that a log cannot be what is at path.
+func notFile(path string) error {
+	return errdefs.Errorf(errdefs.ErrInvalid, "%s is a pipe, and a log is a file", path)
 }
 
 // Write appends what was read from a stream at one moment, as it is: in as few write calls as the size
