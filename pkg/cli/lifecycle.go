@@ -260,19 +260,21 @@ func newRmCommand(app *App) *cobra.Command {
 	fs.BoolVarP(&remove.Volumes, "volumes", "v", false, "remove their anonymous volumes too")
 	fs.IntVarP(&o.timeout, "time", "t", 0, "seconds to wait before killing a running one (default 10)")
 	s.addFlags(fs, "ali") // -f is --force here
-	return s.apply(app, cmd, func(c *state.Container) bool { return remove.Force || idle(c) }, func(ctx context.Context, e *libpod.Engine, ref string) error {
+	s.apply(app, cmd, func(c *state.Container) bool { return remove.Force || idle(c) }, func(ctx context.Context, e *libpod.Engine, ref string) error {
 		opts, err := o.options(cmd)
 		if err != nil {
 			return err
 		}
 		this := remove
 		this.Timeout = opts.Timeout
-		err = e.Remove(ctx, ref, this)
-		if remove.Force && errors.Is(err, errdefs.ErrNotFound) {
-			return nil
-		}
-		return err
+		return e.Remove(ctx, ref, this)
 	})
+	run := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		s.ignore = s.ignore || remove.Force
+		return run(cmd, args)
+	}
+	return cmd
 }
 
 func newRenameCommand(app *App) *cobra.Command {
