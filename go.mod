@@ -72,7 +72,7 @@ require (
 	github.com/klauspost/pgzip v1.2.6
 	github.com/manifoldco/promptui v0.9.0 // indirect
 	github.com/mattn/go-runewidth v0.0.31 // indirect
-	github.com/mattn/go-sqlite3 v1.14.48 // indirect
+	github.com/mattn/go-sqlite3 v1.14.48
 	github.com/mdlayher/netlink v1.7.3-0.20250113171957-fbb4dce95f42 // indirect
 	github.com/mdlayher/socket v0.6.0 // indirect
 	github.com/miekg/pkcs11 v1.1.2 // indirect
@@ -119,6 +119,7 @@ require (
 )
 
 require (
+	github.com/anchore/go-rpmdb v0.2.2
 	github.com/containerd/platforms v1.0.0-rc.5
 	github.com/mailru/easyjson v0.9.2
 	github.com/package-url/packageurl-go v0.1.7

@@ -165,7 +165,7 @@ func (b *Builder) list(ctx context.Context, built *Built) error {
 		if err != nil {
 			return err
 		}
-		built.Contents, err = sbom.Scan(ctx, r.Tree)
+		built.Contents, err = sbom.Scan(ctx, r.Tree, b.TempDir)
 		return errors.Join(err, r.Close())
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mosscontainers/moss/libpod"
+	"github.com/mosscontainers/moss/pkg/build/sbom/rpmdb"
 	"github.com/mosscontainers/moss/rootless"
 	"github.com/mosscontainers/moss/storage/store"
 )
@@ -76,10 +77,10 @@ func commands(app *App, args []string) []*cobra.Command {
 	return made
 }
 
-// begin says that this process was a child in which containers/storage unpacks a layer, and is done.
+// begin says that this process was a child in which containers/storage unpacks a layer, or one that reads a database of an image, and is done.
 func begin() bool {
 	_ = os.Setenv(rootless.EnvFull, "1") // for when this program executes itself, as libraries do; such a name never fails
-	if store.Reexec() {
+	if store.Reexec() || rpmdb.Main() {
 		return true
 	}
 	quietLibraries()

@@ -1,4 +1,4 @@
-// Package sbom lists what is in a root file system: packages of dpkg and apk, and the modules of programs that were made with Go. It only reads
+// Package sbom lists what is in a root file system: packages of dpkg, apk and rpm, and the modules of programs that were made with Go. It only reads
 // files, which are hostile: their size is bounded, and nothing of the image is run.
 package sbom
 
@@ -36,16 +36,16 @@ type List struct {
 	Warnings []string // what could not be read
 }
 
-// Scan lists what is in the tree.
-func Scan(ctx context.Context, t *tree.Tree) (*List, error) {
+// Scan lists what is in the tree. temp makes an empty directory, which is not kept.
+func Scan(ctx context.Context, t *tree.Tree, temp func() (string, error)) (*List, error) {
 	root, err := os.OpenFile(t.Root, sys.OPath|sys.ODirectory, 0)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read what is in the image: %w", err)
 	}
 	defer root.Close()
-	s := &scan{root: root}
+	s := &scan{root: root, temp: temp}
 	s.distribution = s.release()
-	if err := errors.Join(s.databases(), s.programs(ctx, t)); err != nil {
+	if err := errors.Join(s.databases(ctx), s.programs(ctx, t)); err != nil {
 		return nil, err
 	}
 	slices.SortFunc(s.Packages, func(a, b Package) int { return cmp.Or(cmp.Compare(a.URL, b.URL), cmp.Compare(a.Source, b.Source)) })
@@ -56,6 +56,7 @@ func Scan(ctx context.Context, t *tree.Tree) (*List, error) {
 type scan struct {
 	List
 	root         *os.File
+	temp         func() (string, error)
 	distribution distribution
 }
 
@@ -63,7 +64,7 @@ type scan struct {
 type distribution struct{ id, version string }
 
 // databases reads those of package managers.
-func (s *scan) databases() error {
+func (s *scan) databases(ctx context.Context) error {
 	for _, file := range []string{"var/lib/dpkg/status", "lib/apk/db/installed", "usr/lib/apk/db/installed"} {
 		if err := s.database(file); err != nil {
 			return err
@@ -78,13 +79,7 @@ func (s *scan) databases() error {
 			return err
 		}
 	}
-	for _, dir := range []string{"var/lib/rpm", "usr/lib/sysimage/rpm", "usr/share/rpm"} {
-		if files, err := s.names(dir); err == nil && len(files) > 0 {
-			s.Warnings = append(s.Warnings, "packages of rpm are not listed: their database, /"+dir+", is a program's own format")
-			break
-		}
-	}
-	return nil
+	return s.rpm(ctx)
 }
 
 // database reads one, if it is there.
@@ -128,9 +123,14 @@ func (s *scan) names(path string) ([]string, error) {
 	return names, err
 }
 
-// url names a package of the distribution.
-func (s *scan) url(kind, name, version, arch string) string {
-	q := packageurl.QualifiersFromMap(map[string]string{"arch": arch, "distro": strings.Trim(s.distribution.id+"-"+s.distribution.version, "-")})
-	q = slices.DeleteFunc(q, func(one packageurl.Qualifier) bool { return one.Value == "" })
+// url names a package of the distribution. More are pairs of what it has besides.
+func (s *scan) url(kind, name, version, arch string, more ...[2]string) string {
+	var q packageurl.Qualifiers
+	for _, one := range append(more, [2]string{"arch", arch}, [2]string{"distro", strings.Trim(s.distribution.id+"-"+s.distribution.version, "-")}) {
+		if one[1] != "" {
+			q = append(q, packageurl.Qualifier{Key: one[0], Value: one[1]})
+		}
+	}
+	slices.SortFunc(q, func(a, b packageurl.Qualifier) int { return cmp.Compare(a.Key, b.Key) })
 	return packageurl.NewPackageURL(kind, s.distribution.id, name, version, q, "").ToString()
 }
