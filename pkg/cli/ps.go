@@ -308,7 +308,7 @@ func containerFilters(engine *libpod.Engine, all []*state.Container) filter.Set[
 		{Name: "name", Match: filter.Regexp(func(c row) []string { return []string{c.Spec.Name} })},
 		{Name: "status", Match: filter.OneOf(func(c row) string { return string(c.State.Status) }, statuses...)},
 		{Name: "exited", Match: filter.Number(func(c row) (int, bool) { return c.State.ExitCode, c.State.Status == state.Exited })},
-		{Name: "ancestor", Match: filter.Any(ancestors)},
+		{Name: "ancestor", Match: fromAncestor(engine)},
 		{Name: "volume", Match: filter.Any(func(c row) []string { return volumesOf(c.Spec) })},
 		{Name: "network", Match: onNetwork(engine)},
 		{Name: "publish", Match: filterPorts(published)},
@@ -326,17 +326,6 @@ func volumesOf(c *spec.Container) []string {
 		list = append(list, m.Source, m.Target)
 	}
 	return list
-}
-
-// ancestors are the ways to name the image of a container.
-func ancestors(c *state.Container) []string {
-	name, id := c.Spec.Image.Name, c.Spec.Image.ID
-	list := []string{name, id, names.Short(id)}
-	base, _, tagged := strings.Cut(name[strings.LastIndex(name, "/")+1:], ":")
-	if tagged {
-		list = append(list, name[:strings.LastIndex(name, ":")], base)
-	}
-	return append(list, name[strings.LastIndex(name, "/")+1:])
 }
 
 // onNetwork matches the containers on a network, by any of its names.
