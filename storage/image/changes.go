@@ -2,16 +2,20 @@ package image
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
 )
 
 // Apply changes a configuration by instructions of a Dockerfile, as import and commit take them with
-// --change: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR. Both
+// --change: CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR. Both
 // "CMD args" and "CMD=args" will do.
 func Apply(c *spec.ImageConfig, changes []string) error {
 	for _, change := range changes {
@@ -48,6 +52,8 @@ func apply(c *spec.ImageConfig, change string) error {
 		for _, path := range list(value) {
 			put(&c.Volumes, path, struct{}{})
 		}
+	case "HEALTHCHECK":
+		return setHealthcheck(c, value)
 	case "ONBUILD":
 		c.OnBuild = append(c.OnBuild, value)
 	case "STOPSIGNAL":
@@ -57,7 +63,28 @@ func apply(c *spec.ImageConfig, change string) error {
 	case "WORKDIR":
 		c.WorkingDir = value
 	default:
-		return fmt.Errorf("%s is not one of CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR", name)
+		return fmt.Errorf("%s is not one of CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR", name)
+	}
+	return nil
+}
+
+// setHealthcheck reads NONE, or CMD and its options before it, by BuildKit's parser.
+func setHealthcheck(c *spec.ImageConfig, value string) error {
+	parsed, err := parser.Parse(strings.NewReader("HEALTHCHECK " + value))
+	if err != nil {
+		return err
+	}
+	read, err := instructions.ParseInstruction(parsed.AST.Children[0])
+	if err != nil {
+		return err
+	}
+	check, ok := read.(*instructions.HealthCheckCommand)
+	if !ok || len(parsed.AST.Children) != 1 {
+		return errors.New("it is more than one instruction")
+	}
+	h := check.Health
+	c.Healthcheck = &spec.Healthcheck{
+		Test: h.Test, Interval: h.Interval, Timeout: h.Timeout, StartPeriod: h.StartPeriod, StartInterval: h.StartInterval, Retries: h.Retries,
 	}
 	return nil
 }
