@@ -22,6 +22,9 @@ type searchOptions struct {
 	tags, compatible bool
 }
 
+// maxSearched is how many results docker's registry gives, and what peers allow.
+const maxSearched = 100
+
 func newSearchCommand(app *App) *cobra.Command {
 	var o searchOptions
 	cmd := &cobra.Command{
@@ -33,6 +36,9 @@ func newSearchCommand(app *App) *cobra.Command {
 			}
 			if o.limit < 0 {
 				return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --limit %d: it is a number of results", o.limit)
+			}
+			if o.limit > maxSearched && !o.tags {
+				return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --limit %d: registries give at most %d results", o.limit, maxSearched)
 			}
 			if o.tags {
 				return o.listTags(cmd.Context(), app, args[0])
