@@ -12,7 +12,7 @@ import (
 )
 
 // cacheVersion changes with the shape of what is cached.
-const cacheVersion = 2
+const cacheVersion = 3
 
 // registriesEnv redirects registries.conf and so belongs into the key of what is cached of it.
 const registriesEnv = "CONTAINERS_REGISTRIES_CONF"

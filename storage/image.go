@@ -19,6 +19,7 @@ type Image struct {
 	Size         int64            `json:"size"` // bytes, unpacked
 	OS           string           `json:"os,omitempty"`
 	Architecture string           `json:"architecture,omitempty"`
+	Variant      string           `json:"variant,omitempty"` // of the architecture
 	Config       spec.ImageConfig `json:"config"`
 	Layers       []string         `json:"layers,omitempty"` // ids of containers/storage, topmost first
 
@@ -34,6 +35,7 @@ type configFile struct {
 	Created      *time.Time       `json:"created"`
 	OS           string           `json:"os"`
 	Architecture string           `json:"architecture"`
+	Variant      string           `json:"variant"`
 	Config       spec.ImageConfig `json:"config"`
 }
 
@@ -49,7 +51,7 @@ func complete(list []*home, at int, r *imageRecord) (*Image, error) {
 	}
 	img := &Image{
 		ID: r.ID, Names: r.Names, Digests: r.digests(), Created: r.Created, Home: list[at].overlay(),
-		OS: file.OS, Architecture: file.Architecture, Config: file.Config,
+		OS: file.OS, Architecture: file.Architecture, Variant: file.Variant, Config: file.Config,
 	}
 	if file.Created != nil {
 		img.Created = *file.Created

@@ -130,7 +130,7 @@ func (s *solver) listedBase(name string, p v1.Platform) (*storage.Image, error) 
 func (s *solver) otherPlatform(name string, p v1.Platform) string {
 	for _, candidate := range localNames(name) {
 		if img, err := storage.Resolve(s.engine.Config, candidate); err == nil && !matches(img, p) {
-			return img.OS + "/" + img.Architecture
+			return strings.TrimSuffix(img.OS+"/"+img.Architecture+"/"+img.Variant, "/")
 		}
 	}
 	return ""
@@ -153,9 +153,16 @@ func familiar(name string) string {
 	return reference.FamiliarString(named)
 }
 
-// matches says whether an image is for a platform, as far as it says itself.
+// matches says whether an image is for a platform, as far as it says itself. One for an older variant of a processor is for a newer one too.
 func matches(img *storage.Image, p v1.Platform) bool {
-	return (img.OS == "" || img.OS == p.OS) && (img.Architecture == "" || img.Architecture == p.Architecture)
+	if img.OS != "" && img.OS != p.OS || img.Architecture != "" && img.Architecture != p.Architecture {
+		return false
+	}
+	own := platforms.Normalize(v1.Platform{OS: p.OS, Architecture: p.Architecture, Variant: img.Variant})
+	if img.Variant == "" || p.Variant == "" && p.Architecture != "arm" { // of amd64, levels of which nobody asks here
+		return true
+	}
+	return platforms.Only(p).Match(own)
 }
 
 func (s *solver) pullBase(ctx context.Context, name string, p v1.Platform) (*storage.Image, error) {

@@ -18,6 +18,20 @@ import (
 // TempDir is a new directory that goes with this build, however it ends.
 func (b *Builder) TempDir() (string, error) { return b.tempDir("input-") }
 
+// Download gets a file by http or https. It is there until the build ends.
+func (b *Builder) Download(ctx context.Context, url string) (*os.File, error) {
+	got, err := b.remote(ctx, &pb.SourceOp{Identifier: url})
+	if err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(got.Tree.Root)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	return root.Open(got.Name)
+}
+
 // Unpack unpacks an archive, compressed or not, into a directory.
 func (b *Builder) Unpack(ctx context.Context, archive *bufio.Reader, dir string) (err error) {
 	spool, err := b.TempDir()

@@ -23,6 +23,9 @@ func (c *cache) run() (*running, error) {
 	if err := os.MkdirAll(c.runningDir(), 0o700); err != nil {
 		return nil, cacheError(err)
 	}
+	if err := c.sweepRunning(); err != nil {
+		return nil, err
+	}
 	hold, err := c.hold()
 	if err != nil {
 		return nil, err
@@ -35,6 +38,19 @@ func (c *cache) run() (*running, error) {
 	return &running{lock}, errors.Join(err, f.Close(), hold.Unlock())
 }
 
+// sweepRunning removes what killed builds left, unless another build begins or remembers something just now: then the next does.
+func (c *cache) sweepRunning() error {
+	alone, free, err := sys.TryLockFile(c.pruneLock())
+	if err == nil && free {
+		_, err = c.since()
+		err = errors.Join(err, alone.Unlock())
+	}
+	if err != nil {
+		return cacheError(err)
+	}
+	return nil
+}
+
 // Close says that it has ended.
 func (r *running) Close() error {
 	return errors.Join(os.Remove(r.lock.File().Name()), r.lock.Unlock())
@@ -45,8 +61,10 @@ func (c *cache) hold() (*sys.Lock, error) {
 	if err := os.MkdirAll(c.dir, 0o700); err != nil {
 		return nil, cacheError(err)
 	}
-	return sys.LockFile(filepath.Join(c.dir, "prune.lock"), true)
+	return sys.LockFile(c.pruneLock(), true)
 }
+
+func (c *cache) pruneLock() string { return filepath.Join(c.dir, "prune.lock") }
 
 // since is when the oldest build began that still runs; now where there is none. What killed builds left is removed.
 func (c *cache) since() (time.Time, error) {

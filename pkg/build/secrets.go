@@ -23,6 +23,27 @@ const maxSecret = 500 << 10
 // Secret is where a secret comes from: a file, or a variable of the environment.
 type Secret struct{ File, Env string }
 
+// Check fails where a file cannot be had, before a step asks for it. What a variable has is only looked at then: many are set for some builds only.
+func (s Secret) Check() error {
+	if s.Env != "" {
+		return nil
+	}
+	info, err := os.Stat(s.File)
+	switch {
+	case err != nil:
+		return errdefs.Errorf(errdefs.ErrNotFound, "%w", err)
+	case info.IsDir():
+		return errdefs.Errorf(errdefs.ErrInvalid, "%s is a directory", s.File)
+	case info.Size() > maxSecret:
+		return tooLarge()
+	}
+	return nil
+}
+
+func tooLarge() error {
+	return errdefs.Errorf(errdefs.ErrInvalid, "it is larger than %d bytes", maxSecret)
+}
+
 // read reads a secret when a step asks for it.
 func (s Secret) read() ([]byte, error) {
 	if s.Env != "" {
@@ -39,7 +60,7 @@ func (s Secret) read() ([]byte, error) {
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
 	if err == nil && len(data) > maxSecret {
-		err = errdefs.Errorf(errdefs.ErrInvalid, "it is larger than %d bytes", maxSecret)
+		err = tooLarge()
 	}
 	return data, err
 }

@@ -61,7 +61,7 @@ func (o *buildOptions) run(ctx context.Context, app *App, cmd *cobra.Command) (e
 		return errors.Join(err, show.end())
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	err = o.completeContext(app, b)
+	err = o.completeContext(ctx, app, b)
 	var res *build.Result
 	if err == nil {
 		res, err = b.Build(ctx)

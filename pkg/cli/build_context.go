@@ -4,12 +4,14 @@ package cli
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/dfgitutil"
@@ -23,11 +25,12 @@ import (
 const stdinName = "-"
 
 // completeContext finds the context and the Dockerfile.
-func (o *buildOptions) completeContext(app *App, b *build.Builder) error {
-	if o.step.stdin && (o.context == stdinName || o.file == stdinName) {
+func (o *buildOptions) completeContext(ctx context.Context, app *App, b *build.Builder) error {
+	readsFile := slices.Contains(o.files, stdinName)
+	if o.step.stdin && (o.context == stdinName || readsFile) {
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot give the standard input to steps: the context or the Dockerfile is read from it")
 	}
-	if o.context == stdinName && o.file == stdinName {
+	if o.context == stdinName && readsFile {
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot read both the context and the Dockerfile from the standard input: name a directory or a file")
 	}
 	if isRemote(o.context) {
@@ -50,7 +53,7 @@ func (o *buildOptions) completeContext(app *App, b *build.Builder) error {
 	if dir != "" {
 		o.Locals["context"] = dir
 	}
-	return o.dockerfile(app, b, dir)
+	return o.dockerfile(ctx, app, b, dir)
 }
 
 // isRemote tells an URL from a directory.
@@ -94,12 +97,22 @@ func contextDir(path string) (string, error) {
 }
 
 // dockerfile finds the Dockerfile, in the context unless it is named.
-func (o *buildOptions) dockerfile(app *App, b *build.Builder, dir string) error {
+func (o *buildOptions) dockerfile(ctx context.Context, app *App, b *build.Builder, dir string) error {
 	if o.Locals["dockerfile"] != "" { // it was the standard input
 		return nil
 	}
+	if len(o.files) > 1 {
+		return o.joinDockerfiles(ctx, app, b, dir)
+	}
 	if o.file == stdinName {
 		return o.takeDockerfile(b, dir, app.In)
+	}
+	if isURL(o.file) {
+		f, err := b.Download(ctx, o.file)
+		if err != nil {
+			return err
+		}
+		return errors.Join(o.takeDockerfile(b, dir, f), f.Close())
 	}
 	if isRemote(o.context) {
 		if o.from != "" {
@@ -110,7 +123,7 @@ func (o *buildOptions) dockerfile(app *App, b *build.Builder, dir string) error 
 		}
 		return nil
 	}
-	file, err := o.findDockerfile(dir)
+	file, err := o.findDockerfile(dir, o.file)
 	if err != nil {
 		return err
 	}
@@ -160,15 +173,18 @@ func (o *buildOptions) takeDockerfile(b *build.Builder, dir string, from io.Read
 		return fmt.Errorf("cannot read the Dockerfile: %w", err)
 	}
 	name := o.file
-	if name == "" || name == stdinName {
+	if name == "" || name == stdinName || isURL(name) {
 		name = filepath.Join(dir, "Dockerfile")
 	}
 	if list := o.ignores(dir, name); list != "" {
-		f, err := os.Open(list)
+		text, err := os.ReadFile(list)
 		if err != nil {
 			return errdefs.Errorf(errdefs.ErrNotFound, "cannot read what to ignore: %w", err)
 		}
-		if err := errors.Join(write(filepath.Join(own, "Dockerfile.dockerignore"), f), f.Close()); err != nil {
+		if err := checkEach(list, bytes.NewReader(text)); err != nil {
+			return err
+		}
+		if err := write(filepath.Join(own, "Dockerfile.dockerignore"), bytes.NewReader(text)); err != nil {
 			return err
 		}
 	}

@@ -3,32 +3,75 @@
 package cli
 
 import (
+	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/moby/patternmatcher"
+	"github.com/moby/patternmatcher/ignorefile"
+
+	"github.com/mosscontainers/moss/pkg/build"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 )
 
+// isURL tells what is to be fetched from a file here.
+func isURL(file string) bool {
+	return strings.HasPrefix(file, "http://") || strings.HasPrefix(file, "https://")
+}
+
+// joinDockerfiles makes one of several, as Podman does: the instructions of each follow those of the one before.
+func (o *buildOptions) joinDockerfiles(ctx context.Context, app *App, b *build.Builder, dir string) error {
+	if dir == "" {
+		return errdefs.Errorf(errdefs.ErrUnavailable, "cannot use several Dockerfiles with the build context %s: name one", o.context)
+	}
+	var all []io.Reader
+	for _, name := range o.files {
+		f, err := o.openDockerfile(ctx, app, b, dir, name)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		all = append(all, f, strings.NewReader("\n"))
+	}
+	return o.takeDockerfile(b, dir, io.MultiReader(all...))
+}
+
+// openDockerfile opens one of several.
+func (o *buildOptions) openDockerfile(ctx context.Context, app *App, b *build.Builder, dir, name string) (io.ReadCloser, error) {
+	switch {
+	case name == stdinName:
+		return io.NopCloser(app.In), nil
+	case isURL(name):
+		return b.Download(ctx, name)
+	}
+	file, err := o.findDockerfile(dir, name)
+	if err != nil {
+		return nil, err
+	}
+	return os.Open(file)
+}
+
 // findDockerfile is the file that was named, here or in the context, or one of those that need no naming.
-func (o *buildOptions) findDockerfile(dir string) (string, error) {
+func (o *buildOptions) findDockerfile(dir, named string) (string, error) {
 	candidates := []string{filepath.Join(dir, "Containerfile"), filepath.Join(dir, "Dockerfile"), filepath.Join(dir, "dockerfile")}
-	if o.file != "" {
-		here, err := filepath.Abs(o.file)
+	if named != "" {
+		here, err := filepath.Abs(named)
 		if err != nil {
 			return "", err
 		}
-		candidates = []string{here, filepath.Join(dir, o.file)}
+		candidates = []string{here, filepath.Join(dir, named)}
 	}
 	for _, file := range candidates {
-		if info, err := os.Stat(file); err == nil && (info.Mode().IsRegular() || o.file != "" && isDescriptor(file) && !info.IsDir()) {
+		if info, err := os.Stat(file); err == nil && (info.Mode().IsRegular() || named != "" && isDescriptor(file) && !info.IsDir()) {
 			return file, o.checkLink(dir, file)
 		}
 	}
-	if o.file != "" {
-		return "", errdefs.Errorf(errdefs.ErrNotFound, "cannot find the Dockerfile %s: it is neither here nor in the build context", o.file)
+	if named != "" {
+		return "", errdefs.Errorf(errdefs.ErrNotFound, "cannot find the Dockerfile %s: it is neither here nor in the build context", named)
 	}
 	return "", errdefs.Errorf(errdefs.ErrNotFound, "cannot find a Containerfile or a Dockerfile in %s: name one with --file", dir)
 }
@@ -77,6 +120,29 @@ func checkPatterns(dir, name string) error {
 	}
 	if err != nil {
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use %s: %w; without it, the build would see what it keeps out", filepath.Join(dir, name), err)
+	}
+	f, err := top.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return checkEach(filepath.Join(dir, name), f)
+}
+
+// checkEach fails for a pattern that is none, and says which file has it.
+func checkEach(file string, from io.Reader) error {
+	patterns, err := ignorefile.ReadAll(from)
+	if err != nil {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use %s: %w", file, err)
+	}
+	for _, p := range patterns {
+		m, err := patternmatcher.New([]string{p})
+		if err == nil {
+			_, err = m.MatchesOrParentMatches("x") // some are only found to be wrong when they are used
+		}
+		if err != nil {
+			return errdefs.Errorf(errdefs.ErrInvalid, "cannot use %s: %q is no pattern: %w", file, p, err)
+		}
 	}
 	return nil
 }

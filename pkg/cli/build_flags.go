@@ -29,8 +29,9 @@ type buildOptions struct {
 	step   stepOptions
 
 	context    string
-	file       string
-	from       string // instead of the image of the first FROM
+	files      []string // --file
+	file       string   // the first of them
+	from       string   // instead of the image of the first FROM
 	ignoreFile string
 	contexts   []string // --build-context
 	target     string
@@ -89,7 +90,7 @@ func (o *buildOptions) addFlags(fs *pflag.FlagSet) {
 
 // addInputFlags declares what is built, of what.
 func (o *buildOptions) addInputFlags(fs *pflag.FlagSet) {
-	fs.StringVarP(&o.file, "file", "f", "", "the Dockerfile, - for the standard input (default Containerfile or Dockerfile in the context)")
+	fs.StringArrayVarP(&o.files, "file", "f", nil, "the Dockerfile: a `file`, an URL, or - for the standard input; several are read as one (default Containerfile or Dockerfile in the context)")
 	fs.StringVar(&o.from, "from", "", "begin with this `image` instead of the one that the first FROM names")
 	fs.StringVar(&o.ignoreFile, "ignorefile", "", "use this file instead of the context's .containerignore or .dockerignore")
 	fs.StringArrayVar(&o.contexts, "build-context", nil, "another context, `NAME=SOURCE`: a directory, docker-image://NAME, an URL")
@@ -169,7 +170,9 @@ func (o *buildOptions) names() error {
 }
 
 func (o *buildOptions) validate() error {
-	o.Allow = o.allow
+	if o.Allow = o.allow; len(o.files) > 0 {
+		o.file = o.files[0]
+	}
 	for _, allowed := range o.allow {
 		if allowed != build.AllowInsecure && allowed != build.AllowHostNetwork {
 			return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --allow %s: it is %s or %s", allowed, build.AllowInsecure, build.AllowHostNetwork)

@@ -32,6 +32,9 @@ func (o *buildOptions) frontEnd() error {
 	}
 	for _, l := range o.image.labels {
 		key, value, _ := strings.Cut(l, "=")
+		if key == "" {
+			return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --label %q: write KEY=VALUE", l)
+		}
 		o.FrontEnd["label:"+key] = value
 	}
 	if o.target != "" {
@@ -213,6 +216,9 @@ func (o *buildOptions) secretsAndAgents() error {
 		id, secret, err := parseSecret(text)
 		if err != nil {
 			return err
+		}
+		if err := secret.Check(); err != nil {
+			return fmt.Errorf("cannot read the secret %q: %w", id, err)
 		}
 		o.Secrets[id] = secret
 	}
