@@ -175,9 +175,10 @@ func (b *Builder) Build(ctx context.Context) (*Result, error) {
 	return out, nil
 }
 
-// Remember lets the next build be answered without building, where this one has done nothing. args are the command line.
-func (b *Builder) Remember(args []string, a replay.Answer, names []string) {
-	book := &replay.Book{Config: b.engine.Config, Args: args}
+// Remember lets the next build be answered without building, where this one has done nothing. args are the command line,
+// terminal is what its progress was drawn on.
+func (b *Builder) Remember(args []string, terminal string, a replay.Answer, names []string) {
+	book := &replay.Book{Config: b.engine.Config, Args: args, Terminal: terminal}
 	book.Save(a, names, b.seen, b.started)
 }
 

@@ -76,10 +76,10 @@ func (o *buildOptions) run(ctx context.Context, app *App, cmd *cobra.Command) (e
 		return o.answer(app, res.Answer)
 	}
 	made, err := o.finish(ctx, app, b, res)
-	if err != nil || made == nil || res.List || !o.repeats(app, cmd.Flags()) {
+	if err != nil || made == nil || res.List || !show.shown.whole() || !o.repeats(cmd.Flags()) {
 		return err
 	}
-	b.Remember(os.Args[1:], replay.Answer{ID: made.ID, IDFile: o.iidfile, Shown: show.shown.Bytes()}, o.image.Names)
+	b.Remember(os.Args[1:], terminalOf(app.Err), replay.Answer{ID: made.ID, IDFile: o.iidfile, Shown: show.shown.text}, o.image.Names)
 	return nil
 }
 

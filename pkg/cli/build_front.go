@@ -11,6 +11,15 @@ import (
 	"github.com/mosscontainers/moss/pkg/build/replay"
 )
 
+// newBuildGroup is a group of commands that has build too; its others are the full program's.
+func newBuildGroup(app *App, name string) *cobra.Command {
+	cmd := &cobra.Command{Use: name, Args: cobra.ArbitraryArgs}
+	build := newBuildCommand(app)
+	build.Aliases = []string{"b"}
+	cmd.AddCommand(build)
+	return cmd
+}
+
 // newBuildCommand answers a build of which nothing has changed. The full program, which knows the flags, does all others.
 func newBuildCommand(app *App) *cobra.Command {
 	return &cobra.Command{
@@ -21,7 +30,7 @@ func newBuildCommand(app *App) *cobra.Command {
 			if err != nil {
 				return app.handOver()
 			}
-			a := (&replay.Book{Config: cfg, Args: os.Args[1:]}).Find()
+			a := (&replay.Book{Config: cfg, Args: os.Args[1:], Terminal: terminalOf(app.Err)}).Find()
 			if a == nil {
 				return app.handOver()
 			}

@@ -3,11 +3,9 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 
@@ -17,18 +15,43 @@ import (
 
 	"github.com/mosscontainers/moss/pkg/build"
 	mosserrors "github.com/mosscontainers/moss/pkg/errdefs"
-	"github.com/mosscontainers/moss/pkg/term"
 )
 
 // buildProgress shows how a build goes on.
 type buildProgress struct {
 	app      *App
-	shown    bytes.Buffer // what was written, where it was not to a terminal
-	file     *os.File     // nil where it is not the standard error
+	shown    shown
+	file     *os.File // nil where it is not the standard error
 	states   chan *client.SolveStatus
 	done     chan error
 	warnings []client.VertexWarning
 	last     *lastLines // nil where steps are shown as they go on
+}
+
+// maxShown is how much is kept of what was written: that of a build which did nothing is short, and others may go on for hours.
+const maxShown = 1 << 20
+
+// shown is what was written to the standard error; more than there is room for is none.
+type shown struct{ text []byte }
+
+func (s *shown) keep(p []byte) {
+	if len(s.text) <= maxShown {
+		s.text = append(s.text, p...)
+	}
+}
+
+// whole says that nothing is missing.
+func (s *shown) whole() bool { return len(s.text) <= maxShown }
+
+// kept is a file, which may be a terminal, of which what is written to it is kept.
+type kept struct {
+	*os.File
+	*shown
+}
+
+func (k kept) Write(p []byte) (int, error) {
+	k.keep(p)
+	return k.File.Write(p)
 }
 
 // newBuildProgress shows it on the standard error, or in a file where one is named.
@@ -41,11 +64,7 @@ func newBuildProgress(app *App, mode, file string) (p *buildProgress, err error)
 		}
 		p.file = to
 	}
-	var out io.Writer = to
-	if !term.IsTerminal(to) {
-		out = io.MultiWriter(to, &p.shown)
-	}
-	display, err := progressui.NewDisplay(out, progressui.DisplayMode(mode))
+	display, err := progressui.NewDisplay(kept{to, &p.shown}, progressui.DisplayMode(mode))
 	if err != nil {
 		return nil, mosserrors.Errorf(mosserrors.ErrInvalid, "cannot use --progress %s: it is one of auto, plain, tty, rawjson, quiet, none", mode)
 	}
@@ -88,7 +107,7 @@ func (p *buildProgress) end() error {
 }
 
 func (p *buildProgress) say(line string) {
-	p.shown.WriteString(line + "\n")
+	p.shown.keep([]byte(line + "\n"))
 	p.app.eprintln(line)
 }
 

@@ -7,8 +7,6 @@ import (
 	"slices"
 
 	"github.com/spf13/pflag"
-
-	"github.com/mosscontainers/moss/pkg/term"
 )
 
 // repeatable are the flags of build that mean the same each time, beside those of steps: they name nothing that could change but what the
@@ -19,17 +17,11 @@ var repeatable = append([]string{
 	"target", "timestamp", "tls-verify", "unsetenv", "unsetlabel",
 }, stepFlags...)
 
-// repeats says whether the same command line could be answered from a record. Nobody waits for what is drawn on a terminal.
-func (o *buildOptions) repeats(app *App, fs *flagSet) bool {
+// repeats says whether the same command line could be answered from a record.
+func (o *buildOptions) repeats(fs *flagSet) bool {
 	same := o.context != stdinName && o.FrontEnd["dockerfilekey"] == "" && len(o.SourcePolicy) == 0 && o.namesDockerfile()
 	fs.Visit(func(f *pflag.Flag) { same = same && slices.Contains(repeatable, f.Name) })
-	switch o.mode() {
-	case "quiet":
-		return same
-	case "auto", "plain":
-		return same && !term.IsTerminal(app.Err)
-	}
-	return false
+	return same && o.mode() != "rawjson" // which tells times to programs
 }
 
 // namesDockerfile says that the Dockerfile is the first one that was looked for, or in a directory whose list of names is compared.

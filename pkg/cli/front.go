@@ -34,8 +34,11 @@ func commands(app *App, args []string) []*cobra.Command {
 		{libpod.HealCommand, newHealCommand},
 		{"attach", newAttachCommand},
 		{"build", newBuildCommand},
+		{"builder", func(app *App) *cobra.Command { return newBuildGroup(app, "builder") }},
+		{"buildx", func(app *App) *cobra.Command { return newBuildGroup(app, "buildx") }},
 		{"create", newCreateCommand},
 		{"exec", newExecCommand},
+		{"image", func(app *App) *cobra.Command { return newBuildGroup(app, "image") }},
 		{"images", func(app *App) *cobra.Command { return newImagesCommand(app, "images") }},
 		{"info", newInfoCommand},
 		{"inspect", newInspectCommand},
@@ -76,7 +79,7 @@ func knows(root *cobra.Command, args []string) bool {
 		return true
 	}
 	cmd, _, err := root.Find(args)
-	return err == nil && cmd != root && cmd.HasParent()
+	return err == nil && cmd.HasParent() && cmd.Runnable()
 }
 
 // handOver becomes the full program, with the same arguments: it returns only an error. Mostly the constructor has done that long before:

@@ -16,15 +16,19 @@ func TestConstructorKnowsTheQuickCommands(t *testing.T) {
 	quick := 0
 	for _, cmd := range commands(app, nil) {
 		quick++
-		if !nsenter.Quick(cmd.Name()) {
-			t.Errorf("the constructor does not know that %s is quick", cmd.Name())
+		next := ""
+		for _, sub := range cmd.Commands() {
+			next = sub.Name()
+		}
+		if !nsenter.Quick(cmd.Name(), next) {
+			t.Errorf("the constructor does not know that %s %s is quick", cmd.Name(), next)
 		}
 	}
 	if quick == 0 {
 		t.Error("there are no quick commands")
 	}
-	for _, name := range []string{"pull", "builder", "network", "container"} {
-		if nsenter.Quick(name) {
+	for _, name := range []string{"pull", "builder", "network", "container", "image"} {
+		if nsenter.Quick(name, "prune") {
 			t.Errorf("the constructor takes %s for quick", name)
 		}
 	}

@@ -48,6 +48,9 @@ static const char *const quick[] = {
 	"rm", "run", "start", "stop", "version", "wait", NULL,
 };
 
+/* Groups of which the front program has `build` alone. */
+static const char *const builders[] = {"builder", "buildx", "image", NULL};
+
 /* Global flags whose value is the next word. */
 static const char *const valued[] = {
 	"--log-level", "--network-config-dir", "--root", "--runroot", "--runtime", "--storage-driver", "--storage-opt", "--config", NULL,
@@ -74,8 +77,10 @@ static bool is_runtime(const char *program)
 	return is_called(program, "moss-runtime");
 }
 
-int moss_is_quick(const char *command)
+int moss_is_quick(const char *command, const char *next)
 {
+	if (listed(builders, command))
+		return next && (strcmp(next, "build") == 0 || strcmp(next, "b") == 0);
 	return listed(quick, command);
 }
 
@@ -462,7 +467,7 @@ static bool is_for_full(int argc, char **argv)
 {
 	if (getenv("_MOSS_FULL") || (argc > 0 && (is_runtime(argv[0]) || is_called(argv[0], "moss-seccomp"))))
 		return true;
-	return argc > 1 && argv[1][0] != '-' && !moss_is_quick(argv[1]);
+	return argc > 1 && argv[1][0] != '-' && !moss_is_quick(argv[1], argc > 2 ? argv[2] : NULL);
 }
 #endif
 

@@ -91,9 +91,11 @@ func words(args []string) (argv []*C.char, free func()) {
 	}
 }
 
-// Quick says whether the front program has a command itself. Its own table of commands is checked against it by a test.
-func Quick(command string) bool {
-	c := C.CString(command)
-	defer C.free(unsafe.Pointer(c))
-	return C.moss_is_quick(c) != 0
+// Quick says whether the front program has a command itself, which is one word or the first of two. Its own table of commands is checked
+// against it by a test.
+func Quick(command, next string) bool {
+	words := [2]*C.char{C.CString(command), C.CString(next)}
+	defer C.free(unsafe.Pointer(words[0]))
+	defer C.free(unsafe.Pointer(words[1]))
+	return C.moss_is_quick(words[0], words[1]) != 0
 }

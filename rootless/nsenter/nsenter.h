@@ -48,7 +48,8 @@ enum { MOSS_LATE_TIMERS = 1000000 };
 extern struct moss_entry moss_entry;
 
 int moss_wants(int argc, char **argv);
-int moss_is_quick(const char *command);
+/* Whether the front program has the command that these two words begin with; the second may be missing. */
+int moss_is_quick(const char *command, const char *next);
 
 /* The namespaces that moss run with this command line is going to make for its container (flags of clone(2)), as far as one sees; 0 where one does not. */
 unsigned moss_fresh(int argc, char **argv);

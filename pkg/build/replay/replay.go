@@ -34,8 +34,9 @@ type Answer struct {
 
 // Book has the records of a store.
 type Book struct {
-	Config *config.Config
-	Args   []string // the command line
+	Config   *config.Config
+	Args     []string // the command line
+	Terminal string   // what progress is drawn on: its size; "" is no terminal
 }
 
 // Dir is where builds remember what they did.
@@ -79,7 +80,7 @@ func (b *Book) path() string {
 	sum := sha256.New()
 	cwd, err := os.Getwd()
 	program, _ := os.Stat("/proc/self/exe") // nil, and then no other than that of a record without
-	fmt.Fprintf(sum, "%q %q %v %+v ", b.Args, cwd, err, *b.Config)
+	fmt.Fprintf(sum, "%q %q %q %v %+v ", b.Terminal, b.Args, cwd, err, *b.Config)
 	if program != nil {
 		fmt.Fprintf(sum, "%d %v ", program.Size(), program.ModTime())
 	}
