@@ -177,6 +177,11 @@ func (o *buildOptions) takeDockerfile(b *build.Builder, dir string, from io.Read
 		name = filepath.Join(dir, "Dockerfile")
 	}
 	if list := o.ignores(dir, name); list != "" {
+		if o.ignoreFile == "" { // the context's
+			if err := checkPatterns(filepath.Dir(list), filepath.Base(list)); err != nil {
+				return err
+			}
+		}
 		text, err := os.ReadFile(list)
 		if err != nil {
 			return errdefs.Errorf(errdefs.ErrNotFound, "cannot read what to ignore: %w", err)

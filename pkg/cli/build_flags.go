@@ -185,6 +185,9 @@ func (o *buildOptions) validate() error {
 		}
 		o.SourcePolicy = policy
 	}
+	if o.Jobs < 0 {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --jobs %d: it is a number of steps, and 0 is no limit", o.Jobs)
+	}
 	if o.cacheTTL != "" {
 		ttl, err := time.ParseDuration(o.cacheTTL)
 		if err != nil || ttl < 0 {
@@ -234,7 +237,8 @@ func (o *buildOptions) epoch() error {
 	if err != nil && name == "--build-arg SOURCE_DATE_EPOCH" {
 		return nil // the front end knows other kinds: the name of a context
 	}
-	if err != nil {
+	const last = 253402300799 // of the year 9999, which is the last one that images can tell
+	if err != nil || seconds > last || seconds < -last {
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use %s=%s: want a number of seconds since 1970", name, text)
 	}
 	epoch := time.Unix(seconds, 0).UTC()

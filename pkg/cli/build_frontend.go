@@ -41,7 +41,11 @@ func (o *buildOptions) frontEnd() error {
 		o.FrontEnd["target"] = o.target
 	}
 	if len(o.platforms) > 0 {
-		o.FrontEnd["platform"] = strings.Join(realPlatforms(o.platforms), ",")
+		list, err := realPlatforms(o.platforms)
+		if err != nil {
+			return err
+		}
+		o.FrontEnd["platform"] = strings.Join(list, ",")
 	}
 	if o.noCache {
 		o.FrontEnd["no-cache"] = ""
@@ -57,15 +61,22 @@ func (o *buildOptions) frontEnd() error {
 	return o.namedContexts()
 }
 
-// realPlatforms replaces buildx's word for this machine's.
-func realPlatforms(names []string) []string {
-	real := slices.Clone(names)
-	for i, name := range real {
+// realPlatforms are the platforms that are named, each once. One is called local, for this machine's.
+func realPlatforms(names []string) ([]string, error) {
+	var list []string
+	for _, name := range names {
+		p, err := platforms.Parse(name)
 		if name == "local" {
-			real[i] = platforms.Format(build.Here())
+			p, err = build.Here(), nil
+		}
+		if err != nil {
+			return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot use --platform %q: write OS/ARCH or OS/ARCH/VARIANT, as in linux/arm64", name)
+		}
+		if real := platforms.FormatAll(platforms.Normalize(p)); !slices.Contains(list, real) {
+			list = append(list, real)
 		}
 	}
-	return real
+	return list, nil
 }
 
 // readCall reads --call NAME[,format=text|json][,ignorestatus=true].

@@ -12,12 +12,14 @@ import (
 
 	"github.com/mosscontainers/moss/pkg/build"
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/spec"
 )
 
 // buildImageOptions are the flags of build that say what its images are like.
 type buildImageOptions struct {
 	build.ImageOptions
 	tags, labels, annotate []string
+	env                    []string
 	layerLabels            []string // of images in between, which there are none of
 	format                 string
 	identity, inherit      bool
@@ -48,7 +50,7 @@ func (o *buildImageOptions) addConfigFlags(fs *pflag.FlagSet) {
 	fs.StringArrayVar(&o.UnsetAnnotations, "unsetannotation", nil, "leave this `annotation` of the image below out")
 	fs.BoolVar(&o.InheritAnnotations, "inherit-annotations", false, "keep the annotations of the image that the last stage begins with")
 	fs.BoolVar(&o.CreatedAnnotation, "created-annotation", false, "annotate the manifest with the time when the image was made")
-	fs.StringArrayVar(&o.Env, "env", nil, "variable of the image's environment, `NAME=VALUE`")
+	fs.StringArrayVar(&o.env, "env", nil, "variable of the image's environment, `NAME=VALUE`, or NAME to take it from here")
 	fs.StringArrayVar(&o.UnsetEnv, "unsetenv", nil, "leave this `variable` of the environment out of the image")
 	fs.StringVar(&o.os, "os", "", "operating system to build for (default this one's)")
 	fs.StringVar(&o.arch, "arch", "", "architecture to build for (default this machine's)")
@@ -58,13 +60,16 @@ func (o *buildImageOptions) addConfigFlags(fs *pflag.FlagSet) {
 }
 
 // complete reads the flags.
-func (o *buildImageOptions) complete() error {
+func (o *buildImageOptions) complete() (err error) {
 	switch o.format {
 	case "docker", "v2s2":
 		o.Docker = true
 	case "oci", "oci1", "":
 	default:
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --format %s: it is oci or docker", o.format)
+	}
+	if o.Env, err = spec.ParseEnv(o.env); err != nil {
+		return err
 	}
 	o.DropLabels = !o.inherit
 	o.Squash = o.Squash || !o.layers && !o.SquashAll

@@ -61,6 +61,11 @@ func (o *stepOptions) complete(fs *pflag.FlagSet, step *spec.Container) error {
 			return err
 		}
 	}
+	for _, m := range step.Mounts.List {
+		if m.Type == spec.MountVolume {
+			return errdefs.Errorf(errdefs.ErrInvalid, "cannot mount the volume %q on %s: steps have no volumes, which outlive a build; name a directory with its whole path, or use RUN --mount=type=cache", m.Source, m.Target)
+		}
+	}
 	step.PID, step.IPC, step.UTS, step.Cgroup = namespace(o.pid), namespace(o.ipc), namespace(o.uts), namespace(o.cgroupns)
 	if step.Userns = o.userns; o.userns == "private" || o.userns == "container" || o.userns == "auto" {
 		return errdefs.Errorf(errdefs.ErrUnavailable, "cannot use --userns %s: steps are in the user namespace of their user, where all containers are; leave it out", o.userns)

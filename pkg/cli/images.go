@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -44,7 +45,7 @@ func newImagesCommand(app *App, use string) *cobra.Command {
 			if o.tree {
 				return app.printImageTree(cfg, rows)
 			}
-			return imageTable(cfg, o.digests, o.history).Print(app.Out, rows, o.Options)
+			return app.imageTable(cfg, o.digests, o.history).Print(app.Out, rows, o.Options)
 		},
 	}
 	fs := cmd.Flags()
@@ -136,9 +137,9 @@ func sortImages(rows []imageRow, by string) error {
 	return nil
 }
 
-func imageTable(cfg *config.Config, digests, history bool) *format.Table[imageRow] {
+func (a *App) imageTable(cfg *config.Config, digests, history bool) *format.Table[imageRow] {
 	type row = imageRow
-	now := time.Now()
+	now, uses := time.Now(), a.imageUses()
 	t := &format.Table[row]{
 		Columns: []format.Column[row]{
 			{Name: "Repository", Value: func(r row) any { return r.Repository }},
@@ -151,6 +152,15 @@ func imageTable(cfg *config.Config, digests, history bool) *format.Table[imageRo
 			{Name: "Size", Value: func(r row) any { return term.Size(r.Summary.Size) }},
 			{Name: "Labels", Value: func(r row) any { return format.Labels(labelsOf(cfg)(r.Summary)) }},
 			{Name: "History", Value: func(r row) any { return strings.Join(r.History, ", ") }},
+			{Name: "Names", Value: func(r row) any { return r.Names }},
+			{Name: "RepoTags", Header: "REPO TAGS", Value: func(r row) any { return namesWith(r, ":") }},
+			{Name: "RepoDigests", Header: "REPO DIGESTS", Value: func(r row) any { return namesWith(r, "@") }},
+			{Name: "CreatedTime", Header: "CREATED TIME", Value: func(r row) any { return r.Summary.Created.String() }},
+			{Name: "VirtualSize", Header: "VIRTUAL SIZE", Value: func(r row) any { return term.Size(r.Summary.Size) }},
+			{Name: "Dangling", Value: func(r row) any { return r.name == "" }},
+			{Name: "IsDangling", Header: "DANGLING", Value: func(r row) any { return r.name == "" }},
+			{Name: "IsReadOnly", Header: "R/O", Value: func(r row) any { return r.Summary.ReadOnly }},
+			{Name: "Containers", Value: func(r row) any { return uses(r.ID) }},
 			{Name: "ReadOnly", Header: "R/O", Value: func(r row) any { return r.Summary.ReadOnly }},
 		},
 		Default: []string{"Repository", "Tag", "ID", "Created", "Size"},
@@ -164,6 +174,30 @@ func imageTable(cfg *config.Config, digests, history bool) *format.Table[imageRo
 		t.Default = append(t.Default, "History")
 	}
 	return t
+}
+
+// imageUses says how many containers an image has. They are looked up once, when it is called first.
+func (a *App) imageUses() func(id string) int {
+	count := sync.OnceValue(func() map[string]int {
+		counts := map[string]int{}
+		engine, err := a.Engine()
+		if err != nil {
+			return counts
+		}
+		all, _ := engine.List() // of a damaged one nobody knows the image
+		for _, c := range all {
+			if c.Spec != nil {
+				counts[c.Spec.Image.ID]++
+			}
+		}
+		return counts
+	})
+	return func(id string) int { return count()[id] }
+}
+
+// namesWith are an image's names that have a tag, or a digest.
+func namesWith(r imageRow, sign string) []string {
+	return slices.DeleteFunc(slices.Clone(r.Names), func(name string) bool { return strings.Contains(name, "@") != (sign == "@") })
 }
 
 func firstDigest(r imageRow) string {
@@ -196,6 +230,7 @@ func imageJSON(cfg *config.Config, r imageRow) any {
 
 func imageFilters(app *App, cfg *config.Config) filter.Set[imageRow] {
 	type row = imageRow
+	uses := app.imageUses()
 	created := func(r row) time.Time { return r.Summary.Created }
 	labels := func(r row) map[string]string { return labelsOf(cfg)(r.Summary) }
 	when := func(name string) (time.Time, error) {
@@ -210,6 +245,10 @@ func imageFilters(app *App, cfg *config.Config) filter.Set[imageRow] {
 		{Name: "id", Match: filter.Prefix(func(r row) string { return r.ID })},
 		{Name: "reference", Match: matchReference},
 		{Name: "readonly", Match: filter.Bool(func(r row) bool { return r.ReadOnly })},
+		{Name: "digest", Match: filter.Any(func(r row) []string { return r.Digests })},
+		{Name: "manifest", Match: filter.Bool(func(r row) bool { return r.List })},
+		{Name: "containers", Match: filter.Bool(func(r row) bool { return uses(r.ID) > 0 })},
+		{Name: "intermediate", Match: filter.Bool(func(row) bool { return false })}, // steps of builds are no images
 		{Name: "before", All: true, Match: filter.Before(when, created)},
 		{Name: "since", All: true, Match: filter.Since(when, created)},
 		{Name: "after", All: true, Match: filter.Since(when, created)},

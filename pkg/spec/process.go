@@ -155,6 +155,19 @@ func (p *Process) setEnv(s string) error {
 	return nil
 }
 
+// ParseEnv reads variables, of which those without a value are this process's, if it has them.
+func ParseEnv(variables []string) ([]string, error) {
+	var all []string
+	for _, s := range variables {
+		found, err := parseEnv(s, os.Environ())
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	return all, nil
+}
+
 // parseEnv reads one --env: NAME=VALUE, or NAME or PREFIX* to take from environ.
 func parseEnv(s string, environ []string) ([]string, error) {
 	name, _, given := strings.Cut(s, "=")

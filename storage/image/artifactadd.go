@@ -22,6 +22,7 @@ import (
 	"go.podman.io/image/v5/types"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/sys"
 )
 
 // ArtifactOptions are those of artifact add.
@@ -120,7 +121,7 @@ func titled(layers []v1.Descriptor, title string) bool {
 
 // putFile stores a file and describes it.
 func putFile(ctx context.Context, dst types.ImageDestination, path string, o ArtifactOptions) (layer v1.Descriptor, err error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|sys.ONonblock, 0) // which waits for nobody who might write to a pipe
 	if err != nil {
 		return layer, errdefs.Errorf(errdefs.ErrNotFound, "cannot add to an artifact: %w", err)
 	}

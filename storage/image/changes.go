@@ -43,10 +43,13 @@ func apply(c *spec.ImageConfig, change string) error {
 		return eachPair(value, func(k, v string) { put(&c.Labels, k, v) })
 	case "EXPOSE":
 		for _, port := range strings.Fields(value) {
-			if number, _, _ := strings.Cut(port, "/"); strings.Trim(number, "0123456789-") != "" || number == "" {
-				return fmt.Errorf("%q is not a port, such as 80/tcp", port)
+			exposed, err := spec.ParseExposed(port)
+			if err != nil {
+				return err
 			}
-			put(&c.ExposedPorts, withProtocol(port), struct{}{})
+			for _, one := range exposed {
+				put(&c.ExposedPorts, one, struct{}{})
+			}
 		}
 	case "VOLUME":
 		for _, path := range list(value) {
@@ -57,6 +60,9 @@ func apply(c *spec.ImageConfig, change string) error {
 	case "ONBUILD":
 		c.OnBuild = append(c.OnBuild, value)
 	case "STOPSIGNAL":
+		if _, err := spec.ParseSignal(value); err != nil {
+			return fmt.Errorf("%q is not a signal", value)
+		}
 		c.StopSignal = value
 	case "USER":
 		c.User = value
@@ -154,13 +160,6 @@ func unquote(s string) string {
 func setEnv(c *spec.ImageConfig, key, value string) {
 	c.Env = slices.DeleteFunc(c.Env, func(e string) bool { return strings.HasPrefix(e, key+"=") })
 	c.Env = append(c.Env, key+"="+value)
-}
-
-func withProtocol(port string) string {
-	if strings.Contains(port, "/") {
-		return port
-	}
-	return port + "/tcp"
 }
 
 func put[V any](m *map[string]V, key string, value V) {

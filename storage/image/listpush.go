@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -63,7 +64,7 @@ func (im *Images) PushList(ctx context.Context, name, destination string, o Push
 		err = cause
 	}
 	if err != nil {
-		return "", explain(err, "push manifest list "+name+" to", dst.StringWithinTransport())
+		return "", explain(err, "push manifest list "+name+" to", strings.TrimPrefix(dst.StringWithinTransport(), "//"))
 	}
 	return d, writeDigest(o.DigestFile, d)
 }

@@ -47,7 +47,10 @@ func Parse(text string) (Output, error) {
 	if text == Stdout {
 		return Output{Type: Tar, Dest: Stdout, Split: true}, nil
 	}
-	if !strings.Contains(text, "=") && text != "" {
+	if text == "" {
+		return Output{}, errdefs.Errorf(errdefs.ErrInvalid, "cannot use --output %q: say where to", text)
+	}
+	if !strings.Contains(text, "=") {
 		return Output{Type: Local, Dest: text, Split: true}, nil
 	}
 	record, err := csv.NewReader(strings.NewReader(text)).Read()
