@@ -16,6 +16,7 @@ import (
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	"github.com/moby/buildkit/frontend/dockerfile/builder"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -208,7 +209,7 @@ func (b *Builder) built(ctx context.Context, res *gateway.Result, p exptypes.Pla
 	}
 	in, err := b.solve(ctx, r.edge)
 	if err == nil && in.tree != nil {
-		err = errors.New("cannot make an image of a build context: copy it into a stage")
+		in, err = b.lay(ctx, in, &pb.OpMetadata{})
 	}
 	out.layers = in.layers
 	return out, err

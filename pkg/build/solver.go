@@ -125,6 +125,9 @@ type step struct {
 }
 
 func (t *step) run(ctx context.Context) ([]result, error) {
+	if err := t.layInputs(ctx); err != nil {
+		return nil, err
+	}
 	switch op := t.v.Op.Op.(type) {
 	case *pb.Op_Source:
 		return t.source(ctx, op.Source)

@@ -73,6 +73,9 @@ func (o *buildOptions) findDockerfile(dir, named string) (string, error) {
 	if named != "" {
 		return "", errdefs.Errorf(errdefs.ErrNotFound, "cannot find the Dockerfile %s: it is neither here nor in the build context", named)
 	}
+	if o.context == stdinName {
+		dir = "the archive"
+	}
 	return "", errdefs.Errorf(errdefs.ErrNotFound, "cannot find a Containerfile or a Dockerfile in %s: name one with --file", dir)
 }
 

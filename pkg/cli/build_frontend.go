@@ -177,6 +177,11 @@ func (o *buildOptions) namedContexts() error {
 			}
 			continue
 		}
+		for _, podmans := range []string{"container-image://", "docker://"} {
+			if image, ok := strings.CutPrefix(source, podmans); ok {
+				source = "docker-image://" + image
+			}
+		}
 		o.FrontEnd["context:"+name] = source
 		if strings.Contains(source, "://") || strings.HasPrefix(source, "git@") || strings.HasPrefix(source, "target:") {
 			continue
