@@ -23,9 +23,7 @@ func (c *cache) run() (*running, error) {
 	if err := os.MkdirAll(c.runningDir(), 0o700); err != nil {
 		return nil, cacheError(err)
 	}
-	if err := c.sweepRunning(); err != nil {
-		return nil, err
-	}
+	c.sweepRunning()
 	hold, err := c.hold()
 	if err != nil {
 		return nil, err
@@ -38,17 +36,13 @@ func (c *cache) run() (*running, error) {
 	return &running{lock}, errors.Join(err, f.Close(), hold.Unlock())
 }
 
-// sweepRunning removes what killed builds left, unless another build begins or remembers something just now: then the next does.
-func (c *cache) sweepRunning() error {
-	alone, free, err := sys.TryLockFile(c.pruneLock())
-	if err == nil && free {
-		_, err = c.since()
-		err = errors.Join(err, alone.Unlock())
+// sweepRunning removes what killed builds left, unless another build begins or remembers something just now: then the next does. What
+// cannot be removed keeps nobody from building.
+func (c *cache) sweepRunning() {
+	if alone, free, err := sys.TryLockFile(c.pruneLock()); err == nil && free {
+		_, _ = c.since()
+		_ = alone.Unlock()
 	}
-	if err != nil {
-		return cacheError(err)
-	}
-	return nil
 }
 
 // Close says that it has ended.
@@ -74,6 +68,9 @@ func (c *cache) since() (time.Time, error) {
 		return oldest, err
 	}
 	for _, entry := range entries {
+		if !entry.Type().IsRegular() { // no build's
+			continue
+		}
 		path := filepath.Join(c.runningDir(), entry.Name())
 		info, err := entry.Info()
 		if errors.Is(err, os.ErrNotExist) {

@@ -120,6 +120,9 @@ func plural(n int, word string) string {
 
 // buildError shows the lines of the Dockerfile that an error is about, and gives the command that failed its say in the exit code.
 func (a *App) buildError(err error) error {
+	if errors.Is(err, context.Canceled) { // where it was just then is no mistake in the Dockerfile
+		return err
+	}
 	shown := map[string]bool{} // the front end may name a line twice
 	for _, source := range errdefs.Sources(err) {
 		var text strings.Builder
