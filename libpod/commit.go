@@ -17,7 +17,9 @@ type CommitOptions struct {
 	Name    string // "" leaves it without
 	Author  string
 	Message string
+	Merge   []byte   // a configuration in JSON, of which what is there counts; may be nil
 	Changes []string // Dockerfile instructions
+	Docker  bool     // of Docker's format, not of OCI's
 }
 
 // Commit makes an image of a container's changes and returns its id.
@@ -34,7 +36,7 @@ func (e *Engine) Commit(ctx Context, ref string, o CommitOptions) (id string, er
 	opts := image.CommitOptions{
 		ImageID: c.Spec.Image.ID,
 		Upper:   store.Upper{Dir: filepath.Join(c.Dir, upperDir), Exclude: mountPoints(c.Spec)},
-		Changes: o.Changes, Author: o.Author, Message: o.Message,
+		Merge:   o.Merge, Changes: o.Changes, Docker: o.Docker, Author: o.Author, Message: o.Message,
 		CreatedBy: strings.Join(append(c.Spec.Entrypoint, c.Spec.Command...), " "),
 	}
 	if o.Name != "" {

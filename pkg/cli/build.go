@@ -146,7 +146,7 @@ func (o *buildOptions) usual(app *App, fs *flagSet) error {
 
 // complete makes options of the build of the flags.
 func (o *buildOptions) complete(fs *flagSet) (err error) {
-	if err := errors.Join(refuse(fs), o.step.complete(fs, &o.Step)); err != nil {
+	if err := errors.Join(refuse(fs, refusedBuildFlags()), o.step.complete(fs, &o.Step)); err != nil {
 		return err
 	}
 	if o.Pull, err = image.ParsePolicy(o.pull); err != nil {

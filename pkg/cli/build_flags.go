@@ -85,7 +85,7 @@ func (o *buildOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.delay, "retry-delay", "", "wait before the first repetition, as in 2s; it doubles each time")
 	o.step.addFlags(fs, &o.Step)
 	o.addIgnoredFlags(fs)
-	addRefusedFlags(fs)
+	addRefusedFlags(fs, refusedBuildFlags())
 }
 
 // addInputFlags declares what is built, of what.

@@ -61,12 +61,8 @@ func (o *buildImageOptions) addConfigFlags(fs *pflag.FlagSet) {
 
 // complete reads the flags.
 func (o *buildImageOptions) complete() (err error) {
-	switch o.format {
-	case "docker", "v2s2":
-		o.Docker = true
-	case "oci", "oci1", "":
-	default:
-		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --format %s: it is oci or docker", o.format)
+	if o.Docker, err = isDockerFormat(o.format); err != nil {
+		return err
 	}
 	if o.Env, err = spec.ParseEnv(o.env); err != nil {
 		return err
@@ -86,6 +82,17 @@ func (o *buildImageOptions) complete() (err error) {
 		}
 	}
 	return nil
+}
+
+// isDockerFormat reads --format of commands that make images.
+func isDockerFormat(name string) (bool, error) {
+	switch name {
+	case "docker", "v2s2":
+		return true, nil
+	case "oci", "oci1", "":
+		return false, nil
+	}
+	return false, errdefs.Errorf(errdefs.ErrInvalid, "cannot use --format %s: it is oci or docker", name)
 }
 
 // platform is what --os, --arch and --variant name together; "" without them.

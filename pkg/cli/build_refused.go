@@ -45,8 +45,8 @@ func refusedBuildFlags() []refusedFlag {
 	}
 }
 
-func addRefusedFlags(fs *pflag.FlagSet) {
-	for _, f := range refusedBuildFlags() {
+func addRefusedFlags(fs *pflag.FlagSet, refused []refusedFlag) {
+	for _, f := range refused {
 		if f.toggle {
 			fs.Bool(f.name, false, "refused: "+f.why)
 		} else {
@@ -56,8 +56,8 @@ func addRefusedFlags(fs *pflag.FlagSet) {
 }
 
 // refuse says of the first such flag that was given why it is not carried out.
-func refuse(fs *pflag.FlagSet) error {
-	for _, f := range refusedBuildFlags() {
+func refuse(fs *pflag.FlagSet, refused []refusedFlag) error {
+	for _, f := range refused {
 		given := fs.Lookup(f.name)
 		if given.Changed && given.Value.String() != "false" {
 			return errdefs.Errorf(errdefs.ErrUnavailable, "cannot use --%s: %s", f.name, f.why)

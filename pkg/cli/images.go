@@ -157,6 +157,8 @@ func (a *App) imageTable(cfg *config.Config, digests, history bool) *format.Tabl
 			{Name: "RepoDigests", Header: "REPO DIGESTS", Value: func(r row) any { return namesWith(r, "@") }},
 			{Name: "CreatedTime", Header: "CREATED TIME", Value: func(r row) any { return r.Summary.Created.String() }},
 			{Name: "VirtualSize", Header: "VIRTUAL SIZE", Value: func(r row) any { return term.Size(r.Summary.Size) }},
+			{Name: "SharedSize", Header: "SHARED SIZE", Value: func(row) any { return "N/A" }}, // as docker has it: see system df -v
+			{Name: "UniqueSize", Header: "UNIQUE SIZE", Value: func(row) any { return "N/A" }},
 			{Name: "Dangling", Value: func(r row) any { return r.name == "" }},
 			{Name: "IsDangling", Header: "DANGLING", Value: func(r row) any { return r.name == "" }},
 			{Name: "IsReadOnly", Header: "R/O", Value: func(r row) any { return r.Summary.ReadOnly }},

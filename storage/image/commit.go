@@ -21,12 +21,14 @@ type CommitOptions struct {
 	Upper   store.Upper // its writable layer
 	// Config replaces the image's; nil keeps it. The caller puts in what the container was started with.
 	Config    *spec.ImageConfig
+	Merge     []byte   // a configuration in JSON, of which what is there counts; may be nil
 	Changes   []string // instructions of a Dockerfile, applied last
 	Names     []string // may be empty
 	Author    string
 	Message   string
 	CreatedBy string    // what history shows; the container's command
 	Created   time.Time // zero: now
+	Docker    bool      // of Docker's format, not of OCI's
 }
 
 // Commit makes an image of a container: the image's layers and one of the container's changes.
@@ -42,6 +44,11 @@ func (im *Images) Commit(ctx context.Context, o CommitOptions) (id string, err e
 	if o.Config != nil {
 		doc.Config = *o.Config
 	}
+	if o.Merge != nil {
+		if err := json.Unmarshal(o.Merge, &doc.Config); err != nil {
+			return "", errdefs.Errorf(errdefs.ErrInvalid, "cannot read the configuration for the image: %w", err)
+		}
+	}
 	if err := Apply(&doc.Config, o.Changes); err != nil {
 		return "", err
 	}
@@ -54,7 +61,7 @@ func (im *Images) Commit(ctx context.Context, o CommitOptions) (id string, err e
 	if err != nil {
 		return "", explain(err, "commit", "the container")
 	}
-	id, err = im.newImage(doc, append(layers, *layer), names)
+	id, err = im.newImage(doc, append(layers, *layer), names, o.Docker)
 	return id, im.dropLayer(layer.ID, err)
 }
 

@@ -31,22 +31,26 @@ type Document struct {
 }
 
 // newImage records an image whose layers are in the store. layers go from the lowest to the topmost.
-// The same configuration gives the same id, and then only the names are added.
-func (im *Images) newImage(doc Document, layers []store.Layer, called []string) (id string, err error) {
-	top := ""
+// The same configuration gives the same id, and then only the names are added. docker has the manifest be of Docker's type.
+func (im *Images) newImage(doc Document, layers []store.Layer, called []string, docker bool) (id string, err error) {
+	top, layerType := "", v1.MediaTypeImageLayer
 	doc.RootFS = v1.RootFS{Type: "layers", DiffIDs: []digest.Digest{}}
 	manifest := v1.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageManifest, Layers: []v1.Descriptor{}}
+	manifest.Config.MediaType = v1.MediaTypeImageConfig
+	if docker {
+		manifest.MediaType, manifest.Config.MediaType, layerType = manifests.DockerV2Schema2MediaType, dockerConfigType, dockerLayerType
+	}
 	for _, l := range layers {
 		top = l.ID
 		doc.RootFS.DiffIDs = append(doc.RootFS.DiffIDs, l.DiffID)
-		manifest.Layers = append(manifest.Layers, v1.Descriptor{MediaType: v1.MediaTypeImageLayer, Digest: l.DiffID, Size: l.Size})
+		manifest.Layers = append(manifest.Layers, v1.Descriptor{MediaType: layerType, Digest: l.DiffID, Size: l.Size})
 	}
 	config, err := json.Marshal(doc)
 	if err != nil {
 		return "", err
 	}
 	configDigest := digest.FromBytes(config)
-	manifest.Config = v1.Descriptor{MediaType: v1.MediaTypeImageConfig, Digest: configDigest, Size: int64(len(config))}
+	manifest.Config.Digest, manifest.Config.Size = configDigest, int64(len(config))
 	raw, err := json.Marshal(manifest)
 	if err != nil {
 		return "", err

@@ -44,7 +44,7 @@ func (im *Images) EnsureHello(ctx context.Context) (id string, err error) {
 		Config:   spec.ImageConfig{Entrypoint: []string{"/hello"}},
 		History:  []v1.History{{Created: &created, CreatedBy: "moss", Comment: "carried by moss itself"}},
 	}
-	id, err = im.newImage(doc, []store.Layer{*layer}, []string{helloName})
+	id, err = im.newImage(doc, []store.Layer{*layer}, []string{helloName}, false)
 	return id, im.dropLayer(layer.ID, err)
 }
 

@@ -49,7 +49,7 @@ func (im *Images) Import(ctx context.Context, source string, in io.Reader, o Imp
 	if err != nil {
 		return "", explain(err, "import", source)
 	}
-	id, err = im.newImage(doc, []store.Layer{*layer}, names)
+	id, err = im.newImage(doc, []store.Layer{*layer}, names, false)
 	return id, im.dropLayer(layer.ID, err)
 }
 

@@ -29,14 +29,16 @@ type Inspected struct {
 	Author       string            `json:"Author"`
 	Architecture string            `json:"Architecture"`
 	Os           string            `json:"Os"`
+	OsVersion    string            `json:"OsVersion,omitempty"`
 	Variant      string            `json:"Variant,omitempty"` // of the architecture
 	Size         int64             `json:"Size"`
 	VirtualSize  int64             `json:"VirtualSize"`
 	GraphDriver  GraphDriver       `json:"GraphDriver"`
 	RootFS       RootFS            `json:"RootFS"`
 	Labels       map[string]string `json:"Labels"`
-	Annotations  map[string]string `json:"Annotations"`  // of its manifest
-	ManifestType string            `json:"ManifestType"` // media type; "" where it has no manifest
+	Annotations  map[string]string `json:"Annotations"`         // of its manifest
+	ManifestType string            `json:"ManifestType"`        // media type; "" where it has no manifest
+	Descriptor   v1.Descriptor     `json:"Descriptor,omitzero"` // of its manifest
 	User         string            `json:"User"`
 	History      []v1.History      `json:"History"`
 	NamesHistory []string          `json:"NamesHistory"` // names that it has or has had
@@ -64,7 +66,7 @@ func Inspect(cfg *config.Config, name string) (*Inspected, error) {
 	i := &Inspected{
 		ID: img.ID, RepoTags: tags(img.Names), RepoDigests: repoDigests(img),
 		Created: doc.Created, Config: doc.Config, Author: doc.Author,
-		Architecture: doc.Architecture, Os: doc.OS, Variant: doc.Variant, Size: img.Size, VirtualSize: img.Size,
+		Architecture: doc.Architecture, Os: doc.OS, OsVersion: doc.OSVersion, Variant: doc.Variant, Size: img.Size, VirtualSize: img.Size,
 		GraphDriver: GraphDriver{Name: "overlay", Data: map[string]string{}},
 		RootFS:      RootFS{Type: doc.RootFS.Type, Layers: []string{}},
 		Labels:      doc.Config.Labels, User: doc.Config.User, History: doc.History, HealthCheck: doc.Config.Healthcheck,
@@ -109,6 +111,7 @@ func (i *Inspected) addManifest(cfg *config.Config) error {
 	}
 	maps.Copy(i.Annotations, said.Annotations)
 	i.ManifestType = manifest.GuessMIMEType(raw)
+	i.Descriptor = descriptorOf(i.ManifestType, raw)
 	return nil
 }
 
