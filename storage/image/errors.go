@@ -14,6 +14,7 @@ import (
 	"github.com/docker/distribution/registry/api/errcode"
 	v2 "github.com/docker/distribution/registry/api/v2"
 	"go.podman.io/image/v5/docker"
+	"go.podman.io/image/v5/manifest"
 	"go.podman.io/image/v5/signature"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
@@ -80,6 +81,8 @@ func diagnose(err error) (kind error, advice string) {
 		return errdefs.ErrDenied, adviceLogin
 	case unknownImage(err):
 		return errdefs.ErrNotFound, "check the name and the tag"
+	case errors.As(err, new(manifest.NonImageArtifactError)):
+		return errdefs.ErrInvalid, "it is an artifact and no image: `moss artifact` pulls and extracts it"
 	case errors.Is(err, docker.ErrTooManyRequests):
 		return errdefs.ErrUnavailable, "the registry limits requests: wait, or `moss login`"
 	case plainHTTP(err):
