@@ -14,12 +14,13 @@ import (
 
 // The types of --output, which are docker buildx's.
 const (
-	Local    = "local"    // the files, into a directory
-	Tar      = "tar"      // the files, as an archive
-	OCI      = "oci"      // the image, as an archive or a layout
-	Docker   = "docker"   // the image, as an archive of docker save; without a destination, into the store
-	Image    = "image"    // the image, into the store, or pushed
-	Registry = "registry" // the image, pushed
+	Local    = "local"     // the files, into a directory
+	Tar      = "tar"       // the files, as an archive
+	OCI      = "oci"       // the image, as an archive or a layout
+	Docker   = "docker"    // the image, as an archive of docker save; without a destination, into the store
+	Image    = "image"     // the image, into the store, or pushed
+	Registry = "registry"  // the image, pushed
+	None     = "cacheonly" // nothing: the steps are remembered
 )
 
 // Stdout is the destination that means the standard output.
@@ -139,12 +140,14 @@ func yes(value string, to *bool) (err error) {
 func (o *Output) check(text string) error {
 	switch o.Type {
 	case Local, Tar, OCI, Docker, Image:
+	case None:
+		o.Dest, o.Push = "", false
 	case Registry:
 		o.Type, o.Push, o.Store = Image, true, false
 	case "":
-		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --output %q: say type=local, tar, oci, docker, image or registry", text)
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --output %q: say type=local, tar, oci, docker, image, registry or cacheonly", text)
 	default:
-		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --output %q: there is no type %s; it is local, tar, oci, docker, image or registry", text, o.Type)
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --output %q: there is no type %s; it is local, tar, oci, docker, image, registry or cacheonly", text, o.Type)
 	}
 	if !slices.Contains([]string{"", "gzip", "zstd", "zstd:chunked", "uncompressed"}, o.Compression) {
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --output %q: compression is gzip, zstd, zstd:chunked or uncompressed", text)
