@@ -3,6 +3,7 @@ package sys
 import (
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"syscall"
 
@@ -62,7 +63,31 @@ func Enclose(b Bounds) error {
 			return err
 		}
 	}
+	if err := onlyThreads(); err != nil {
+		return err
+	}
 	return refuse(slices.Concat(forbidden, reaching))
+}
+
+// onlyThreads lets this process make threads, and no processes, which could outlive it (clone(2)). What clone3 is told lies in memory, where a filter
+// cannot look: whoever calls that is told that there is none, and takes clone.
+func onlyThreads() error {
+	const number, firstArgument = 0, 16 // in struct seccomp_data, of which the lower half of an argument comes first
+	program := []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: number},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.SYS_CLONE3, Jf: 1},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.SYS_CLONE, Jf: 3},
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: firstArgument},
+		{Code: unix.BPF_JMP | unix.BPF_JSET | unix.BPF_K, K: unix.CLONE_THREAD, Jt: 1},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
+	}
+	if err := installFilter(program); err != nil || runtime.GOARCH != "amd64" {
+		return err
+	}
+	const fork, vfork = 57, 58 // which other machines do not have
+	return refuse([]uint32{fork, vfork})
 }
 
 // reaching are system calls with which a process reaches others, or more than it was given. tgkill is among them, which Go's runtime would use to

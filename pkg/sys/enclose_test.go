@@ -3,6 +3,7 @@ package sys
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"net"
 	"os"
 	"os/exec"
@@ -61,10 +62,17 @@ func tryAll(t *testing.T) {
 		"open a socket":         func() error { _, err := net.Dial("udp", "127.0.0.1:9"); return err },
 		"send a signal":         func() error { return unix.Kill(unix.Getppid(), 0) },
 		"signal a thread":       func() error { return unix.Tgkill(unix.Getppid(), unix.Getppid(), 0) },
-		"make a namespace":      func() error { return unix.Unshare(unix.CLONE_NEWUSER) },
-		"mount":                 func() error { return unix.Mount("none", "/", "tmpfs", 0, "") },
-		"make a device":         func() error { return unix.Mknod("/null", unix.S_IFCHR|0o666, 0x103) },
-		"write a large file":    func() error { return os.WriteFile("/large", make([]byte, 2<<20), 0o600) },
+		"make a process": func() error {
+			_, err := syscall.ForkExec("/none", nil, &syscall.ProcAttr{})
+			if errors.Is(err, unix.ENOENT) { // the child has looked for the program
+				return nil
+			}
+			return err
+		},
+		"make a namespace":   func() error { return unix.Unshare(unix.CLONE_NEWUSER) },
+		"mount":              func() error { return unix.Mount("none", "/", "tmpfs", 0, "") },
+		"make a device":      func() error { return unix.Mknod("/null", unix.S_IFCHR|0o666, 0x103) },
+		"write a large file": func() error { return os.WriteFile("/large", make([]byte, 2<<20), 0o600) },
 	}
 	could := []string{}
 	if err := os.WriteFile("/small", []byte("x"), 0o600); err != nil {
