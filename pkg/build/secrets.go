@@ -13,6 +13,7 @@ import (
 
 	"github.com/moby/buildkit/solver/pb"
 
+	"github.com/mosscontainers/moss/pkg/build/fileop"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
 )
@@ -115,6 +116,9 @@ func (m *mounts) secretEnv(c *spec.Container) error {
 }
 
 func own(path string, uid, gid, mode uint32) error {
+	if err := fileop.CheckOwner(uid, gid); err != nil {
+		return err
+	}
 	if err := os.Chown(path, int(uid), int(gid)); err != nil {
 		return err
 	}

@@ -99,11 +99,14 @@ func TestCopyGivesOwners(t *testing.T) {
 		{"two names", &pb.ChownOpt{User: name("web"), Group: name("staff")}, "33:50"},
 		{"an unknown name", &pb.ChownOpt{User: name("nobody")}, `cannot give files to "nobody": /etc/passwd of the image does not have that name`},
 		{"an unknown group", &pb.ChownOpt{User: id(5), Group: name("wheel")}, `cannot give files to "wheel": /etc/group of the image does not have that name`},
+		{"no id", &pb.ChownOpt{User: id(1<<32 - 1)}, "cannot give files to user -1, group -1: there is no id -1"},
+		{"no id of a group", &pb.ChownOpt{User: id(5), Group: id(1<<32 - 1)}, "cannot give files to user 5, group -1"},
+		{"a name made to be no id", &pb.ChownOpt{User: name("odd")}, `cannot give files to "odd"`},
 		{"a name made to parse as 0", &pb.ChownOpt{User: name("evil")}, `cannot give files to "evil"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			dest := grow(t, passwd)
-			addLine(t, dest+"/etc/passwd", "web:x:33:44::/:/bin/sh", "evil:x:4294967296:0::/:")
+			addLine(t, dest+"/etc/passwd", "web:x:33:44::/:/bin/sh", "evil:x:4294967296:0::/:", "odd:x:-1:0::/:")
 			addLine(t, dest+"/etc/group", "staff:x:50:")
 			source := grow(t, "f 644 7:8 = F")
 			err := apply(t, copyOf("/f", "/new/f", func(a *pb.FileActionCopy) { a.Owner = test.owner }), dest, &tree.Tree{Root: source})

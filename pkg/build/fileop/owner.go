@@ -3,6 +3,7 @@ package fileop
 import (
 	"bytes"
 	"io"
+	"math"
 	"os"
 
 	"github.com/moby/buildkit/solver/pb"
@@ -22,7 +23,18 @@ func (o *Options) owner(c *pb.ChownOpt) (*owner, error) {
 	if err := o.user(c.User, own); err != nil {
 		return nil, err
 	}
-	return own, o.group(c.Group, own)
+	if err := o.group(c.Group, own); err != nil {
+		return nil, err
+	}
+	return own, CheckOwner(own.uid, own.gid)
+}
+
+// CheckOwner fails for the id that chown(2) takes for none, which -1 of a Dockerfile or of an image becomes: files would stay the super-user's.
+func CheckOwner(uid, gid uint32) error {
+	if uid == math.MaxUint32 || gid == math.MaxUint32 {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot give files to user %d, group %d: there is no id -1", int32(uid), int32(gid))
+	}
+	return nil
 }
 
 // user looks up a user and its primary group; a number is that of a group as well.
