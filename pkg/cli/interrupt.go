@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 // interrupted is why a command was cancelled: its context's cause.
@@ -21,6 +22,9 @@ type interrupts struct {
 	done chan struct{} // closed when none of them cancels any more
 }
 
+// echo is how long a signal that came may come once more: timeout(1) sends it to the process, and to its group, which the process is in.
+const echo = 100 * time.Millisecond
+
 // untilSignal is a context for the whole of a command, with whose process it ends. The first ^C (or what a terminal that closes,
 // or somebody who ends programs, sends) cancels what is under way, which cleans up after itself; the second one ends us. Nobody's reading
 // our output is an error of the write: else it would end us before anything is cleaned up.
@@ -32,8 +36,9 @@ func untilSignal() (context.Context, *interrupts) {
 	go func() {
 		defer close(i.done)
 		if s, ok := <-i.came; ok {
-			signal.Stop(i.came)
 			cancel(&interrupted{s.(syscall.Signal)})
+			time.Sleep(echo)
+			signal.Stop(i.came)
 		}
 	}()
 	return ctx, i
