@@ -354,7 +354,7 @@ func TestLimitsApply(t *testing.T) {
 		return
 	}
 	limit := int64(50)
-	b := bundle(t, "cat /proc/self/cgroup | grep pids; sleep 1000 >/dev/null 2>&1 &")
+	b := bundle(t, "grep pids /proc/self/cgroup || cat /proc/self/cgroup; sleep 1000 >/dev/null 2>&1 &")
 	b.Spec.Linux.Namespaces = b.Spec.Linux.Namespaces[1:5] // neither PID nor cgroup namespace
 	b.Spec.Linux.CgroupsPath = "/moss-test-" + itoa(os.Getpid())
 	b.Spec.Linux.Resources = &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: &limit}}
