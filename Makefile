@@ -7,7 +7,7 @@ DESTDIR ?=
 RUN     ?= .
 N       ?= 20
 
-# What to build for; only the command line says that it is not this machine's (cross.mk).
+# What to build for; only the command line says that it is not this machine's (cmd/cross.mk).
 NATIVE := $(shell dpkg --print-architecture 2>/dev/null)
 ARCH   := $(NATIVE)
 
@@ -35,7 +35,7 @@ FRONT_CC := $$(command -v musl-gcc || echo $(CC))
 HEADERS  := -idirafter /usr/include -idirafter /usr/include/$$($(CC) -print-multiarch 2>/dev/null)
 
 ifneq ($(ARCH),$(NATIVE))
-include cross.mk
+include cmd/cross.mk
 endif
 
 GOLANGCI_VERSION := v2.12.0

@@ -1,6 +1,6 @@
 # make build ARCH=arm64, on Debian: what is built for another architecture than this machine's is below bin/ARCH, and nothing else changes.
 CPU_arm64 := aarch64
-CPU       := $(or $(CPU_$(ARCH)),$(error there is no way to build for the architecture "$(ARCH)": see cross.mk))
+CPU       := $(or $(CPU_$(ARCH)),$(error there is no way to build for the architecture "$(ARCH)": see cmd/cross.mk))
 
 ifneq ($(filter-out all build carried front full vm,$(MAKECMDGOALS)),)
 $(error only make build and make vm are for another architecture)
