@@ -11,6 +11,7 @@ import (
 	"github.com/mosscontainers/moss/libpod/names"
 	"github.com/mosscontainers/moss/libpod/state"
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/host"
 	"github.com/mosscontainers/moss/pkg/spec"
 	"github.com/mosscontainers/moss/storage"
 )
@@ -61,7 +62,7 @@ func (e *Engine) create(ctx Context, c *spec.Container, img *storage.Image, star
 	}
 	c.Created = time.Now().Round(0)
 	if img != nil {
-		c.Image.ID = img.ID
+		c.Image.ID, c.Image.Kin = img.ID, host.Kin(img.Architecture)
 		c.ApplyImage(&img.Config)
 	}
 	d, err := e.defaults(c)

@@ -326,7 +326,7 @@ func (s *launch) confine(ctx Context, config *specs.Spec, b *runtime.Bundle) (er
 		return nil
 	}
 	caps := config.Process.Capabilities.Bounding
-	opts := seccomp.Options{Dir: filepath.Join(s.Store.Dir, "seccomp"), SingleID: s.facts.SingleID()}
+	opts := seccomp.Options{Dir: filepath.Join(s.Store.Dir, "seccomp"), SingleID: s.facts.SingleID(), Kin: s.c.Image.Kin}
 	if !usesOwnLauncher(s.c) {
 		config.Linux.Seccomp, err = seccomp.OCI(profile, caps, opts)
 		return err

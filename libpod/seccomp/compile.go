@@ -54,6 +54,7 @@ type filter struct {
 	fallback libseccomp.ScmpAction // what happens to calls without a rule
 	highest  libseccomp.ScmpSyscall
 	rules    int // how many were added
+	archs    []specs.Arch
 }
 
 // Compiler is the whole program, and does not return, when the process was started by another moss to compile a profile. It must be
@@ -89,7 +90,7 @@ func compile(to *os.File, rules *specs.LinuxSeccomp) error {
 		return fmt.Errorf("libseccomp cannot make a filter: %w", err)
 	}
 	defer lib.Release()
-	f := &filter{lib: lib, fallback: fallback}
+	f := &filter{lib: lib, fallback: fallback, archs: append([]specs.Arch{native()}, rules.Architectures...)}
 	if err := f.addRules(rules); err != nil {
 		return err
 	}
@@ -145,7 +146,7 @@ func (f *filter) add(call specs.LinuxSyscall) error {
 		number, err := libseccomp.GetSyscallFromName(name)
 		if err != nil {
 			var ok bool
-			if number, ok = recent[name]; !ok {
+			if number, ok = recent[name]; !ok || len(f.archs) > 1 { // a number without a name is the native architecture's only, to libseccomp
 				continue
 			}
 		}
@@ -220,7 +221,7 @@ func conditions(args []specs.LinuxSeccompArg) ([][]libseccomp.ScmpCondition, err
 // place of the profile's error: C libraries fall back to an older call only then.
 func (f *filter) export(to *os.File, unknown bool) error {
 	if unknown {
-		if _, err := to.Write(refuseNewer(uint32(f.highest))); err != nil {
+		if _, err := to.Write(f.refuseNewer()); err != nil {
 			return err
 		}
 	}
@@ -241,9 +242,9 @@ func (f *filter) export(to *os.File, unknown bool) error {
 // maxInstructions is BPF_MAXINSNS.
 const maxInstructions = 4096
 
-// refuseNewer are the instructions that answer ENOSYS to calls of the machine's own architecture with a number
-// above highest: seccomp(2), and for the codes linux/bpf_common.h.
-func refuseNewer(highest uint32) []byte {
+// refuseNewer are the instructions that answer ENOSYS to calls with a number
+// above the highest, which is the same for all architectures: seccomp(2), and for the codes linux/bpf_common.h.
+func (f *filter) refuseNewer() []byte {
 	const (
 		loadWord     = 0x20 // BPF_LD | BPF_W | BPF_ABS
 		jumpIfEqual  = 0x15 // BPF_JMP | BPF_JEQ | BPF_K
@@ -253,25 +254,37 @@ func refuseNewer(highest uint32) []byte {
 		architecture = 4    // offsetof(struct seccomp_data, arch)
 		retErrno     = 0x00050000
 	)
-	code, ok := auditArch[native()]
-	if !ok {
-		return nil
-	}
 	type sockFilter struct {
 		Code   uint16
 		JT, JF uint8
 		K      uint32
 	}
 	var out bytes.Buffer
-	_ = binary.Write(&out, binary.NativeEndian, []sockFilter{ // a bytes.Buffer takes everything
-		{loadWord, 0, 0, architecture},
-		{jumpIfEqual, 0, 3, code},
-		{loadWord, 0, 0, numberAt},
-		{jumpIfAbove, 0, 1, highest},
-		{answer, 0, 0, retErrno | uint32(syscall.ENOSYS)},
-	})
+	seen := map[uint32]bool{}
+	for _, arch := range f.archs {
+		code, ok := auditArch[arch]
+		if !ok || seen[code] {
+			continue
+		}
+		seen[code] = true
+		end := ^uint32(0)
+		if arch == specs.ArchARM {
+			end = armPrivate - 1
+		}
+		_ = binary.Write(&out, binary.NativeEndian, []sockFilter{ // a bytes.Buffer takes everything
+			{loadWord, 0, 0, architecture},
+			{jumpIfEqual, 0, 4, code},
+			{loadWord, 0, 0, numberAt},
+			{jumpIfAbove, 0, 2, uint32(f.highest)},
+			{jumpIfAbove, 1, 0, end},
+			{answer, 0, 0, retErrno | uint32(syscall.ENOSYS)},
+		})
+	}
 	return out.Bytes()
 }
+
+// armPrivate is where the numbers of calls begin that only arm has, such as that for a thread's own data.
+const armPrivate = 0xf0000
 
 // auditArch are the numbers of linux/audit.h.
 var auditArch = map[specs.Arch]uint32{

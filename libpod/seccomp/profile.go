@@ -67,9 +67,10 @@ func tighten(rules *specs.LinuxSeccomp, caps []string, opts Options) {
 	if !slices.Contains(caps, "CAP_SYS_ADMIN") {
 		drop(rules, mountAPI)
 	}
-	if !opts.Compat {
+	if !opts.Kin {
 		rules.Architectures = nil // the machine's own only
 	}
+	rules.Architectures = slices.DeleteFunc(rules.Architectures, func(a specs.Arch) bool { return a == specs.ArchX32 }) // nobody's
 	// Programs that find out at run time what a kernel can do understand "no such call" best.
 	nosys := uint(syscall.ENOSYS)
 	rules.Syscalls = append(rules.Syscalls, specs.LinuxSyscall{Names: refused[:3], Action: specs.ActErrno, ErrnoRet: &nosys})

@@ -22,7 +22,7 @@ import (
 )
 
 // version changes with everything below that changes what a profile compiles to.
-const version = "moss-seccomp-2 moby-profiles-0.2.3"
+const version = "moss-seccomp-3 moby-profiles-0.2.3"
 
 // Options change a profile.
 type Options struct {
@@ -32,9 +32,9 @@ type Options struct {
 	// one group id they could only fail, and package managers would stop there. Programs see what the files really
 	// have when they look.
 	SingleID bool
-	// Compat allows the entry points of the 32-bit architectures that this one can run. Without it a program
-	// that uses them is killed.
-	Compat bool
+	// Kin allows the kernel's entry point for programs of the older architecture that the processor runs too (host.Kin). Without it a program
+	// that uses it is killed: it is one more way to attack the kernel, and few need it.
+	Kin bool
 }
 
 // Compile gives the path of a compiled filter: an array of struct sock_filter. profile is "" for the default one,
@@ -117,7 +117,7 @@ func cacheKey(profile string, text []byte, caps []string, opts Options) (string,
 	}
 	sorted := slices.Sorted(slices.Values(caps))
 	h := sha256.New()
-	fmt.Fprintln(h, version, runtime.GOARCH, kernel, opts.SingleID, opts.Compat, profile == "", strings.Join(sorted, ","))
+	fmt.Fprintln(h, version, runtime.GOARCH, kernel, opts.SingleID, opts.Kin, profile == "", strings.Join(sorted, ","))
 	h.Write(text)
 	return hex.EncodeToString(h.Sum(nil)), nil
 }

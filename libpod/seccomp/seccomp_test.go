@@ -124,6 +124,22 @@ func TestThirtyTwoBitEntryPointIsKilled(t *testing.T) {
 	}
 }
 
+func TestKinAllowsTheThirtyTwoBitEntryPoint(t *testing.T) {
+	if runtime.GOARCH != "amd64" {
+		t.Skip("only amd64 has the entry point of i386")
+	}
+	exe := buildProbe(t)
+	got, err := probe(t, compile(t, "", defaultCaps, seccomp.Options{Kin: true}), exe, "i386")
+	if err != nil {
+		t.Fatal(err)
+	}
+	check(t, got, map[string]string{"getpid": "0", "userfaultfd": eperm, "io_uring_setup": enosys, "mount": eperm, "i386": "0"})
+	got, err = probe(t, compile(t, "", defaultCaps, seccomp.Options{Kin: true}), exe, "x32")
+	if err != nil || got["x32"] == "0" || got["x32"] == "" {
+		t.Errorf("x32 answers %q, want an error (%v)", got["x32"], err)
+	}
+}
+
 func TestCapabilityAllowsItsCalls(t *testing.T) {
 	exe := buildProbe(t)
 	got, err := probe(t, compile(t, "", append(defaultCaps, "CAP_SYS_ADMIN"), seccomp.Options{}), exe)

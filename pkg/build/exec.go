@@ -16,6 +16,7 @@ import (
 	"github.com/mosscontainers/moss/libpod"
 	"github.com/mosscontainers/moss/libpod/runtime"
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/host"
 	"github.com/mosscontainers/moss/pkg/spec"
 )
 
@@ -203,6 +204,7 @@ func (e *execution) container() (*spec.Container, error) {
 	c.Name = strings.SplitN(e.v.Name(), "\n", 2)[0]
 	c.Command, c.WorkDir, c.User = meta.Args, meta.Cwd, meta.User
 	c.Env = append(slices.Clone(meta.Env), proxies(meta.ProxyEnv)...)
+	c.Image.Kin = host.Kin(platformOf(e.v.Op.Platform).Architecture)
 	c.NoHTTPProxy = true // those that the build was given are in the operation
 	if meta.Hostname != "" {
 		c.Hostname = meta.Hostname

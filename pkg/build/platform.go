@@ -2,12 +2,12 @@ package build
 
 import (
 	"os"
-	"slices"
 
 	"github.com/containerd/platforms"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/host"
 )
 
 // emulators are what the kernel's list of emulators calls those of QEMU, by the architectures that images name.
@@ -16,16 +16,13 @@ var emulators = map[string]string{
 	"ppc64le": "ppc64le", "riscv64": "riscv64", "s390x": "s390x",
 }
 
-// native are other architectures whose programs a processor runs too.
-var native = map[string][]string{"amd64": {"386"}, "arm64": {"arm"}}
-
 // Here is this machine's platform, written as short as it can be: linux/arm64, not linux/arm64/v8.
 func Here() v1.Platform { return platforms.Normalize(platforms.DefaultSpec()) }
 
 // runnable says whether commands of the operation's platform can be run here.
 func (e *execution) runnable() error {
 	want, here := platformOf(e.v.Op.Platform), Here()
-	if want.Architecture == here.Architecture || slices.Contains(native[here.Architecture], want.Architecture) {
+	if want.Architecture == here.Architecture || host.Kin(want.Architecture) {
 		return nil
 	}
 	if name := emulators[want.Architecture]; name != "" {

@@ -42,6 +42,8 @@ type Image struct {
 	ID   string `json:"id"`   // 64 hexadecimal digits: the digest of the image's configuration
 	// Rootfs is a directory used instead of an image (--rootfs).
 	Rootfs string `json:"rootfs,omitempty"`
+	// Kin says that its programs are of an architecture as host.Kin means it.
+	Kin bool `json:"kin,omitempty"`
 }
 
 // AddFlags declares all flags that describe a container.

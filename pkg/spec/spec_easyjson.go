@@ -2716,6 +2716,12 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec1(in *jlexer.Lexer,
 			} else {
 				out.Rootfs = string(in.String())
 			}
+		case "kin":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				out.Kin = bool(in.Bool())
+			}
 		default:
 			in.SkipRecursive()
 		}
@@ -2744,6 +2750,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec1(out *jwriter.Writ
 		const prefix string = ",\"rootfs\":"
 		out.RawString(prefix)
 		out.String(string(in.Rootfs))
+	}
+	if in.Kin {
+		const prefix string = ",\"kin\":"
+		out.RawString(prefix)
+		out.Bool(bool(in.Kin))
 	}
 	out.RawByte('}')
 }
