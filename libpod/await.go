@@ -67,29 +67,39 @@ func (e *Engine) Await(ctx Context, ref string, conditions []string, interval ti
 	if len(conditions) == 1 {
 		return awaits[conditions[0]](a, ctx)
 	}
-	var waiting sync.WaitGroup
-	defer waiting.Wait()
+	code, errs := First(ctx, conditions, func(ctx context.Context, name string) (int, error) { return awaits[name](a, ctx) })
+	if len(errs) > 0 {
+		return 0, errs[len(errs)-1]
+	}
+	return code, nil
+}
+
+// First does something with all of a list side by side, and gives what comes of the one that is done first, while the others are told to end. Where none
+// succeeds there are the errors of all.
+func First[K, T any](ctx Context, list []K, do func(context.Context, K) (T, error)) (done T, errs []error) {
+	var working sync.WaitGroup
+	defer working.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	type result struct {
-		code int
-		err  error
+		value T
+		err   error
 	}
-	results := make(chan result, len(conditions))
-	for _, name := range conditions {
-		waiting.Go(func() {
-			code, err := awaits[name](a, ctx)
-			results <- result{code, err}
+	results := make(chan result, len(list)) // nobody has to be there to take them
+	for _, one := range list {
+		working.Go(func() {
+			value, err := do(ctx, one)
+			results <- result{value, err}
 		})
 	}
-	for range conditions {
+	for range list {
 		r := <-results
 		if r.err == nil {
-			return r.code, nil
+			return r.value, nil
 		}
-		err = r.err
+		errs = append(errs, r.err)
 	}
-	return 0, err
+	return done, errs
 }
 
 // awaiting is one wait for one container.

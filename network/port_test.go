@@ -64,6 +64,16 @@ func (u *user) forwarderPid() int {
 	return pid
 }
 
+// serves publishes a server's port, and says where it is reached.
+func (u *user) serves() (at string) {
+	u.t.Helper()
+	a := u.published("aaaa")
+	listen(u.t, a.NetNS, "0.0.0.0:80")
+	p, err := u.publish(a, spec.PortMapping{ContainerPort: 80, Protocol: "tcp"})
+	must(u.t, err)
+	return fmt.Sprintf("127.0.0.1:%d", p.Mappings[0].HostPort)
+}
+
 func (u *user) publish(a *network.Attachment, mappings ...spec.PortMapping) (*port.Publication, error) {
 	u.t.Helper()
 	u.forwarder()
@@ -307,11 +317,7 @@ func TestAClosedServerListensNoMore(t *testing.T) {
 // The forwarder runs out of descriptors.
 func TestAPortOutlivesACrowdOfClients(t *testing.T) {
 	u := newUser(t)
-	a := u.published("aaaa")
-	listen(t, a.NetNS, "0.0.0.0:80")
-	p, err := u.publish(a, spec.PortMapping{ContainerPort: 80, Protocol: "tcp"})
-	must(t, err)
-	at := fmt.Sprintf("127.0.0.1:%d", p.Mappings[0].HostPort)
+	at := u.serves()
 	must(t, exec.Command("prlimit", fmt.Sprintf("--pid=%d", u.forwarderPid()), "--nofile=50:").Run())
 	crowd(at)
 	eventually(t, "the port to answer again", func() bool { return answers(at) })
@@ -342,11 +348,7 @@ func answers(at string) bool {
 // A forwarder that is killed is replaced, and no client is refused meanwhile: it waits.
 func TestPortsOutliveTheirForwarder(t *testing.T) {
 	u := newUser(t)
-	a := u.published("aaaa")
-	listen(t, a.NetNS, "0.0.0.0:80")
-	p, err := u.publish(a, spec.PortMapping{ContainerPort: 80, Protocol: "tcp"})
-	must(t, err)
-	at := fmt.Sprintf("127.0.0.1:%d", p.Mappings[0].HostPort)
+	at := u.serves()
 	for range 3 {
 		must(t, syscall.Kill(u.forwarderPid(), syscall.SIGKILL))
 		eventually(t, "the forwarder to end", func() bool { _, lives := helper.Ports.Pid(u.dir); return !lives })
@@ -360,17 +362,14 @@ func TestPortsOutliveTheirForwarder(t *testing.T) {
 // One that hangs is replaced by whoever needs it next.
 func TestAForwarderThatHangsIsReplaced(t *testing.T) {
 	u := newUser(t)
-	a := u.published("aaaa")
-	listen(t, a.NetNS, "0.0.0.0:80")
-	p, err := u.publish(a, spec.PortMapping{ContainerPort: 80, Protocol: "tcp"})
-	must(t, err)
+	at := u.serves()
 	old := u.forwarderPid()
 	must(t, syscall.Kill(old, syscall.SIGSTOP))
 	u.forwarder()
 	if u.forwarderPid() == old {
 		t.Error("the record still names the old one")
 	}
-	if !answers(fmt.Sprintf("127.0.0.1:%d", p.Mappings[0].HostPort)) {
+	if !answers(at) {
 		t.Error("the port does not answer")
 	}
 }
@@ -378,8 +377,7 @@ func TestAForwarderThatHangsIsReplaced(t *testing.T) {
 // One that is left of another user namespace cannot go to the containers of this one.
 func TestAForwarderOfAnotherNamespaceIsReplaced(t *testing.T) {
 	u := newUser(t)
-	a := u.published("aaaa")
-	listen(t, a.NetNS, "0.0.0.0:80")
+	must(t, os.MkdirAll(u.dir, 0o700))
 	ready, theirs, err := os.Pipe()
 	must(t, err)
 	defer ready.Close()
@@ -398,10 +396,9 @@ func TestAForwarderOfAnotherNamespaceIsReplaced(t *testing.T) {
 	if u.forwarderPid() != cmd.Process.Pid {
 		t.Error("the record names another")
 	}
-	p, err := u.publish(a, spec.PortMapping{ContainerPort: 80, Protocol: "tcp"})
-	must(t, err)
+	at := u.serves()
 	_ = cmd.Wait() // it was killed
-	if !answers(fmt.Sprintf("127.0.0.1:%d", p.Mappings[0].HostPort)) {
+	if !answers(at) {
 		t.Error("the port does not answer")
 	}
 }

@@ -19,12 +19,12 @@ func publish(ctx context.Context, req *monitor.Request, netns *os.File, _ []*os.
 	if err := json.Unmarshal(req.Wiring.Ports, &p); err != nil {
 		return nil, nil, fmt.Errorf("cannot read what to publish: %w", err)
 	}
-	published, err := port.Publish(ctx, port.Options{
+	bound, err := port.Publish(ctx, port.Options{
 		Ports: p, NetNS: netns,
 		Tell: func(event string) { req.Wiring.Care.Tell(fmt.Sprintf("container %.12s: %s", req.ContainerID, event)) },
 	})
 	if err != nil {
 		return nil, nil, err
 	}
-	return published, published.Mappings, nil
+	return bound, bound.Mappings, nil
 }

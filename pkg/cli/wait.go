@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -53,41 +52,17 @@ func newWaitCommand(app *App) *cobra.Command {
 			return strconv.Itoa(code), err
 		}
 		if first {
-			return app.first(cmd.Context(), refs, await)
+			line, errs := libpod.First(cmd.Context(), refs, await)
+			if len(errs) > 0 {
+				return errors.Join(errs...)
+			}
+			_, err := fmt.Fprintln(app.Out, line)
+			return err
 		}
 		// All at once: one that removes itself while another is waited for takes its exit code along.
 		return app.together(refs, len(refs), func(ref string) (string, error) { return await(cmd.Context(), ref) })
 	}
 	return cmd
-}
-
-// first does something with all of some containers side by side, and prints what comes of the one that is done first.
-func (a *App) first(ctx context.Context, refs []string, do func(ctx context.Context, ref string) (string, error)) error {
-	var working sync.WaitGroup
-	defer working.Wait()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	type result struct {
-		line string
-		err  error
-	}
-	results := make(chan result, len(refs)) // nobody has to be there to take them
-	for _, ref := range refs {
-		working.Go(func() {
-			line, err := do(ctx, ref)
-			results <- result{line, err}
-		})
-	}
-	var errs []error
-	for range refs {
-		r := <-results
-		if r.err == nil {
-			_, err := fmt.Fprintln(a.Out, r.line)
-			return err
-		}
-		errs = append(errs, r.err)
-	}
-	return errors.Join(errs...)
 }
 
 // parseInterval reads a duration, which is in milliseconds where no unit is given.
