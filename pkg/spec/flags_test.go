@@ -74,6 +74,7 @@ func TestMistakes(t *testing.T) {
 		{"--ulimit nofile", "want NAME=SOFT[:HARD]"},
 		{"--ulimit nofile=5:1", "ulimit soft limit must be less than or equal to hard limit"},
 		{"--ulimit wrong=5", "invalid ulimit type"},
+		{"--ulimit nofile=x", `"x" is no number; a limit is one, or unlimited`},
 		{"--sysctl kernel.panic=1", "belongs to the whole machine"},
 		{"--sysctl net/../kernel.panic=1", "want NAME=VALUE"},
 		{"--cap-add FLY", `"FLY" is not a capability`},

@@ -3,6 +3,7 @@ package spec
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -313,6 +314,10 @@ func (p *Process) setUlimit(s string) error {
 func parseUlimit(name, value string) (Rlimit, error) {
 	value = strings.ReplaceAll(value, "unlimited", "-1")
 	u, err := units.ParseUlimit(name + "=" + value)
+	var number *strconv.NumError
+	if errors.As(err, &number) {
+		return Rlimit{}, errdefs.Errorf(errdefs.ErrInvalid, "%q is no number; a limit is one, or unlimited", number.Num)
+	}
 	if err != nil {
 		return Rlimit{}, err
 	}
