@@ -20,6 +20,7 @@ BIN     := bin
 VM      := vm
 UNITS   :=
 EMBED   := libpod/embedded/bin
+DOZE    := libpod/monitor/doze/bin/moss-doze
 MODULE  := github.com/mosscontainers/moss
 # Where the full program is mapped beside the front one: behind whatever heap the kernel gives that (brk), and below 2 GiB.
 FULL_AT := 0x60000000
@@ -32,6 +33,9 @@ export GOFLAGS := -trimpath -buildvcs=false "-tags=$(TAGS)"
 # The front program is linked with musl, whose start-up is a fifth of glibc's: most of a quick command is start-up. Where there is no musl-gcc
 # any C compiler will do. The kernel's headers are not in musl's directories.
 FRONT_CC := $$(command -v musl-gcc || echo $(CC))
+# One page: code, and a stack that the kernel gives.
+BARE     := -Os -s -static -nostdlib -fno-pie -no-pie -fno-stack-protector -fno-asynchronous-unwind-tables -Wall -Wextra -Werror \
+	-Wl,--build-id=none,-z,noseparate-code,-z,norelro
 HEADERS  := -idirafter /usr/include -idirafter /usr/include/$$($(CC) -print-multiarch 2>/dev/null)
 
 ifneq ($(ARCH),$(NATIVE))
@@ -52,6 +56,7 @@ build: front full
 # The programs that moss carries come before it, and their names are in it.
 carried:
 	@test/setup.sh build
+	$(CC) $(BARE) -o $(DOZE) cmd/moss-doze/doze.c
 	CGO_ENABLED=0 $(GO) build -ldflags "-s -w" -o $(EMBED)/moss-monitor ./cmd/moss-monitor
 	CGO_ENABLED=0 $(GO) build -tags "$(TAGS) moss_root" -ldflags "-s -w" -o $(EMBED)/moss-monitor-root ./cmd/moss-monitor
 	CGO_ENABLED=0 $(GO) build -ldflags "-s -w" -o $(EMBED)/moss-hello ./cmd/moss-hello
@@ -144,4 +149,4 @@ docs:
 
 clean:
 	rm -rf bin man completions $(EMBED)/moss-monitor $(EMBED)/moss-monitor-root $(EMBED)/moss-hello $(EMBED)/moss-dns \
-		$(EMBED)/moss-uplink
+		$(EMBED)/moss-uplink $(DOZE)

@@ -8,10 +8,12 @@ endif
 
 BIN     := bin/$(ARCH)
 EMBED   := $(BIN)/carried
+DOZE    := $(BIN)/moss-doze
 VM      := vm-$(ARCH)
 OBJCOPY := $(CPU)-linux-gnu-objcopy
 # Go finds what is carried where it looks for this machine's.
 OVERLAY := $(CURDIR)/$(BIN)/overlay.json
+DOZES    = "$(CURDIR)/libpod/monitor/doze/bin/moss-doze": "$(CURDIR)/$(DOZE)"
 export GOFLAGS := $(GOFLAGS) "-overlay=$(OVERLAY)"
 export GOARCH  := $(ARCH)
 export CC      := $(CPU)-linux-gnu-gcc
@@ -31,10 +33,10 @@ carried: crossing
 crossing:
 	@test/setup.sh build cross-$(ARCH)
 	mkdir -p $(EMBED)
-	echo '{}' >$(OVERLAY)
+	echo '{"Replace": {$(DOZES)}}' >$(OVERLAY)
 
 full front: overlay
 overlay: carried
 	for program in $(EMBED)/*; do \
-		printf '%s"$(CURDIR)/libpod/embedded/bin/%s": "$(CURDIR)/%s"' "$$comma" "$${program##*/}" "$$program"; comma=', '; \
-	done | sed 's/.*/{"Replace": {&}}/' >$(OVERLAY)
+		printf '"$(CURDIR)/libpod/embedded/bin/%s": "$(CURDIR)/%s", ' "$${program##*/}" "$$program"; \
+	done | sed 's|.*|{"Replace": {&$(DOZES)}}|' >$(OVERLAY)

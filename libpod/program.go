@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/mosscontainers/moss/libpod/embedded"
 	"github.com/mosscontainers/moss/pkg/sys"
@@ -66,13 +65,15 @@ func (e *Engine) runningProgram(name string) (*os.File, bool) {
 	if !ok {
 		return nil, false
 	}
-	exe := fmt.Sprintf("/proc/%d/exe", pid)
-	f, err := os.Open(exe)
+	path, ok := sys.ProgramOf(pid, name)
+	if !ok {
+		return nil, false
+	}
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, false
 	}
-	link, err := os.Readlink(exe)
-	if _, lives := sys.ReadProcess(record); err != nil || !lives || !strings.HasPrefix(link, "/memfd:"+name) {
+	if _, lives := sys.ReadProcess(record); !lives {
 		f.Close()
 		return nil, false
 	}

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -233,12 +234,22 @@ func (s *launch) request() (err error) {
 	r.Terminal, r.OpenStdin, r.StdinOnce = s.c.Terminal, s.c.OpenStdin, true
 	r.Log = monitor.Log{Driver: s.c.LogDriver, Path: s.logPath(), MaxSize: s.c.LogMaxSize, MaxFiles: s.c.LogMaxFiles}
 	r.Restart = monitor.Restart{Policy: s.c.Restart.Policy, Retries: int(s.c.Restart.Retries)}
-	r.Remove = s.c.Remove
+	r.Remove, r.DozeAfter = s.c.Remove, dozeAfter().Milliseconds()
 	if r.Trees = []string{s.runDir}; s.c.Remove {
 		r.Volumes = s.c.AnonymousVolumes()
 	}
 	r.Runtime, err = s.runtimePath()
 	return err
+}
+
+// dozeAfter is for how long nothing must happen to a container before its monitor gives up its memory: MOSS_DOZE seconds, 0 for never.
+func dozeAfter() time.Duration {
+	const usual = 10 * time.Second
+	seconds, err := strconv.ParseFloat(os.Getenv("MOSS_DOZE"), 64)
+	if err != nil || seconds < 0 {
+		return usual
+	}
+	return time.Duration(seconds * float64(time.Second))
 }
 
 // monitorWiring is what the monitor is told once the container is connected.

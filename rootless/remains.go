@@ -84,8 +84,8 @@ func (n *Namespace) remains(member int) (r remains) {
 				r.exit = path
 			}
 		}
-		if exe, err := os.Readlink(proc + "/exe"); err == nil && strings.HasPrefix(exe, "/memfd:"+n.programName()) {
-			r.program = proc + "/exe"
+		if path, ok := sys.ProgramOf(pid, n.programName()); ok {
+			r.program = path
 		}
 	}
 	return r

@@ -133,7 +133,7 @@ func setUp(env *testscript.Env, moss string, fixtures fixtures) error {
 		"PATH="+filepath.Dir(moss)+":"+os.Getenv("PATH")+":/usr/sbin:/sbin", "LANG=C.UTF-8", "TERM=xterm",
 		"BUSYBOX="+fixtures.busybox, "CONFIGURED="+fixtures.configured, "DEBIAN="+debianTar,
 		"SOURCES="+sourcesTar, "GOTREE="+goTree,
-		"UID="+strconv.Itoa(os.Getuid()), "MOSS_LINGER=1", "HOSTIP="+hostIP(), "ARCH="+runtime.GOARCH,
+		"UID="+strconv.Itoa(os.Getuid()), "MOSS_LINGER=1", "MOSS_DOZE=0.5", "HOSTIP="+hostIP(), "ARCH="+runtime.GOARCH,
 	)
 	if os.Getuid() == 0 {
 		env.Vars = append(env.Vars, "CONTAINERS_STORAGE_CONF="+confFile) // root's file is the machine's

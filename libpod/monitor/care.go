@@ -77,11 +77,16 @@ type keeper struct {
 
 	mu      sync.Mutex
 	waiting *sys.Exits    // what is waited for
+	helping bool          // that is a command
 	quit    chan struct{} // closed to end
 	done    chan struct{} // closed at the end; nil before the start
 }
 
-func (m *monitor) newKeeper() *keeper {
+// newKeeper makes the keeper, where there is something to watch.
+func (m *monitor) newKeeper() {
+	if m.req.Wiring.Care == nil {
+		return
+	}
 	k := &keeper{care: m.req.Wiring.Care, files: []*os.File{m.users}, quit: make(chan struct{})}
 	if k.care.Own {
 		k.files = append(k.files, m.netns)
@@ -89,7 +94,7 @@ func (m *monitor) newKeeper() *keeper {
 	}
 	// Once it waits: what its stack grew to can be given back too.
 	k.lean = func() { time.AfterFunc(100*time.Millisecond, m.trim) }
-	return k
+	m.keeper = k
 }
 
 // start begins to watch; it is nothing after stop.
@@ -115,6 +120,22 @@ func (k *keeper) stop() {
 	if done != nil {
 		<-done
 	}
+}
+
+// waits says that all is well and nothing to be done. It is true of nil.
+func (k *keeper) waits() bool {
+	if k == nil {
+		return true
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.waiting != nil && !k.helping
+}
+
+func (k *keeper) help(is bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.helping = is
 }
 
 func (k *keeper) stopped() bool {
@@ -154,8 +175,11 @@ func (k *keeper) keep() {
 	}
 }
 
-// processes opens what is watched; whole says that all of it lives.
+// processes opens what is watched; whole says that all of it lives. Of nil there are none.
 func (k *keeper) processes() (pidfds []*os.File, whole bool) {
+	if k == nil {
+		return nil, true
+	}
 	whole = true
 	for _, path := range k.care.Watch {
 		p, err := sys.RecordedProcess(path)
@@ -217,6 +241,8 @@ func (k *keeper) bringBack() (tried bool) {
 	if whole {
 		return false
 	}
+	k.help(true)
+	defer k.help(false)
 	if child, err := k.run(); err == nil {
 		if pidfd, err := sys.OpenPidfd(child.Pid); err == nil {
 			_ = k.wait([]*os.File{pidfd}, func() {}) // unlike child.Wait it can be ended

@@ -45,6 +45,13 @@ func (h *hub) add(conn *os.File) *member {
 	return m
 }
 
+// empty says that there are no clients.
+func (h *hub) empty() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.members) == 0
+}
+
 // drop forgets a client that left.
 func (h *hub) drop(m *member) {
 	h.mu.Lock()

@@ -59,6 +59,13 @@ func (in *input) eof() {
 	}
 }
 
+// left is what a nap has to keep.
+func (in *input) left() (file *os.File, rows, cols uint16) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.file, in.rows, in.cols
+}
+
 func (in *input) resize(rows, cols uint16) {
 	in.mu.Lock()
 	defer in.mu.Unlock()

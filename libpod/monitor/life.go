@@ -23,6 +23,8 @@ type life struct {
 	// everything that is dirty in the file system below, whoever wrote it.
 	mounts *os.File
 	began  time.Time
+	// restarts counts the lives before, but the first.
+	restarts int
 }
 
 // create begins a life: the container is being set up from here on. settle follows, or abandon and release.
@@ -62,16 +64,21 @@ func (m *monitor) settle(ctx context.Context, l *life) error {
 	if err != nil {
 		return errors.Join(err, l.abandon())
 	}
+	l.read(m.out)
+	m.in.set(l.streams.stdin)
+	return nil
+}
+
+// read begins to pass on what the container writes.
+func (l *life) read(out *output) {
 	var first *pump
 	if l.streams.stdout != nil {
-		first = m.out.pump(l.streams.stdout, logs.Stdout, nil)
+		first = out.pump(l.streams.stdout, logs.Stdout, nil)
 		l.pumps = append(l.pumps, first)
 	}
 	if l.streams.stderr != nil {
-		l.pumps = append(l.pumps, m.out.pump(l.streams.stderr, logs.Stderr, first))
+		l.pumps = append(l.pumps, out.pump(l.streams.stderr, logs.Stderr, first))
 	}
-	m.in.set(l.streams.stdin)
-	return nil
 }
 
 // abandon ends a life that has not begun to read and write.

@@ -59,6 +59,8 @@ type monitor struct {
 	stopped  atomic.Bool   // SIGTERM came: no more restarts
 	wake     chan struct{} // ends a pause
 	present  atomic.Pointer[life]
+	lean     *time.Timer   // settles down
+	pause    time.Duration // before the last restart
 }
 
 // Main is the whole life of the monitor process that Spawn started; it returns the process's exit
@@ -66,6 +68,9 @@ type monitor struct {
 func Main(hooks Hooks) int {
 	goruntime.LockOSThread() // a container dies with the thread that made it
 	_ = sys.SetTimerSlack(0) // rootless/nsenter lets those of the others be late
+	if fd, ok := os.LookupEnv(envAsleep); ok {
+		return wakeUp(hooks, fd)
+	}
 	m, attached, err := inherit(hooks)
 	if err != nil {
 		return errdefs.ExitEngine // nobody is there to be told
@@ -75,7 +80,7 @@ func Main(hooks Hooks) int {
 	handled := m.handleSignals(cancel)
 	l, err := m.begin(beginning, attached)
 	if err != nil {
-		m.ignoreSignals(handled)
+		ignoreSignals(m.signals, handled)
 		m.answer(failed(err))
 		m.end()
 		return errdefs.ExitEngine
@@ -84,11 +89,7 @@ func Main(hooks Hooks) int {
 	_ = m.recorder.Began() // the run directory tells as well
 	closeAll(m.control, m.record)
 	m.control, m.record = nil, nil
-	if m.req.Wiring.Care != nil {
-		m.keeper = m.newKeeper()
-	}
-	lean := time.AfterFunc(time.Second, m.settleDown)
-	defer lean.Stop()
+	m.newKeeper()
 	m.keep(context.Background(), l, handled)
 	return 0
 }
@@ -112,7 +113,9 @@ func inherit(hooks Hooks) (m *monitor, attached *os.File, err error) {
 		return nil, nil, err
 	}
 	m.request = files[0]
-	m.askForSignals()
+	if m.signals == nil {
+		m.askForSignals()
+	}
 	if m.self, err = sys.Identify(os.Getpid()); err != nil {
 		return nil, nil, err
 	}
@@ -167,17 +170,17 @@ func (m *monitor) receive(control *os.File, with byte) ([]*os.File, error) {
 		if m.hooks.Prepare != nil {
 			m.hooks.Prepare(binary.LittleEndian.Uint32(fresh[:]))
 		}
-		m.askForSignals() // while the stage starts up
+		if m.signals == nil {
+			m.askForSignals() // while the stage starts up
+		}
 	}
 }
 
 // askForSignals has signals come to m.signals, and not end this process: once it runs, whoever asked for the container may send some. Of a program
 // that is locked to its thread, this takes the Go runtime a dozen switches between threads for each of them.
 func (m *monitor) askForSignals() {
-	if m.signals == nil {
-		m.signals = make(chan os.Signal, 16)
-		signal.Notify(m.signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGCHLD)
-	}
+	m.signals = make(chan os.Signal, 16)
+	signal.Notify(m.signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGCHLD)
 }
 
 // connect waits for what Connect tells.
@@ -265,12 +268,17 @@ func (m *monitor) wanted() bool {
 	return err == nil && !gone
 }
 
-// prepare opens what lasts longer than one life.
-func (m *monitor) prepare(attached *os.File) (err error) {
+// assemble makes what output and input pass through.
+func (m *monitor) assemble() {
 	hub := newHub()
 	m.out = &output{hub: hub}
 	m.in = &input{terminal: m.req.Terminal, once: m.req.StdinOnce}
 	m.server = &server{hub: hub, in: m.in}
+}
+
+// prepare opens what lasts longer than one life.
+func (m *monitor) prepare(attached *os.File) (err error) {
+	m.assemble()
 	if attached != nil {
 		m.server.serve(attached, m.req.OpenStdin)
 	}
@@ -330,18 +338,20 @@ func (m *monitor) answer(r reply) {
 
 // keep stays until the container has ended for good. handled is from handleSignals.
 func (m *monitor) keep(ctx context.Context, l *life, handled <-chan struct{}) {
+	m.lean = time.AfterFunc(time.Second, m.settleDown)
+	defer m.lean.Stop()
 	exit := Exit{}
-	var wait time.Duration
 	for {
-		exit = m.wait(l, exit.Restarts)
+		handled = m.doze(l, handled)
+		exit = m.wait(l)
 		again := !m.stopped.Load() && m.req.Restart.again(exit.Code, exit.Restarts)
 		stop, err := m.recorder.Exited(exit, again)
 		// A record that cannot be written must not make a container immortal.
 		if !again || stop || err != nil {
 			break
 		}
-		wait = pause(wait, time.Since(l.began))
-		if !m.rest(wait) {
+		m.pause = pause(m.pause, time.Since(l.began))
+		if !m.rest(m.pause) {
 			_, _ = m.recorder.Exited(exit, false) // the exit file says it too
 			break
 		}
@@ -351,7 +361,7 @@ func (m *monitor) keep(ctx context.Context, l *life, handled <-chan struct{}) {
 			l = nil
 			break
 		}
-		l, exit.Restarts = next, exit.Restarts+1
+		l = next
 	}
 	// Who learns of the end may want all at once that is given back here.
 	if l != nil {
@@ -362,7 +372,7 @@ func (m *monitor) keep(ctx context.Context, l *life, handled <-chan struct{}) {
 	if l != nil {
 		l.release()
 	}
-	m.ignoreSignals(handled)
+	ignoreSignals(m.signals, handled)
 	if m.req.Remove {
 		_ = m.recorder.Remove() // a container that should be gone is removed by the next command
 	}
@@ -370,10 +380,10 @@ func (m *monitor) keep(ctx context.Context, l *life, handled <-chan struct{}) {
 }
 
 // wait waits for the end of a life and makes it known in the run directory.
-func (m *monitor) wait(l *life, restarts int) Exit {
+func (m *monitor) wait(l *life) Exit {
 	code, err := l.process.Wait()
 	m.present.Store(nil)
-	exit := Exit{Code: code, Time: time.Now(), Restarts: restarts}
+	exit := Exit{Code: code, Time: time.Now(), Restarts: l.restarts}
 	if err != nil {
 		exit.Code, exit.Error = errdefs.ExitEngine, err.Error()
 	}
@@ -395,6 +405,7 @@ func (m *monitor) restart(ctx context.Context, ended *life, last Exit) (*life, e
 	}
 	l, err := m.createLife(ctx)
 	if err == nil {
+		l.restarts = last.Restarts + 1
 		err = m.settle(ctx, l)
 	}
 	if err == nil {
@@ -458,9 +469,10 @@ func (m *monitor) end() {
 // inherit.
 func (m *monitor) handleSignals(giveUp func()) (done chan struct{}) {
 	done = make(chan struct{})
+	signals := m.signals
 	go func() {
 		defer close(done)
-		for s := range m.signals {
+		for s := range signals {
 			l := m.present.Load()
 			switch {
 			case s == syscall.SIGINT:
@@ -484,9 +496,9 @@ func (m *monitor) handleSignals(giveUp func()) (done chan struct{}) {
 }
 
 // ignoreSignals ends handleSignals.
-func (m *monitor) ignoreSignals(handled <-chan struct{}) {
-	signal.Stop(m.signals)
-	close(m.signals)
+func ignoreSignals(signals chan os.Signal, handled <-chan struct{}) {
+	signal.Stop(signals)
+	close(signals)
 	<-handled
 }
 

@@ -103,10 +103,10 @@ func (p *hostProcess) Wait() (int, error) {
 	return 0, err
 }
 
-// fileRecorder writes a line for every call.
 // Began is what every monitor tells; the run directory is looked at instead.
 func (r *fileRecorder) Began() error { return nil }
 
+// fileRecorder writes a line for every call.
 type fileRecorder struct{ dir string }
 
 func (f *fileRecorder) say(what string, v any) error {

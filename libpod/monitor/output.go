@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"errors"
 	"os"
 	"sync"
 	"time"
@@ -22,6 +23,7 @@ type output struct {
 	log *logs.Writer // nil without
 	hub *hub
 	buf []byte
+	at  time.Time // of the last chunk
 }
 
 // pump is one stream of a container on its way to the output.
@@ -33,12 +35,13 @@ type pump struct {
 	// programs say what they did before they complain.
 	before *pump
 	done   chan struct{}
+	paused bool // valid when done: the stream goes on
 }
 
 // pump copies file, which it owns, until its end or drain.
 func (o *output) pump(file *os.File, stream logs.Stream, before *pump) *pump {
-	p := &pump{out: o, file: file, stream: stream, before: before, done: make(chan struct{})}
-	go p.run()
+	p := &pump{out: o, file: file, stream: stream, before: before, paused: true}
+	p.resume()
 	return p
 }
 
@@ -56,8 +59,24 @@ func (p *pump) run() {
 			return !again
 		})
 		if err != nil {
+			p.paused = errors.Is(err, os.ErrDeadlineExceeded)
 			return
 		}
+	}
+}
+
+// pause stops reading, until resume. paused says then whether there may be more to come.
+func (p *pump) pause() {
+	if p.file.SetReadDeadline(time.Now()) == nil { // else it has ended
+		<-p.done
+		_ = p.file.SetReadDeadline(time.Time{})
+	}
+}
+
+func (p *pump) resume() {
+	if p.paused {
+		p.paused, p.done = false, make(chan struct{})
+		go p.run()
 	}
 }
 
@@ -89,14 +108,22 @@ func (p *pump) chunk(fd uintptr) (n int, again bool) {
 // write hands one chunk on. A log that cannot be written (disk full) stops neither the container nor
 // those attached to it.
 func (o *output) write(stream logs.Stream, chunk []byte) {
+	o.at = time.Now()
 	if o.log != nil {
-		_ = o.log.Write(stream, time.Now(), chunk)
+		_ = o.log.Write(stream, o.at, chunk)
 	}
 	kind := byte(kindStdout)
 	if stream == logs.Stderr {
 		kind = kindStderr
 	}
 	o.hub.send(kind, chunk)
+}
+
+// quiet says since when nothing was written.
+func (o *output) quiet() time.Duration {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return time.Since(o.at)
 }
 
 // trim frees the buffers of a container that may be idle for long.

@@ -28,6 +28,8 @@ type Request struct {
 	Trees []string `json:"trees,omitempty"`
 	// Volumes are the names of those that go too, unless others use them, for the Recorder.
 	Volumes []string `json:"volumes,omitempty"`
+	// DozeAfter is for how long nothing must have happened before the monitor gives up its memory, in ms; 0 is never.
+	DozeAfter int64 `json:"dozeAfter,omitempty"`
 	// Wiring comes later, by Connect.
 	Wiring Wiring `json:"-"`
 }

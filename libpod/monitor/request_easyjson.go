@@ -241,6 +241,12 @@ func easyjson3c9d2b01DecodeGithubComMosscontainersMossLibpodMonitor1(in *jlexer.
 				}
 				in.Delim(']')
 			}
+		case "dozeAfter":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				out.DozeAfter = int64(in.Int64())
+			}
 		default:
 			in.SkipRecursive()
 		}
@@ -332,6 +338,11 @@ func easyjson3c9d2b01EncodeGithubComMosscontainersMossLibpodMonitor1(out *jwrite
 			}
 			out.RawByte(']')
 		}
+	}
+	if in.DozeAfter != 0 {
+		const prefix string = ",\"dozeAfter\":"
+		out.RawString(prefix)
+		out.Int64(int64(in.DozeAfter))
 	}
 	out.RawByte('}')
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/mosscontainers/moss/pkg/sys"
 )
@@ -28,19 +29,36 @@ func (s *server) listen(runDir string) error {
 		return err
 	}
 	s.listener = listener
-	s.accept.Add(1)
-	go func() {
-		defer s.accept.Done()
+	s.welcome()
+	return nil
+}
+
+// welcome takes clients until close, or pause. When it returns those are there who waited.
+func (s *server) welcome() {
+	for conn := sys.AcceptWaiting(s.listener); conn != nil; conn = sys.AcceptWaiting(s.listener) {
+		s.serve(conn, false)
+	}
+	s.accept.Go(func() {
 		for {
-			conn, err := sys.Accept(listener)
+			conn, err := sys.Accept(s.listener)
 			if err != nil {
 				return
 			}
 			s.serve(conn, false)
 		}
-	}()
-	return nil
+	})
 }
+
+// pause has clients wait for a welcome.
+func (s *server) pause() {
+	if s.listener.SetReadDeadline(time.Now()) == nil {
+		s.accept.Wait()
+		_ = s.listener.SetReadDeadline(time.Time{})
+	}
+}
+
+// alone says that there are no clients, and no terminals of some who left.
+func (s *server) alone() bool { return s.hub.empty() && s.kept.empty() }
 
 // close takes no more clients; those that are there stay. Terminals are kept no longer.
 func (s *server) close() error {

@@ -72,6 +72,12 @@ func (t *terminals) keep(received *os.File) {
 	})
 }
 
+func (t *terminals) empty() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.open) == 0
+}
+
 // close hangs up what still runs on a terminal.
 func (t *terminals) close() {
 	t.mu.Lock()

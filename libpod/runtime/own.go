@@ -105,7 +105,7 @@ func (l *Own) create(b Encoded, io Stdio, netns, start *os.File) (*process, erro
 	if err != nil {
 		return nil, joinErrors(err, group.destroy())
 	}
-	p.group, p.spare = group, l.Spare
+	p.group, p.spare, p.elsewhere = group, l.Spare, spaces.pid != nil
 	p.ownPIDs = spaces.fresh&sys.ClonePID != 0
 	return p, nil
 }

@@ -21,6 +21,8 @@ type process struct {
 	gone    chan struct{} // closed once the child has been collected
 	// ownPIDs says that the kernel ends everything in the container with this process, its PID 1.
 	ownPIDs bool
+	// elsewhere says that another thread cloned it than the one that called Create.
+	elsewhere bool
 	// extra is a process in somebody else's container, which Wait must not end.
 	extra bool
 	spare func() []int // Own.Spare

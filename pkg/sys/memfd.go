@@ -3,6 +3,7 @@ package sys
 import (
 	"fmt"
 	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -29,6 +30,21 @@ func SealedProgram(name string, content []byte) (*os.File, error) {
 		return nil, fmt.Errorf("cannot seal the memory file for %s: %w", name, err)
 	}
 	return f, nil
+}
+
+// ProgramOf is a path to the memory file of SealedProgram whose name begins so, of a process that runs it, or keeps it open for later.
+func ProgramOf(pid int, name string) (path string, ok bool) {
+	is := func(link string) bool { return strings.HasPrefix(link, "/memfd:"+name) }
+	exe := fmt.Sprintf("/proc/%d/exe", pid)
+	if link, err := os.Readlink(exe); err == nil && is(link) {
+		return exe, true
+	}
+	for path, link := range Descriptors(pid) {
+		if is(link) {
+			return path, true
+		}
+	}
+	return "", false
 }
 
 // seal forbids all that is to come, as nobody has mapped the file. F_SEAL_WRITE would besides have the kernel wait until nobody looks at its

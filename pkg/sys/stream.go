@@ -66,13 +66,26 @@ func Accept(listener *os.File) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	var fd int
+	var conn *os.File
 	var acceptErr error
 	err = raw.Read(func(l uintptr) bool {
-		fd, _, acceptErr = unix.Accept4(int(l), unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK)
+		conn, acceptErr = acceptNow(l)
 		return acceptErr != unix.EAGAIN && acceptErr != unix.EINTR && acceptErr != unix.ECONNABORTED
 	})
-	if err = errors.Join(err, acceptErr); err != nil {
+	return conn, errors.Join(err, acceptErr)
+}
+
+// AcceptWaiting is Accept of a connection that waits already; nil when none does.
+func AcceptWaiting(listener *os.File) (conn *os.File) {
+	if raw, err := listener.SyscallConn(); err == nil {
+		_ = raw.Control(func(l uintptr) { conn, _ = acceptNow(l) }) // Accept tells what is wrong
+	}
+	return conn
+}
+
+func acceptNow(listener uintptr) (*os.File, error) {
+	fd, _, err := unix.Accept4(int(listener), unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK)
+	if err != nil {
 		return nil, err
 	}
 	return os.NewFile(uintptr(fd), "connection"), nil

@@ -30,12 +30,34 @@ type Writer struct {
 // Create opens the log at path (mode 0600), appending when it exists. maxSize in bytes, when above 0, is
 // the size at which the log becomes path.1 and a new one begins; maxFiles is how many files there are then, 0 is two.
 func Create(path string, maxSize int64, maxFiles int) (*Writer, error) {
+	w := newWriter(path, maxSize, maxFiles)
+	return w, w.open()
+}
+
+func newWriter(path string, maxSize int64, maxFiles int) *Writer {
 	w := &Writer{path: path, max: maxSize, older: 1}
 	if maxFiles > 0 {
 		w.older = maxFiles - 1
 	}
-	return w, w.open()
+	return w
 }
+
+// Continue takes over the file of a log that Create opened, with the same path, maxSize and maxFiles.
+func Continue(file *os.File, path string, maxSize int64, maxFiles int) (*Writer, error) {
+	w := newWriter(path, maxSize, maxFiles)
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	w.file, w.size = file, info.Size()
+	return w, nil
+}
+
+// Whole says that no records are missing that the next one would tell of.
+func (w *Writer) Whole() bool { return w.lost == nil }
+
+// File is what it writes to.
+func (w *Writer) File() *os.File { return w.file }
 
 func (w *Writer) open() error {
 	f, err := os.OpenFile(w.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|sys.ONonblock, 0o600)
