@@ -360,6 +360,52 @@ func TestPortsOutliveTheirForwarder(t *testing.T) {
 }
 
 // One that hangs is replaced by whoever needs it next.
+// While whoever keeps the forwarder informed pauses, it serves, and it is informed again by whoever goes on, also of another program.
+func TestPausedPortsAreServed(t *testing.T) {
+	u := newUser(t)
+	a := u.published("aaaa")
+	listen(t, a.NetNS, "0.0.0.0:80")
+	p, err := u.publish(a, spec.PortMapping{ContainerPort: 80, Protocol: "tcp"})
+	must(t, err)
+	at := fmt.Sprintf("127.0.0.1:%d", p.Mappings[0].HostPort)
+	served := func(when string) {
+		t.Helper()
+		t.Log(when)
+		conn, err := net.Dial("tcp4", at)
+		expectHello(t, conn, err)
+	}
+	for range 3 {
+		left, ok := p.Pause()
+		if !ok || left.Forwarder == nil || len(left.Sockets) != 1 || left.Mappings[0].HostPort != p.Mappings[0].HostPort {
+			t.Fatalf("left %+v, %v", left, ok)
+		}
+		served("paused")
+		p.Resume()
+		served("resumed")
+	}
+	p.Pause()
+	u.endForwarder()
+	u.forwarder()
+	p.Resume()
+	served("informed again")
+	if left, ok := p.Pause(); !ok {
+		t.Fatalf("left %+v", left)
+	}
+	u.endForwarder()
+	p.Resume()
+	if left, ok := p.Pause(); ok {
+		t.Fatalf("nobody serves, but left %+v", left)
+	}
+	u.forwarder()
+	p.Resume()
+	served("informed at last")
+	must(t, p.Close())
+	if conn, err := net.Dial("tcp4", at); err == nil {
+		conn.Close()
+		t.Error("the port is open after the end")
+	}
+}
+
 func TestAForwarderThatHangsIsReplaced(t *testing.T) {
 	u := newUser(t)
 	at := u.serves()

@@ -28,7 +28,7 @@ func main() {
 		}
 		return own, nil
 	}
-	os.Exit(monitor.Main(monitor.Hooks{Launcher: launcher, Prepare: own.Prepare, Recorder: recorder, Ports: publish}))
+	os.Exit(monitor.Main(monitor.Hooks{Launcher: launcher, Prepare: own.Prepare, Recorder: recorder, Ports: publish, ContinuePorts: continuePorts}))
 }
 
 func recorder(req *monitor.Request) (monitor.Recorder, error) {

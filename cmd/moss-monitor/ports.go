@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/mosscontainers/moss/libpod/monitor"
@@ -13,18 +12,45 @@ import (
 	"github.com/mosscontainers/moss/pkg/spec"
 )
 
+// ports are published ports as the monitor sees them.
+type ports struct{ *port.Publication }
+
+func (p ports) Chosen() []spec.PortMapping { return p.Mappings }
+
+func (p ports) Pause() (monitor.LeftPorts, bool) {
+	left, ok := p.Publication.Pause()
+	return monitor.LeftPorts{Chosen: left.Mappings, Sockets: left.Sockets, Server: left.Forwarder}, ok
+}
+
 // publish has the ports served that libpod asked for. The other descriptors are only held.
-func publish(ctx context.Context, req *monitor.Request, netns *os.File, _ []*os.File) (io.Closer, []spec.PortMapping, error) {
+func publish(ctx context.Context, req *monitor.Request, netns *os.File, _ []*os.File) (monitor.Ports, error) {
+	o, err := portOptions(req, netns)
+	if err != nil {
+		return nil, err
+	}
+	bound, err := port.Publish(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return ports{bound}, nil
+}
+
+// continuePorts goes on with that.
+func continuePorts(req *monitor.Request, netns *os.File, left monitor.LeftPorts) (monitor.Ports, error) {
+	o, err := portOptions(req, netns)
+	if err != nil {
+		return nil, err
+	}
+	return ports{port.Continue(o, port.Left{Mappings: left.Chosen, Sockets: left.Sockets, Forwarder: left.Server})}, nil
+}
+
+func portOptions(req *monitor.Request, netns *os.File) (port.Options, error) {
 	var p published.Ports
 	if err := json.Unmarshal(req.Wiring.Ports, &p); err != nil {
-		return nil, nil, fmt.Errorf("cannot read what to publish: %w", err)
+		return port.Options{}, fmt.Errorf("cannot read what to publish: %w", err)
 	}
-	bound, err := port.Publish(ctx, port.Options{
+	return port.Options{
 		Ports: p, NetNS: netns,
 		Tell: func(event string) { req.Wiring.Care.Tell(fmt.Sprintf("container %.12s: %s", req.ContainerID, event)) },
-	})
-	if err != nil {
-		return nil, nil, err
-	}
-	return bound, bound.Mappings, nil
+	}, nil
 }

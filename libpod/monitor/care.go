@@ -97,11 +97,11 @@ func (m *monitor) newKeeper() {
 	m.keeper = k
 }
 
-// start begins to watch; it is nothing after stop.
+// start begins to watch; it is nothing after stop, and the second time.
 func (k *keeper) start() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.stopped() {
+	if k.stopped() || k.done != nil {
 		return
 	}
 	k.done = make(chan struct{})

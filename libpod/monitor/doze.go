@@ -1,21 +1,17 @@
 package monitor
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/mosscontainers/moss/libpod/monitor/doze"
 	"github.com/mosscontainers/moss/libpod/monitor/logs"
 	"github.com/mosscontainers/moss/libpod/runtime"
-	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/spec"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
@@ -30,16 +26,19 @@ const longDoze = time.Minute
 
 // asleep is what a monitor leaves to the one that it becomes. Descriptors are -1 where there is none.
 type asleep struct {
-	Users    int           `json:"users"`
-	Request  int           `json:"request"`
-	Wiring   Wiring        `json:"wiring"`
-	NetNS    int           `json:"netns"`
-	Extra    []int         `json:"extra"`
-	Listener int           `json:"listener"`
-	Log      int           `json:"log"`
-	Rows     uint16        `json:"rows"`
-	Cols     uint16        `json:"cols"`
-	Pause    time.Duration `json:"pause"`
+	Users    int                `json:"users"`
+	Request  int                `json:"request"`
+	Wiring   Wiring             `json:"wiring"`
+	NetNS    int                `json:"netns"`
+	Extra    []int              `json:"extra"`
+	Listener int                `json:"listener"`
+	Log      int                `json:"log"`
+	Rows     uint16             `json:"rows"`
+	Cols     uint16             `json:"cols"`
+	Pause    time.Duration      `json:"pause"`
+	Chosen   []spec.PortMapping `json:"chosen,omitempty"`
+	Sockets  []int              `json:"sockets,omitempty"`
+	Server   int                `json:"server"`
 	// The rest is of the life.
 	Kept     runtime.Kept `json:"kept"`
 	Pids     Pids         `json:"pids"`
@@ -74,7 +73,7 @@ func (m *monitor) doze(l *life, handled <-chan struct{}) <-chan struct{} {
 			continue
 		}
 		m.lean.Stop()
-		if handled, err = m.sleep(l, handled); err != nil {
+		if handled, err = m.sleep(l, pidfd, handled); err != nil {
 			wait = longDoze
 		}
 	}
@@ -82,18 +81,21 @@ func (m *monitor) doze(l *life, handled <-chan struct{}) <-chan struct{} {
 
 // tired says that nothing has happened for so long.
 func (m *monitor) tired(after time.Duration) bool {
-	return m.out.quiet() >= after && (m.out.log == nil || m.out.log.Whole()) && m.server.alone() && m.ports == nil && !m.stopped.Load() && len(m.signals) == 0
+	return m.out.isQuiet(after) && m.server.alone() && !m.stopped.Load() && len(m.signals) == 0
 }
 
 // sleep has this process become the other program. It returns when that cannot be, or something happened meanwhile, with all as it was before.
-func (m *monitor) sleep(l *life, handled <-chan struct{}) (<-chan struct{}, error) {
+func (m *monitor) sleep(l *life, pidfd *os.File, handled <-chan struct{}) (<-chan struct{}, error) {
 	before := m.signals
 	m.askForSignals() // none is missed
 	ignoreSignals(before, handled)
 	if m.keeper != nil {
 		m.keeper.stop()
 	}
-	err := m.fallAsleep(l)
+	err := m.fallAsleep(l, pidfd)
+	if m.ports != nil {
+		m.ports.Resume()
+	}
 	m.resume()
 	for _, p := range l.pumps {
 		p.resume()
@@ -110,14 +112,18 @@ func (m *monitor) resume() {
 }
 
 // fallAsleep only returns when that cannot be, or something happened meanwhile, which is no error.
-func (m *monitor) fallAsleep(l *life) error {
+func (m *monitor) fallAsleep(l *life, pidfd *os.File) error {
 	m.server.pause()
 	for _, p := range l.pumps {
 		p.pause()
 	}
+	ports, served := LeftPorts{}, true
+	if m.ports != nil {
+		ports, served = m.ports.Pause()
+	}
 	watched, whole := m.keeper.processes()
 	defer closeAll(watched...)
-	if !whole || !m.tired(0) {
+	if !served || !whole || !m.tired(0) {
 		return nil
 	}
 	nap, err := sys.NewNap()
@@ -125,20 +131,20 @@ func (m *monitor) fallAsleep(l *life) error {
 		return err
 	}
 	defer nap.Close()
-	for _, pidfd := range watched {
-		nap.Watch(pidfd)
+	for _, process := range append(watched, pidfd) {
+		nap.Watch(process)
 	}
-	return m.nap(l, nap)
+	return m.nap(l, nap, ports)
 }
 
 // nap is the rest of fallAsleep.
-func (m *monitor) nap(l *life, nap *sys.Nap) error {
+func (m *monitor) nap(l *life, nap *sys.Nap, ports LeftPorts) error {
 	self, err := os.Open("/proc/self/exe")
 	if err != nil {
 		return err
 	}
 	defer self.Close()
-	state, err := m.leave(l, nap)
+	state, err := m.leave(l, nap, ports)
 	if err != nil {
 		return err
 	}
@@ -163,17 +169,21 @@ func (m *monitor) nap(l *life, nap *sys.Nap) error {
 }
 
 // leave says what there is, and keeps it.
-func (m *monitor) leave(l *life, nap *sys.Nap) (s asleep, err error) {
+func (m *monitor) leave(l *life, nap *sys.Nap, ports LeftPorts) (s asleep, err error) {
 	kept, ok := m.launcher.(runtime.Adopter).Keep(l.process)
 	if !ok {
 		return s, errors.New("the container would end with this thread")
 	}
 	s = asleep{
-		Users: nap.Keep(m.users), Request: nap.Keep(m.request), Wiring: m.req.Wiring, NetNS: nap.Keep(m.netns), Listener: nap.Watch(m.server.listener), Log: -1, Pause: m.pause,
+		Users: nap.Keep(m.users), Request: nap.Keep(m.request), Wiring: m.req.Wiring, NetNS: nap.Keep(m.netns), Listener: nap.Watch(m.server.listener), Log: -1,
+		Pause: m.pause, Chosen: ports.Chosen, Server: nap.Watch(ports.Server),
 		Kept: kept, Pids: l.pids, Began: l.began, Restarts: l.restarts, Stdout: -1, Stderr: -1, Slave: nap.Keep(l.streams.slave), Mounts: nap.Keep(l.mounts),
 	}
 	for _, f := range m.extra {
 		s.Extra = append(s.Extra, nap.Keep(f))
+	}
+	for _, f := range ports.Sockets {
+		s.Sockets = append(s.Sockets, nap.Keep(f))
 	}
 	if m.out.log != nil {
 		s.Log = nap.Keep(m.out.log.File())
@@ -202,100 +212,4 @@ func environmentAwake() (env []string) {
 		}
 	}
 	return env
-}
-
-// wakeUp is Main after a nap, of which the descriptor tells.
-func wakeUp(hooks Hooks, left string) int {
-	m, l, err := remember(hooks, left)
-	if err != nil {
-		return errdefs.ExitEngine // and the container ends
-	}
-	m.present.Store(l)
-	m.askForSignals()
-	if doze.Told() {
-		m.signals <- syscall.SIGTERM
-	}
-	m.signals <- syscall.SIGCHLD // there may have been some
-	m.resume()
-	l.read(m.out)
-	m.keep(context.Background(), l, m.handleSignals(func() {}))
-	return 0
-}
-
-// remember takes over what was left.
-func remember(hooks Hooks, left string) (*monitor, *life, error) {
-	_ = sys.SetThreadName("moss-monitor")
-	s, err := readLeft(left)
-	if err != nil {
-		return nil, nil, err
-	}
-	var t taker
-	m := &monitor{
-		hooks: hooks, wake: make(chan struct{}, 1), self: s.Pids.Monitor, pause: s.Pause,
-		users: t.take(s.Users, "users.lock", false), request: t.take(s.Request, "request", false), netns: t.take(s.NetNS, "netns", false),
-	}
-	for _, fd := range s.Extra {
-		m.extra = append(m.extra, t.take(fd, "extra", false))
-	}
-	l := &life{
-		pids: s.Pids, began: s.Began, restarts: s.Restarts, mounts: t.take(s.Mounts, "mounts", false),
-		streams: &streams{
-			stdin: t.take(s.Stdin, "stdin", true), stdout: t.take(s.Stdout, "stdout", true), stderr: t.take(s.Stderr, "stderr", true),
-			slave: t.take(s.Slave, "terminal", false),
-		},
-	}
-	listener, log := t.take(s.Listener, "attach", true), t.take(s.Log, "log", false)
-	if err := errors.Join(t.err, sys.CloseForeign(fdControl)); err != nil { // what only the nap needed
-		return nil, nil, err
-	}
-	e, err := m.readEnvelope()
-	if err != nil {
-		return nil, nil, err
-	}
-	m.req = e.Request
-	m.req.Wiring = s.Wiring
-	m.assemble()
-	m.server.listener = listener
-	m.in.rows, m.in.cols, m.in.file = s.Rows, s.Cols, l.streams.stdin
-	if log != nil {
-		if m.out.log, err = logs.Continue(log, m.req.Log.Path, m.req.Log.MaxSize, m.req.Log.MaxFiles); err != nil {
-			return nil, nil, err
-		}
-	}
-	if m.launcher, err = hooks.Launcher(m.req); err != nil {
-		return nil, nil, err
-	}
-	if m.recorder, err = hooks.Recorder(m.req); err != nil {
-		return nil, nil, err
-	}
-	l.process, err = m.launcher.(runtime.Adopter).Adopt(s.Kept)
-	return m, l, err
-}
-
-// readLeft reads what leave said.
-func readLeft(descriptor string) (s asleep, err error) {
-	fd, err := strconv.Atoi(descriptor)
-	if err != nil {
-		return s, err
-	}
-	file := os.NewFile(uintptr(fd), "moss-asleep") //nolint:gosec // a descriptor
-	defer file.Close()
-	data, err := io.ReadAll(io.NewSectionReader(file, 0, 1<<62))
-	if err != nil {
-		return s, err
-	}
-	return s, json.Unmarshal(data, &s)
-}
-
-// taker takes over descriptors.
-type taker struct{ err error }
-
-// take is nil for -1.
-func (t *taker) take(fd int, name string, stream bool) *os.File {
-	if fd < 0 {
-		return nil
-	}
-	f, err := sys.Inherit(fd, name, stream)
-	t.err = errors.Join(t.err, err)
-	return f
 }

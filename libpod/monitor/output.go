@@ -119,11 +119,11 @@ func (o *output) write(stream logs.Stream, chunk []byte) {
 	o.hub.send(kind, chunk)
 }
 
-// quiet says since when nothing was written.
-func (o *output) quiet() time.Duration {
+// isQuiet says that for so long nothing was written, and that the log owes nothing.
+func (o *output) isQuiet(since time.Duration) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return time.Since(o.at)
+	return time.Since(o.at) >= since && (o.log == nil || o.log.Whole())
 }
 
 // trim frees the buffers of a container that may be idle for long.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mosscontainers/moss/network/helper"
 	"github.com/mosscontainers/moss/network/published"
+	"github.com/mosscontainers/moss/pkg/spec"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
@@ -23,8 +24,15 @@ const (
 	closeTimeout = 2 * time.Second
 )
 
-// keep has a forwarder serve the ports until hangUp. served is told once how it went at first: that there is none at the moment is no error.
-func (p *Publication) keep(served chan<- error) {
+// run begins to keep a forwarder informed; one knows already by conn, nil is none. served is told once how it went at first: that there is none at the
+// moment is no error.
+func (p *Publication) run(conn *os.File, served chan<- error) {
+	p.halt, p.done = make(chan struct{}), make(chan struct{})
+	go p.keep(conn, served)
+}
+
+// keep has a forwarder serve the ports until hangUp or Pause.
+func (p *Publication) keep(conn *os.File, served chan<- error) {
 	defer close(p.done)
 	tell := func(err error) {
 		if served != nil {
@@ -32,63 +40,81 @@ func (p *Publication) keep(served chan<- error) {
 			served = nil
 		}
 	}
-	pause := firstPause
-	for {
-		err := p.inform(func() {
+	for pause := firstPause; ; pause = min(2*pause, longPause) {
+		err := p.inform(conn, func() {
 			tell(nil)
 			pause = firstPause
 		})
+		conn = nil
 		if errors.Is(err, helper.ErrNone) {
 			err = nil
 		}
-		if err != nil && served == nil && !p.closed() {
-			p.options.Tell(err.Error())
+		if err != nil && served == nil && !p.ends() {
+			p.tell(err.Error())
 		}
 		tell(err)
 		if !p.rest(pause) {
 			return
 		}
-		pause = min(2*pause, longPause)
 	}
 }
 
-// rest pauses; false after hangUp.
+// rest pauses; false after hangUp and Pause.
 func (p *Publication) rest(d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 		return true
-	case <-p.quit:
+	case <-p.halt:
 		return false
 	}
 }
 
-func (p *Publication) closed() bool {
+// ends says whether hangUp or Pause was called.
+func (p *Publication) ends() bool {
 	select {
-	case <-p.quit:
+	case <-p.halt:
 		return true
 	default:
 		return false
 	}
 }
 
-// inform tells the forwarder what to serve, and stays until that ends: with hangUp, or the forwarder, or an error of its. served is called when
-// it serves everything.
-func (p *Publication) inform(served func()) error {
-	conn, err := helper.Ports.Dial(p.options.RunDir)
-	if err != nil {
-		return err
+// inform tells the forwarder what to serve, if it does not know by conn, and stays until that ends: with hangUp, or Pause, or the forwarder, or an error of its. served
+// is called when it serves everything.
+func (p *Publication) inform(conn *os.File, served func()) (err error) {
+	knows := conn != nil
+	if !knows {
+		if conn, err = helper.Ports.Dial(p.options.RunDir); err != nil {
+			return err
+		}
 	}
-	defer conn.Close()
 	if !p.begin(conn) {
-		return nil
+		return conn.Close()
 	}
-	defer p.end()
+	defer func() { err = errors.Join(err, p.end()) }()
+	lines := bufio.NewReader(conn)
+	if !knows {
+		if err := p.introduce(conn, lines); err != nil {
+			return err
+		}
+	}
+	served()
+	err = p.hear(lines)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.pausing && errors.Is(err, os.ErrDeadlineExceeded) {
+		p.left, p.conn = conn, nil
+	}
+	return err
+}
+
+// introduce tells a forwarder everything.
+func (p *Publication) introduce(conn *os.File, lines *bufio.Reader) error {
 	if err := published.Greet(context.Background(), conn); err != nil {
 		return err
 	}
-	lines := bufio.NewReader(conn)
 	at := 0
 	for some := range slices.Chunk(p.sockets, published.MaxBatch) {
 		if err := p.send(conn, at, some); err != nil {
@@ -99,8 +125,7 @@ func (p *Publication) inform(served func()) error {
 		}
 		at += len(some)
 	}
-	served()
-	return p.hear(lines)
+	return nil
 }
 
 // send tells of some sockets, from number first on.
@@ -126,7 +151,7 @@ func (p *Publication) hear(lines *bufio.Reader) error {
 		event, is := strings.CutPrefix(line, published.Event)
 		switch {
 		case is:
-			p.options.Tell(strings.TrimSpace(event))
+			p.tell(strings.TrimSpace(event))
 		case line == helper.Ready:
 			return nil
 		default:
@@ -139,29 +164,73 @@ func (p *Publication) hear(lines *bufio.Reader) error {
 func (p *Publication) begin(conn *os.File) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed() {
+	if p.ends() {
 		return false
 	}
 	p.conn = conn
 	return true
 }
 
-func (p *Publication) end() {
+// end closes it, unless it is left.
+func (p *Publication) end() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	conn := p.conn
 	p.conn = nil
+	if conn == nil {
+		return nil
+	}
+	return conn.Close()
 }
 
 // hangUp has the forwarder close the ports, which then ends the connection.
 func (p *Publication) hangUp() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed() {
+	if p.ends() {
 		return
 	}
-	close(p.quit)
+	close(p.halt)
 	if p.conn != nil {
 		_ = sys.CloseWrite(p.conn) // one that has ended has closed them
 		_ = p.conn.SetReadDeadline(time.Now().Add(closeTimeout))
 	}
+}
+
+// Left is what a forwarder that serves a publication can be recognised by, and what it serves.
+type Left struct {
+	Mappings  []spec.PortMapping
+	Sockets   []*os.File
+	Forwarder *os.File // the connection to it, which can be read from when there is something to do
+}
+
+// Pause leaves the forwarder alone, which goes on to serve, until Resume, or until Continue in another program that this process executes. It is false when
+// there is none just now that serves.
+func (p *Publication) Pause() (left Left, ok bool) {
+	p.mu.Lock()
+	p.pausing = true
+	close(p.halt)
+	if p.conn != nil {
+		_ = p.conn.SetReadDeadline(time.Now())
+	}
+	p.mu.Unlock()
+	<-p.done
+	return Left{p.Mappings, p.sockets, p.left}, p.left != nil
+}
+
+// Resume is the end of Pause.
+func (p *Publication) Resume() {
+	conn := p.left
+	p.left, p.pausing = nil, false
+	if conn != nil {
+		_ = conn.SetReadDeadline(time.Time{}) // it was set
+	}
+	p.run(conn, nil)
+}
+
+// Continue goes on with what Pause left.
+func Continue(o Options, left Left) *Publication {
+	p := &Publication{Mappings: left.Mappings, options: o, sockets: left.Sockets, left: left.Forwarder}
+	p.Resume()
+	return p
 }

@@ -26,26 +26,25 @@ type Publication struct {
 	Mappings []spec.PortMapping
 
 	options Options
-	sockets []*os.File // of Mappings
-	quit    chan struct{}
-	done    chan struct{} // closed when nobody is informed any more
+	sockets []*os.File    // of Mappings
+	halt    chan struct{} // closed so that nobody is informed any more
+	done    chan struct{} // closed when that is so
 
-	mu   sync.Mutex
-	conn *os.File // to the forwarder; nil while there is none
+	mu      sync.Mutex
+	conn    *os.File // to the forwarder; nil while there is none
+	pausing bool
+	left    *os.File // what conn was before a pause
 }
 
 // Publish binds all ports, or none. When it returns, clients can connect; they wait until the container's server
 // answers for about a quarter of a second. Errors are ErrConflict for an address in use, and ErrDenied.
 func Publish(ctx context.Context, o Options) (*Publication, error) {
-	if o.Tell == nil {
-		o.Tell = func(string) {}
-	}
-	p := &Publication{Mappings: o.Mappings, options: o, quit: make(chan struct{}), done: make(chan struct{})}
+	p := &Publication{Mappings: o.Mappings, options: o}
 	if err := p.bind(ctx); err != nil {
 		return nil, errors.Join(err, p.release())
 	}
 	served := make(chan error, 1)
-	go p.keep(served)
+	p.run(nil, served)
 	var err error
 	select {
 	case err = <-served:
@@ -73,4 +72,10 @@ func (p *Publication) release() error {
 	}
 	p.sockets = nil
 	return errors.Join(errs...)
+}
+
+func (p *Publication) tell(event string) {
+	if p.options.Tell != nil {
+		p.options.Tell(event)
+	}
 }

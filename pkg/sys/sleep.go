@@ -41,11 +41,11 @@ func NewNap() (*Nap, error) {
 }
 
 // Close undoes it all.
-func (n *Nap) Close() error {
+func (n *Nap) Close() {
 	for _, fd := range n.kept {
 		unix.CloseOnExec(fd)
 	}
-	return errors.Join(n.poll.Close(), n.signals.Close())
+	closeAll([]*os.File{n.poll.file, n.signals})
 }
 
 // Keep keeps a file open, and says as which descriptor: -1 for nil.

@@ -327,7 +327,7 @@ func measureHelpers(b *bed, ports bool) (string, error) {
 				}
 			}
 		}
-		time.Sleep(4 * time.Second) // until they have settled
+		time.Sleep(13 * time.Second) // until they have settled
 		for _, of := range []struct {
 			words []string
 			into  *[]string

@@ -185,7 +185,7 @@ func leftBehind(flags ...string) func(*bed) (string, error) {
 			if err := b.quiet(append(args, image, "sleep", "1000")...); err != nil {
 				return "", err
 			}
-			time.Sleep(3 * time.Second) // until it has settled
+			time.Sleep(13 * time.Second) // until it has settled
 			words := []string{"moss-monitor", "moss-holder", "moss-dns", "moss-uplink", "moss-ports", "slirp4netns"}
 			if program == "podman" {
 				words = []string{"conmon", "slirp4netns", "rootlessport", "podman pause", "catatonit"}
