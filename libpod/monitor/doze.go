@@ -55,7 +55,7 @@ type asleep struct {
 // handleSignals, before and after.
 func (m *monitor) doze(l *life, handled <-chan struct{}) <-chan struct{} {
 	after := time.Duration(m.req.DozeAfter) * time.Millisecond
-	if _, ok := m.launcher.(runtime.Adopter); !ok || after == 0 {
+	if _, ok := m.keptProcess(l); !ok || after == 0 {
 		return handled
 	}
 	pidfd, err := l.pids.Container.Open()
@@ -77,6 +77,15 @@ func (m *monitor) doze(l *life, handled <-chan struct{}) <-chan struct{} {
 			wait = longDoze
 		}
 	}
+}
+
+// keptProcess is the container's, if it can outlive this program.
+func (m *monitor) keptProcess(l *life) (k runtime.Kept, ok bool) {
+	adopter, ok := m.launcher.(runtime.Adopter)
+	if !ok {
+		return k, false
+	}
+	return adopter.Keep(l.process)
 }
 
 // tired says that nothing has happened for so long.
@@ -170,7 +179,7 @@ func (m *monitor) nap(l *life, nap *sys.Nap, ports LeftPorts) error {
 
 // leave says what there is, and keeps it.
 func (m *monitor) leave(l *life, nap *sys.Nap, ports LeftPorts) (s asleep, err error) {
-	kept, ok := m.launcher.(runtime.Adopter).Keep(l.process)
+	kept, ok := m.keptProcess(l)
 	if !ok {
 		return s, errors.New("the container would end with this thread")
 	}
