@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"hash/crc64"
 	"io"
 	"io/fs"
 	"os"
@@ -125,11 +124,11 @@ func (c *content) entry(parser *tar.Reader, header *tar.Header) error {
 	file := splitstorage.Entry{Type: splitstorage.FileType, Size: header.Size}
 	file.SetName(header.Name)
 	if header.Size > 0 {
-		sum := crc64.New(splitstorage.CRCTable)
-		if _, err := io.CopyBuffer(sum, parser, c.room.piece); err != nil {
+		var sum checksum
+		if _, err := io.CopyBuffer(&sum, parser, c.room.piece); err != nil {
 			return err
 		}
-		file.Payload = sum.Sum(nil)
+		file.Payload = sum.sum()
 	}
 	if _, err := c.pack.AddEntry(file); err != nil {
 		return err
