@@ -26,6 +26,9 @@ func (s *stage) become() error {
 	if err := errors.Join(sys.UnblockSignals(), sys.HeedSignals()); err != nil {
 		return err
 	}
+	if err := s.setLimits(); err != nil { // before the right to go beyond those of the caller is dropped
+		return err
+	}
 	// Without no_new_privs loading a filter takes CAP_SYS_ADMIN, which is about to go; with it, as late as
 	// possible, so that the profile need not allow what we do ourselves.
 	if !p.NoNewPrivileges {

@@ -131,7 +131,10 @@ func (s *stage) enter(o *order) error {
 	if err := s.resolveUser(c.User, c.Groups); err != nil {
 		return err
 	}
-	if err := s.setLimits(); err != nil {
+	if err := s.ownStreams(); err != nil {
+		return err
+	}
+	if err := s.setScore(); err != nil {
 		return err
 	}
 	if err := sys.Setns(o.namespaces[0], c.Namespaces); err != nil {

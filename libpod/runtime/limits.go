@@ -19,11 +19,20 @@ var rlimits = map[string]int{
 	"LOCKS": 10, "SIGPENDING": 11, "MSGQUEUE": 12, "NICE": 13, "RTPRIO": 14, "RTTIME": 15,
 }
 
-// setLimits sets resource limits and the out-of-memory score, while /proc still is the host's.
-func (s *stage) setLimits() error {
-	if err := s.ownStreams(); err != nil {
-		return err
+// setScore sets the out-of-memory score, while /proc still is the host's.
+func (s *stage) setScore() error {
+	adj := s.proc.OOMScoreAdj
+	if adj == nil {
+		return nil
 	}
+	if err := os.WriteFile("/proc/self/oom_score_adj", []byte(strconv.Itoa(*adj)), 0); err != nil {
+		return fmt.Errorf("cannot set the out-of-memory score to %d: %w%s", *adj, err, limitHint(err))
+	}
+	return nil
+}
+
+// setLimits sets resource limits, which are the command's: what we still do must not need more.
+func (s *stage) setLimits() error {
 	for _, l := range s.proc.Rlimits {
 		n, ok := rlimits[strings.TrimPrefix(l.Type, "RLIMIT_")]
 		if !ok {
@@ -32,11 +41,6 @@ func (s *stage) setLimits() error {
 		if err := sys.Setrlimit(n, l.Soft, l.Hard); err != nil {
 			return fmt.Errorf("cannot set the limit %s to %s:%s: %w%s", strings.ToLower(strings.TrimPrefix(l.Type, "RLIMIT_")),
 				limitText(l.Soft), limitText(l.Hard), err, limitHint(err))
-		}
-	}
-	if adj := s.proc.OOMScoreAdj; adj != nil {
-		if err := os.WriteFile("/proc/self/oom_score_adj", []byte(strconv.Itoa(*adj)), 0); err != nil {
-			return fmt.Errorf("cannot set the out-of-memory score to %d: %w%s", *adj, err, limitHint(err))
 		}
 	}
 	return nil

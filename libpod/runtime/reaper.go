@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -57,6 +58,9 @@ func spawn(args []string) (int, error) {
 		pid, err = syscall.ForkExec(file, args, attr)
 		return err
 	})
+	if errors.Is(err, syscall.EMFILE) {
+		err = fmt.Errorf("%w; --init needs some more than the limit (--ulimit nofile) allows", err)
+	}
 	return pid, err
 }
 

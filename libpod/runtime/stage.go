@@ -197,7 +197,10 @@ func (s *stage) build(o *order) error {
 	if err := r.populate(s); err != nil {
 		return err
 	}
-	if err := s.setLimits(); err != nil {
+	if err := s.ownStreams(); err != nil {
+		return err
+	}
+	if err := s.setScore(); err != nil {
 		return err
 	}
 	if err := s.showMounted(); err != nil {
