@@ -99,7 +99,7 @@ func (u *identity) lookUp(root *os.File, spec string, groups []string, needHome 
 	return u.addGroups(groups, root)
 }
 
-// parse resolves "user", "user:group", with names or numbers.
+// parse resolves "user", "user:group" and ":group", which is root's, with names or numbers.
 func (u *identity) parse(spec string, passwd []byte, group io.Reader) error {
 	found, err := user.GetExecUser(spec, &user.ExecUser{Home: "/"}, bytes.NewReader(passwd), group)
 	if err != nil {
@@ -157,9 +157,9 @@ func checkUserSpec(spec string) error {
 	if spec == "" {
 		return nil
 	}
-	name, group, both := strings.Cut(spec, ":")
-	if name == "" || both && group == "" || strings.Contains(group, ":") {
-		return errdefs.Errorf(errdefs.ErrInvalid, "cannot run as user %q: it is not of the form user[:group]", spec)
+	name, group, _ := strings.Cut(spec, ":")
+	if name == "" && group == "" || strings.Contains(group, ":") {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot run as user %q: it is not of the form [user][:group]", spec)
 	}
 	for _, part := range []string{name, group} {
 		if part == "" || strings.Trim(part, "+-0123456789") != "" {

@@ -44,7 +44,7 @@ func newExecCommand(app *App) *cobra.Command {
 	fs.StringArrayVarP(&o.Env, "env", "e", nil, "set an environment variable, KEY=VALUE, or KEY to pass ours on")
 	fs.StringArrayVar(&o.envFiles, "env-file", nil, "read environment variables from a file")
 	fs.StringVarP(&o.WorkDir, "workdir", "w", "", "working directory in the container")
-	fs.StringVarP(&o.User, "user", "u", "", "user to run as: NAME|UID[:GROUP|GID]")
+	fs.StringVarP(&o.User, "user", "u", "", "user to run as: [NAME|UID][:GROUP|GID]")
 	fs.BoolVarP(&o.Terminal, "tty", "t", false, "give the command a terminal")
 	fs.BoolVarP(&o.interactive, "interactive", "i", false, "join our standard input")
 	fs.BoolVarP(&o.detach, "detach", "d", false, "run in the background")

@@ -14,7 +14,7 @@ import (
 
 // Identity is who the container's process is and how the container calls itself.
 type Identity struct {
-	User     string   `json:"user,omitempty"`   // as given: NAME|UID[:GROUP|GID]; resolved in the rootfs at start
+	User     string   `json:"user,omitempty"`   // as given: [NAME|UID][:GROUP|GID]; resolved in the rootfs at start
 	Groups   []string `json:"groups,omitempty"` // --group-add; KeepGroups alone
 	Hostname string   `json:"hostname,omitempty"`
 	// NoHostname leaves /etc/hostname as the image has it.
@@ -31,7 +31,7 @@ const maxID = 1<<31 - 1
 
 // AddFlags declares the flags of the identity.
 func (i *Identity) AddFlags(fs *pflag.FlagSet) {
-	addFlag(fs, "user", "u", "string", "", "`user` of the process: NAME|UID[:GROUP|GID]", func(s string) error {
+	addFlag(fs, "user", "u", "string", "", "`user` of the process: [NAME|UID][:GROUP|GID]", func(s string) error {
 		if i.User = s; s == "" {
 			return nil // as Docker and Podman have it: not given
 		}
@@ -49,14 +49,20 @@ func (i *Identity) AddFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&i.NoHostname, "no-hostname", false, "leave /etc/hostname as the image has it")
 }
 
-// checkUser checks NAME|UID[:GROUP|GID] as far as that goes without the rootfs.
+// checkUser checks NAME|UID[:GROUP|GID] as far as that goes without the rootfs. One of the two may be missing, as with Docker and Podman: the
+// user is root then, and the group the user's.
 func checkUser(flag, s string) error {
-	user, group, hasGroup := strings.Cut(s, ":")
-	if err := checkID(flag, s, user); err != nil {
-		return err
+	user, group, _ := strings.Cut(s, ":")
+	if user == "" && group == "" {
+		return invalid(flag, s, "a name or a number is missing")
 	}
-	if hasGroup {
-		return checkID(flag, s, group)
+	for _, id := range []string{user, group} {
+		if id == "" {
+			continue
+		}
+		if err := checkID(flag, s, id); err != nil {
+			return err
+		}
 	}
 	return nil
 }
