@@ -77,7 +77,7 @@ func (e *Engine) RemoveNetwork(ctx Context, ref string, force bool, timeout *uin
 			return err
 		}
 		if len(users) > 0 && !force {
-			return errdefs.Errorf(errdefs.ErrConflict, "cannot remove network %q: container %s is on it; remove that first, disconnect it, or remove both with -f", n.Name, namesOf(users))
+			return errdefs.Errorf(errdefs.ErrConflict, "cannot remove network %q: %s; remove or disconnect what is on it first, or remove all of it with -f", n.Name, areOn(users))
 		}
 		for _, c := range users {
 			err := e.Remove(ctx, c.Spec.ID, RemoveOptions{Force: true, Timeout: timeout})
@@ -87,6 +87,14 @@ func (e *Engine) RemoveNetwork(ctx Context, ref string, force bool, timeout *uin
 		}
 		return nil
 	})
+}
+
+// areOn says which containers are on a network.
+func areOn(users []*state.Container) string {
+	if len(users) == 1 {
+		return "container " + users[0].Spec.Name + " is on it"
+	}
+	return "containers " + namesOf(users) + " are on it"
 }
 
 func namesOf(containers []*state.Container) string {
