@@ -26,6 +26,7 @@ var Version = "0.1.0-dev"
 
 // Main runs the command line args (args[0] is the program) and returns the exit code.
 func Main(args []string) int {
+	keepOwnFiles()
 	if begin() {
 		return 0
 	}
@@ -50,6 +51,13 @@ func Main(args []string) int {
 		err = app.handOver()
 	}
 	return app.fail(err, cmd != nil && slices.Contains(removers, cmd.Name()))
+}
+
+// keepOwnFiles leaves us the right to read and write what we make, which the caller's umask may take away: locks and records could not be opened again.
+func keepOwnFiles() {
+	const owner = 0o700
+	mask := syscall.Umask(owner)
+	syscall.Umask(mask &^ owner)
 }
 
 // runtimeName is a name for this program under which it is `moss runtime`: callers of OCI runtimes know a program and no words

@@ -7,9 +7,11 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"go.podman.io/storage/types"
 
@@ -121,6 +123,11 @@ func loadStorage(runtimeDir string, over Overrides) (Storage, error) {
 	if s.RunRoot, err = absolute("--runroot", first(over.RunRoot, opts.RunRoot)); err != nil {
 		return Storage{}, err
 	}
+	for flag, dir := range map[string]string{"--root": s.GraphRoot, "--runroot": s.RunRoot} {
+		if err := checkPlace(flag, dir); err != nil {
+			return Storage{}, err
+		}
+	}
 	s.AdditionalStores = additionalStores(s.Options)
 	return s, nil
 }
@@ -149,6 +156,21 @@ func absolute(flag, path string) (string, error) {
 		return "", fmt.Errorf("cannot use %s %s: %w", flag, path, err)
 	}
 	return abs, nil
+}
+
+// checkPlace refuses a directory that neither is there nor can be made, as whoever looks for something in it cannot say why. That we may not look
+// is no reason: it may be otherwise in the user's namespace.
+func checkPlace(flag, dir string) error {
+	info, err := os.Stat(dir)
+	if err == nil && !info.IsDir() {
+		err = syscall.ENOTDIR
+	}
+	for _, reason := range []error{syscall.ENOTDIR, syscall.ELOOP, syscall.ENAMETOOLONG} {
+		if errors.Is(err, reason) {
+			return errdefs.Errorf(errdefs.ErrInvalid, "cannot use %s for %s: %w", dir, flag, reason)
+		}
+	}
+	return nil
 }
 
 func first(values ...string) string {
