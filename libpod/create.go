@@ -131,13 +131,11 @@ func (e *unpinnedError) Unwrap() error { return e.err }
 
 // addWithVolumes keeps the container's volumes and networks from being removed until it is there.
 func (e *Engine) addWithVolumes(ctx Context, c *spec.Container, start *starter) error {
-	volumes, err := e.useVolumes(c)
-	if err != nil {
-		return err
-	}
+	nameVolumes(c)
+	volumes := &heldVolumes{}
 	letGo, err := e.useNetworks(c)
 	if err == nil {
-		err = errors.Join(e.add(ctx, c, start), letGo())
+		err = errors.Join(e.add(ctx, c, volumes, start), letGo())
 	}
 	err = errors.Join(err, volumes.release())
 	if err == nil {
@@ -149,8 +147,14 @@ func (e *Engine) addWithVolumes(ctx Context, c *spec.Container, start *starter) 
 // ErrUnpinned says that an image has no pin, and that this program cannot make one: the full program can.
 var ErrUnpinned = errors.New("the image is being removed; try again")
 
-// add stores the container under its name; without one, under a random one that is free.
-func (e *Engine) add(ctx Context, c *spec.Container, start *starter) error {
+// add stores the container under its name; without one, under a random one that is free. Its volumes are made when its description is on the disk.
+func (e *Engine) add(ctx Context, c *spec.Container, volumes *heldVolumes, start *starter) error {
+	prepare := func(dir string) error {
+		if err := e.useVolumes(c, volumes); err != nil {
+			return err
+		}
+		return prepareLayer(dir)
+	}
 	random := c.Name == ""
 	for range 10 {
 		if random {
@@ -162,7 +166,7 @@ func (e *Engine) add(ctx Context, c *spec.Container, start *starter) error {
 		if start != nil {
 			run = start.start
 		}
-		err := e.Store.Create(ctx, c, state.Record{Status: state.Created, RunDir: e.runDir(c.ID)}, prepareLayer, run)
+		err := e.Store.Create(ctx, c, state.Record{Status: state.Created, RunDir: e.runDir(c.ID)}, prepare, run)
 		var created *state.StartError
 		if !errors.Is(err, errdefs.ErrConflict) || errors.As(err, &created) {
 			return err

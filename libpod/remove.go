@@ -65,14 +65,20 @@ func (e *Engine) remove(ctx Context, l *state.Locked, volumes bool) error {
 	if err := runtime.RemoveCgroup(l.State.Cgroup); err != nil {
 		return err
 	}
+	var left []string
+	if volumes || c.Remove {
+		left = c.AnonymousVolumes()
+	}
+	if len(left) > 0 {
+		if err := l.RemoveVolumes(); err != nil {
+			return err
+		}
+	}
 	return l.Remove(func() error {
 		if err := e.removeRunDir(ctx, c.ID, keeper); err != nil {
 			return err
 		}
-		if !volumes && !c.Remove {
-			return nil
-		}
-		return e.Store.RemoveUnusedVolumes(c.AnonymousVolumes())
+		return e.Store.RemoveUnusedVolumes(left)
 	})
 }
 

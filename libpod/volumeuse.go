@@ -26,28 +26,36 @@ func (h *heldVolumes) release() error {
 	return errors.Join(errs...)
 }
 
-// useVolumes makes the volumes that a container's description names and that are not there, and gives its anonymous ones
-// their names. They stay until release, whoever wants to remove them.
-func (e *Engine) useVolumes(c *spec.Container) (*heldVolumes, error) {
-	h := &heldVolumes{}
+// nameVolumes gives a container's anonymous volumes their names.
+func nameVolumes(c *spec.Container) {
 	for i := range c.Mounts.List {
 		m := &c.Mounts.List[i]
+		if m.Type == spec.MountVolume && m.Source == "" {
+			m.Source, m.Anonymous = randomHex(), true
+		}
+	}
+}
+
+// useVolumes makes the volumes that a container's description names and that are not there. They stay until release, whoever wants to
+// remove them. It does nothing the second time.
+func (e *Engine) useVolumes(c *spec.Container, h *heldVolumes) error {
+	if len(h.locks) > 0 {
+		return nil
+	}
+	for _, m := range c.Mounts.List {
 		if m.Type != spec.MountVolume {
 			continue
-		}
-		if m.Source == "" {
-			m.Source, m.Anonymous = randomHex(), true
 		}
 		lock, made, err := e.holdVolume(Volume{Name: m.Source, Anonymous: m.Anonymous, Labels: m.Labels, Options: m.VolumeOptions})
 		if made {
 			h.made = append(h.made, m.Source)
 		}
 		if err != nil {
-			return nil, errors.Join(err, h.release(), e.Store.RemoveUnusedVolumes(h.made))
+			return err
 		}
 		h.locks = append(h.locks, lock)
 	}
-	return h, nil
+	return nil
 }
 
 // holdVolume shares the lock of a volume, which it makes if it is not there.

@@ -41,6 +41,8 @@ const (
 	// Bearing is Starting for a container that vanishes at its end and is just being made: if it does not come to start, it never was.
 	Bearing  Intent = "bearing"
 	Removing Intent = "removing"
+	// RemovingVolumes is Removing together with the container's anonymous volumes.
+	RemovingVolumes Intent = "removing with volumes"
 )
 
 // Record is what changes about a container: containers/<id>/state.json.

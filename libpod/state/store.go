@@ -91,8 +91,8 @@ func (s *Store) stagingDir(id string) string { return filepath.Join(s.containers
 // ContainerDir is the directory of the container with this id.
 func (s *Store) ContainerDir(id string) string { return s.dir(id) }
 
-// Create adds a container whole or not at all. prepare fills its new directory (the writable layer)
-// before anybody can see it. The container's name must be set; ErrConflict says it is taken.
+// Create adds a container whole or not at all. prepare fills its new directory (the writable layer), and makes its volumes,
+// before anybody can see it: what it is to be stands there already, for whoever finds it (Sweep). The container's name must be set; ErrConflict says it is taken.
 //
 // start, when not nil, then starts it, as by Transact with OpStart. Its error is a StartError: the container is there. It
 // calls Locked.Commit before anybody may see what it does, and goes on while the files are written to the disk.
@@ -126,11 +126,11 @@ func (s *Store) Create(ctx context.Context, c *spec.Container, rec Record, prepa
 	lock, err := sys.LockFile(filepath.Join(staging, lockFile), false)
 	if err == nil {
 		defer lock.Unlock()
-		err = fill(staging, c, rec, prepare)
+		err = fill(staging, c, rec)
 	}
 	if err != nil {
 		err = fmt.Errorf("cannot add container %s: %w", c.Name, err)
-	} else {
+	} else if err = prepare(staging); err == nil {
 		err = s.claim(c.Name, c.ID)
 	}
 	if err != nil {
@@ -186,14 +186,11 @@ type StartError struct{ err error }
 func (e *StartError) Error() string { return e.err.Error() }
 func (e *StartError) Unwrap() error { return e.err }
 
-func fill(dir string, c *spec.Container, rec Record, prepare func(dir string) error) error {
+func fill(dir string, c *spec.Container, rec Record) error {
 	if err := writeJSON(filepath.Join(dir, specFile), c); err != nil {
 		return err
 	}
-	if err := writeJSON(filepath.Join(dir, stateFile), &rec); err != nil {
-		return err
-	}
-	return prepare(dir)
+	return writeJSON(filepath.Join(dir, stateFile), &rec)
 }
 
 // claim takes a name: symlink(2) either makes the link or says that it is there. A link that a killed

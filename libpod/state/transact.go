@@ -224,6 +224,12 @@ func (l *Locked) Rename(name string) error {
 	return l.store.release(old, l.Spec.ID)
 }
 
+// RemoveVolumes notes that the container's anonymous volumes are to be removed with it: Sweep does so if this command is killed.
+func (l *Locked) RemoveVolumes() error {
+	l.State.Intent = RemovingVolumes
+	return l.write(false)
+}
+
 // Remove makes the container not be: its directory is renamed out of sight, its name let go, and then its files go: first those that rest
 // removes, of which nothing else tells whoever sweeps up after this command.
 func (l *Locked) Remove(rest func() error) error {
@@ -272,11 +278,31 @@ func (s *Store) Sweep(runDir func(id string) string) error {
 		if err != nil || !free {
 			return nil, false, err
 		}
-		s.tell("removing what is left of container %s", strings.TrimPrefix(filepath.Base(dir), hidden))
+		id := strings.TrimPrefix(filepath.Base(dir), hidden)
+		s.tell("removing what is left of container %s", id)
 		// Before the directory that tells of it.
-		if err := os.RemoveAll(runDir(strings.TrimPrefix(filepath.Base(dir), hidden))); err != nil {
+		if err := errors.Join(s.RemoveUnusedVolumes(s.leftVolumes(id)), os.RemoveAll(runDir(id))); err != nil {
 			return nil, false, errors.Join(err, lock.Unlock())
 		}
 		return lock, true, nil
 	})
+}
+
+// leftVolumes are the anonymous volumes of a container that is half made or half removed, unless they are to stay.
+func (s *Store) leftVolumes(id string) []string {
+	dir, err := os.Open(s.stagingDir(id))
+	if err != nil {
+		return nil
+	}
+	defer dir.Close()
+	var c spec.Container
+	var r Record
+	buf := make([]byte, readSize)
+	if readJSON(dir, specFile, buf, &c) != nil || readJSON(dir, stateFile, buf, &r) != nil {
+		return nil // it had not got as far, or nobody knows
+	}
+	if r.Intent == Removing && !c.Remove {
+		return nil
+	}
+	return c.AnonymousVolumes()
 }
