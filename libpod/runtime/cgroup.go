@@ -64,7 +64,11 @@ func createCgroup(path string, r *specs.LinuxResources, makes bool) (*cgroup, er
 	if path == "" {
 		return g, nil
 	}
-	if err := g.create(limits); err != nil {
+	// The library keeps the directory of all groups open, for good, as the first thread sees it that asks: that of a step of a build has a mount
+	// namespace of its own, and once that is gone, hierarchies of version 1 are not in the directory any more.
+	created := make(chan error)
+	go func() { created <- g.create(limits) }()
+	if err := <-created; err != nil {
 		return nil, joinErrors(fmt.Errorf("cannot create cgroup %s: %w", path, err), g.destroy())
 	}
 	return g, nil
