@@ -84,6 +84,9 @@ func (e *Engine) create(ctx Context, c *spec.Container, img *storage.Image, star
 	if err := e.identifyOthers(c); err != nil {
 		return err
 	}
+	if err := e.identifyImages(c); err != nil {
+		return err
+	}
 	if err := e.checkReferences(c); err != nil {
 		return err
 	}
@@ -92,21 +95,23 @@ func (e *Engine) create(ctx Context, c *spec.Container, img *storage.Image, star
 			return err
 		}
 	}
-	if img == nil || c.Remove {
+	if c.Remove {
 		return e.addWithVolumes(ctx, c, start)
 	}
-	if err := e.pin(ctx, img.ID); err != nil {
-		return err
+	for _, id := range c.ImageIDs() {
+		if err := e.pin(ctx, id); err != nil {
+			return err
+		}
 	}
-	return e.addPinned(ctx, c, img.ID, start)
+	return e.addPinned(ctx, c, start)
 }
 
-// addPinned looks for the image's pin once more when the container is there, before it starts: who removed it meanwhile did
+// addPinned looks for the images' pins once more when the container is there, before it starts: who removed one meanwhile did
 // not see the container yet (image.InUse).
-func (e *Engine) addPinned(ctx Context, c *spec.Container, imageID string, start *starter) error {
+func (e *Engine) addPinned(ctx Context, c *spec.Container, start *starter) error {
 	err := e.addWithVolumes(ctx, c, start)
 	if err == nil && start == nil {
-		err = e.repin(ctx, imageID)
+		err = e.repin(ctx, c)
 	}
 	var unpinned *unpinnedError
 	if errors.As(err, &unpinned) {
@@ -115,10 +120,12 @@ func (e *Engine) addPinned(ctx Context, c *spec.Container, imageID string, start
 	return err
 }
 
-// repin makes sure that an image is pinned still, now that there is a container for all to see that needs it.
-func (e *Engine) repin(ctx Context, imageID string) error {
-	if err := e.pin(ctx, imageID); err != nil {
-		return &unpinnedError{err}
+// repin makes sure that a container's images are pinned still, now that it is there for all to see.
+func (e *Engine) repin(ctx Context, c *spec.Container) error {
+	for _, id := range c.ImageIDs() {
+		if err := e.pin(ctx, id); err != nil {
+			return &unpinnedError{err}
+		}
 	}
 	return nil
 }

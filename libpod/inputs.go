@@ -32,6 +32,9 @@ func (s *launch) inputs() (spec.Inputs, error) {
 		}
 	}
 	s.volumes = in.Volumes
+	if in.Images, err = s.images(); err != nil {
+		return in, err
+	}
 	if in.Scratch, err = s.scratch(); err != nil {
 		return in, err
 	}

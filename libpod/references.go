@@ -15,6 +15,7 @@ import (
 	"github.com/mosscontainers/moss/pkg/host"
 	"github.com/mosscontainers/moss/pkg/spec"
 	"github.com/mosscontainers/moss/pkg/sys"
+	"github.com/mosscontainers/moss/storage"
 )
 
 // checkReferences says at once what the description names and this host does not have: whoever creates a
@@ -47,6 +48,25 @@ func (e *Engine) identifyOthers(c *spec.Container) error {
 			return err
 		}
 		*mode = "container:" + other.Spec.ID
+	}
+	return nil
+}
+
+// identifyImages puts ids beside the names of images that are to be mounted: names move.
+func (e *Engine) identifyImages(c *spec.Container) error {
+	for i := range c.Mounts.List {
+		m := &c.Mounts.List[i]
+		if m.Type != spec.MountImage {
+			continue
+		}
+		img, err := storage.Resolve(e.Config, m.Source)
+		if errors.Is(err, storage.ErrNeedsFull) {
+			return fmt.Errorf("cannot mount image %s: %w", m.Source, ErrUnpinned) // the full program comes here again
+		}
+		if err != nil {
+			return err
+		}
+		m.ImageID = img.ID
 	}
 	return nil
 }

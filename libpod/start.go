@@ -168,8 +168,8 @@ func (s *launch) show(ctx Context) error {
 	if err := s.makeScratch(); err != nil {
 		return err
 	}
-	if !s.c.Remove && s.c.Image.ID != "" {
-		return s.repin(ctx, s.c.Image.ID)
+	if !s.c.Remove {
+		return s.repin(ctx, s.c)
 	}
 	return nil
 }

@@ -78,7 +78,7 @@ func (e *Engine) Size(c *state.Container) (own, all int64, err error) {
 	return own, all, err
 }
 
-// ImageUsers are the containers made from an image, by its id: what keeps it from being removed.
+// ImageUsers are the containers made from an image, or that mount it, by its id: what keeps it from being removed.
 func (e *Engine) ImageUsers() (map[string][]string, error) {
 	containers, err := e.List()
 	if err != nil {
@@ -90,7 +90,9 @@ func (e *Engine) ImageUsers() (map[string][]string, error) {
 func imagesOf(containers []*state.Container) map[string][]string {
 	users := map[string][]string{}
 	for _, c := range containers {
-		users[c.Spec.Image.ID] = append(users[c.Spec.Image.ID], c.Spec.ID)
+		for _, id := range c.Spec.ImageIDs() {
+			users[id] = append(users[id], c.Spec.ID)
+		}
 	}
 	return users
 }

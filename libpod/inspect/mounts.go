@@ -10,7 +10,7 @@ import (
 // propagations are the options of a mount that say how mounts below it spread: see mount(8).
 var propagations = [...]string{"private", "rprivate", "shared", "rshared", "slave", "rslave", "unbindable", "runbindable"}
 
-// mounts lists binds and volumes; a tmpfs is in [HostConfig.Tmpfs].
+// mounts lists binds, volumes and images; a tmpfs is in [HostConfig.Tmpfs].
 func mounts(all []spec.Mount, volumePath func(string) string) []Mount {
 	list := []Mount{}
 	for _, m := range all {
@@ -45,7 +45,7 @@ func propagation(m spec.Mount) string {
 func binds(all []spec.Mount) []string {
 	list := []string{}
 	for _, m := range all {
-		if m.Type != spec.MountTmpfs {
+		if m.Type != spec.MountTmpfs && m.Type != spec.MountImage {
 			list = append(list, m.Source+":"+m.Target+":"+options(m))
 		}
 	}

@@ -23,7 +23,7 @@ func (r *rootfs) mount(m *specs.Mount) error {
 	o := parseOptions(m.Options)
 	source, err := r.source(m, &o)
 	if err == nil {
-		source, err = r.part(source, m.Destination)
+		source, err = r.part(source, m)
 	}
 	if err != nil {
 		return err
@@ -55,15 +55,19 @@ func (r *rootfs) mount(m *specs.Mount) error {
 }
 
 // part is what is wanted of a source: all of it, or a copy of the mount of what is below it.
-func (r *rootfs) part(source *os.File, target string) (*os.File, error) {
-	subpath, there := r.bundle.Subpaths[target]
+func (r *rootfs) part(source *os.File, m *specs.Mount) (*os.File, error) {
+	subpath, there := r.bundle.Subpaths[m.Destination]
 	if !there {
 		return source, nil
 	}
 	defer source.Close()
 	at, err := sys.OpenIn(source, subpath, sys.OPath, sys.FollowInRoot)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, errdefs.Errorf(errdefs.ErrNotFound, "the volume has no %s", subpath)
+		whole := "volume"
+		if m.Type == "overlay" {
+			whole = "image"
+		}
+		return nil, errdefs.Errorf(errdefs.ErrNotFound, "the %s has no %s", whole, subpath)
 	}
 	if err != nil {
 		return nil, err
@@ -143,10 +147,11 @@ func bindSource(source string, o *mountOptions) (*os.File, error) {
 // overlaySource mounts an overlay. Its directories are handed over as descriptors: the kernel takes no string of more than 255 bytes,
 // and gives some characters in it a meaning.
 func overlaySource(options []string, attr uint64) (*os.File, error) {
-	data := slices.Clone(options)
-	for i, option := range data {
+	var data, lower []string
+	for _, option := range options {
 		key, dir, ok := strings.Cut(option, "=")
-		if !ok || !slices.Contains([]string{"lowerdir", "upperdir", "workdir"}, key) {
+		if !ok || !slices.Contains([]string{"lowerdir", "lowerdir+", "upperdir", "workdir"}, key) {
+			data = append(data, option)
 			continue
 		}
 		f, err := os.OpenFile(dir, sys.OPath|sys.ODirectory, 0)
@@ -154,9 +159,32 @@ func overlaySource(options []string, attr uint64) (*os.File, error) {
 			return nil, err
 		}
 		defer f.Close()
-		data[i] = fmt.Sprintf("%s=/proc/self/fd/%d", key, f.Fd())
+		dir = fmt.Sprintf("/proc/self/fd/%d", f.Fd())
+		if key == "lowerdir+" {
+			lower = append(lower, dir)
+			continue
+		}
+		data = append(data, key+"="+dir)
 	}
-	return sys.NewMount("overlay", data, attr)
+	return sys.NewMount("overlay", append(lowerOptions(lower), data...), attr)
+}
+
+// maxString is how long the value of one option can be: fsconfig(2).
+const maxString = 255
+
+// lowerOptions are the layers of an overlay, topmost first: in one option, or, where they do not fit, one by one, as Linux takes them from 6.8 on.
+func lowerOptions(lower []string) []string {
+	if len(lower) == 0 {
+		return nil
+	}
+	if all := strings.Join(lower, ":"); len(all) <= maxString {
+		return []string{"lowerdir=" + all}
+	}
+	options := make([]string, len(lower))
+	for i, dir := range lower {
+		options[i] = "lowerdir+=" + dir
+	}
+	return options
 }
 
 func readOnlyCopy(source string) (*os.File, error) {

@@ -159,7 +159,10 @@ func (r *rootfs) populate(s *stage) error {
 }
 
 func describe(m *specs.Mount) string {
-	if m.Source == "" || m.Source == m.Type {
+	switch {
+	case m.Type == "overlay":
+		return "an overlay"
+	case m.Source == "" || m.Source == m.Type:
 		return "a " + m.Type
 	}
 	return m.Source

@@ -189,7 +189,9 @@ func (a *App) imageUses() func(id string) int {
 		all, _ := engine.List() // of a damaged one nobody knows the image
 		for _, c := range all {
 			if c.Spec != nil {
-				counts[c.Spec.Image.ID]++
+				for _, id := range c.Spec.ImageIDs() {
+					counts[id]++
+				}
 			}
 		}
 		return counts

@@ -58,7 +58,9 @@ func imageUsageTable(containers []libpod.ContainerUsage) *format.Table[usedImage
 	type row = usedImage
 	users := map[string]int{}
 	for _, c := range containers {
-		users[c.Spec.Image.ID]++
+		for _, id := range c.Spec.ImageIDs() {
+			users[id]++
+		}
 	}
 	return &format.Table[row]{
 		Columns: []format.Column[row]{

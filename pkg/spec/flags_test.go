@@ -40,7 +40,7 @@ func TestMistakes(t *testing.T) {
 		{"-v /a:/x -v /b:/x", "cannot mount two things on /x"},
 		{"--tmpfs /x:size=huge", "is no size"},
 		{"--mount type=bind,target=/x", "the source is missing"},
-		{"--mount type=nfs,target=/x", "the types are bind, volume, tmpfs and glob"},
+		{"--mount type=nfs,target=/x", "the types are bind, volume, tmpfs, image and glob"},
 		{"--mount source=a", "the target is missing"},
 		{"--mount type=tmpfs,source=a,target=/b", "a tmpfs has no source"},
 		{"--mount type=bind,src=/a,dst=/b,colour=red", `"colour" is not known`},

@@ -19,9 +19,9 @@ func parseMount(s, dir string) ([]Mount, error) {
 	r := csv.NewReader(strings.NewReader(s))
 	fields, err := r.Read()
 	if err != nil {
-		return nil, invalid("mount", s, "want type=bind|volume|tmpfs,target=…, quoted as CSV: %w", err)
+		return nil, invalid("mount", s, "want type=bind|volume|tmpfs|image,target=…, quoted as CSV: %w", err)
 	}
-	m := Mount{Type: MountVolume}
+	m := Mount{Type: MountVolume, ReadOnly: slices.Contains(fields, "type=image")} // which is read-only if nothing is said of it
 	for _, field := range fields {
 		key, value, given := strings.Cut(field, "=")
 		if err := m.setField(strings.ToLower(strings.TrimSpace(key)), value, given); err != nil {
@@ -38,6 +38,7 @@ func parseMount(s, dir string) ([]Mount, error) {
 		return nil, invalid("mount", s, "a tmpfs has no source")
 	}
 	m.Anonymous = m.Type == MountVolume && m.Source == ""
+	m.Overlay = m.Type == MountImage && !m.ReadOnly
 	one, err := m.complete("mount", s, dir)
 	return []Mount{one}, err
 }
@@ -121,9 +122,13 @@ func (m *Mount) setRecursive(value string) error {
 func (m *Mount) setVolumeField(key, value string) (known bool, err error) {
 	name, text, _ := strings.Cut(value, "=")
 	switch key {
-	case "volume-subpath", "subpath":
+	case "volume-subpath", "image-subpath", "subpath":
 		if m.Subpath = path.Clean(value); value == "" || !filepath.IsLocal(value) {
-			return true, plain("%s is %q, want a path within the volume", key, value)
+			whole := MountVolume
+			if m.Type == MountImage {
+				whole = MountImage
+			}
+			return true, plain("%s is %q, want a path within the %s", key, value, whole)
 		}
 	case "volume-label":
 		if name == "" {
@@ -151,15 +156,15 @@ func put(to *map[string]string, key, value string) {
 
 // checkVolume refuses what only volumes have, of other mounts.
 func (m Mount) checkVolume() error {
+	if m.Subpath != "" && (m.Overlay || m.Chown) {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot write over, or use the option U for, a part of a volume or an image on %s", m.Target)
+	}
 	if m.Type == MountVolume {
-		if m.Subpath != "" && (m.Overlay || m.Chown) {
-			return errdefs.Errorf(errdefs.ErrInvalid, "cannot use the options O and U for a part of a volume on %s", m.Target)
-		}
 		_, err := ParseVolumeSource(m.VolumeOptions)
 		return err
 	}
-	if m.Subpath != "" || len(m.Labels) > 0 || len(m.VolumeOptions) > 0 {
-		return errdefs.Errorf(errdefs.ErrInvalid, "cannot mount a %s on %s with a key that begins with volume-: only volumes have these", m.Type, m.Target)
+	if m.Subpath != "" && m.Type != MountImage || len(m.Labels) > 0 || len(m.VolumeOptions) > 0 {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use a key that begins with volume- for the %s on %s: only volumes have these", m.Type, m.Target)
 	}
 	if slices.Contains(m.Options, recursiveReadOnly) && !m.ReadOnly {
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot make what is mounted below %s read-only without itself: add readonly", m.Target)
@@ -172,6 +177,7 @@ var switches = map[string]func(m *Mount, on bool){
 	"readonly":      func(m *Mount, on bool) { m.ReadOnly = on },
 	"ro":            func(m *Mount, on bool) { m.ReadOnly = on },
 	"rw":            func(m *Mount, on bool) { m.ReadOnly = !on },
+	"readwrite":     func(m *Mount, on bool) { m.ReadOnly = !on },
 	"u":             func(m *Mount, on bool) { m.Chown = on },
 	"chown":         func(m *Mount, on bool) { m.Chown = on },
 	"volume-nocopy": func(m *Mount, on bool) { m.NoCopy = on },

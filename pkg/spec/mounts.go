@@ -37,6 +37,7 @@ const (
 	MountBind   MountType = "bind"
 	MountVolume MountType = "volume"
 	MountTmpfs  MountType = "tmpfs"
+	MountImage  MountType = "image" // its files, and nothing of its configuration
 )
 
 // The two directories of an upper layer, in one that Inputs.Scratch names.
@@ -46,11 +47,12 @@ const (
 )
 
 // Mount is one -v, --mount or --tmpfs. For a volume Source is the volume's name (made at create when it
-// was empty, and then Anonymous); for a bind it is an absolute path of the host.
+// was empty, and then Anonymous); for a bind it is an absolute path of the host, for an image what somebody called it.
 type Mount struct {
 	Type     MountType `json:"type"`
 	Source   string    `json:"source,omitempty"`
-	Target   string    `json:"target"` // absolute, clean
+	ImageID  string    `json:"imageID,omitempty"` // of an image, found at create
+	Target   string    `json:"target"`            // absolute, clean
 	ReadOnly bool      `json:"readOnly,omitempty"`
 	Options  []string  `json:"options,omitempty"` // propagation, exec, size=…, mode=…, as mount(8) writes them
 	// WritableBelow leaves what is mounted below the source of a read-only bind as it is, which is read-only too otherwise, as Docker has it.
@@ -61,7 +63,7 @@ type Mount struct {
 	// Overlay lets the container write to a layer over the source, which is thrown away with each start.
 	Overlay   bool `json:"overlay,omitempty"`
 	Anonymous bool `json:"anonymous,omitempty"`
-	// Subpath is the part of a volume that is mounted: relative and clean. It must be there.
+	// Subpath is the part of a volume or an image that is mounted: relative and clean. It must be there.
 	Subpath string `json:"subpath,omitempty"`
 	// Labels and VolumeOptions are those of the volume, where it is not there and is made.
 	Labels        map[string]string `json:"labels,omitempty"`
@@ -75,7 +77,7 @@ const defaultShm = 64 << 20
 // AddFlags declares the flags of mounts and devices.
 func (m *Mounts) AddFlags(fs *pflag.FlagSet) {
 	addList(fs, &m.List, "volume", "v", "mount a directory or a `volume`: [SOURCE:]TARGET[:OPTIONS]", parseVolumeHere)
-	addFlag(fs, "mount", "", "list", "", "mount a `file system`: type=bind|volume|tmpfs|glob,source=…,target=…", m.setMount)
+	addFlag(fs, "mount", "", "list", "", "mount a `file system`: type=bind|volume|tmpfs|image|glob,source=…,target=…", m.setMount)
 	addList(fs, &m.VolumesFrom, "volumes-from", "", "mount what another `container` has mounted: CONTAINER[:ro|rw]", parseVolumesFrom)
 	addList(fs, &m.List, "tmpfs", "", "mount a `tmpfs`: TARGET[:OPTIONS]", parseTmpfs)
 	fs.BoolVar(&m.ReadOnly, "read-only", false, "mount the root file system read-only")
@@ -138,6 +140,16 @@ func (m *Mounts) AnonymousVolumes() (names []string) {
 	return names
 }
 
+// mountedImages are the ids of the images that are mounted besides the container's own.
+func (m *Mounts) mountedImages() (ids []string) {
+	for _, one := range m.List {
+		if one.Type == MountImage && one.ImageID != "" {
+			ids = append(ids, one.ImageID)
+		}
+	}
+	return ids
+}
+
 // Validate checks mounts and devices.
 func (m *Mounts) Validate() error {
 	targets := map[string]bool{}
@@ -184,8 +196,15 @@ func (m Mount) validate() error {
 		if m.Overlay {
 			return errdefs.Errorf(errdefs.ErrInvalid, "cannot use the option O for the tmpfs on %s: it is empty at each start anyway", m.Target)
 		}
+	case MountImage:
+		if m.Source == "" {
+			return errdefs.Errorf(errdefs.ErrInvalid, "cannot mount an image on %s: the source is missing, which is the image's name or id", m.Target)
+		}
+		if m.Chown && !m.Overlay {
+			return errdefs.Errorf(errdefs.ErrInvalid, "cannot use the option U for the image on %s, which is read-only: add rw", m.Target)
+		}
 	default:
-		return errdefs.Errorf(errdefs.ErrInvalid, "cannot mount %q on %s: the types are bind, volume, tmpfs and glob", m.Type, m.Target)
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot mount %q on %s: the types are bind, volume, tmpfs, image and glob", m.Type, m.Target)
 	}
 	if err := m.checkVolume(); err != nil {
 		return err
@@ -279,8 +298,11 @@ func (m Mount) oci(f host.Facts, in Inputs) (specs.Mount, error) {
 			return out, err
 		}
 	}
-	if m.Overlay {
-		out = m.overlay(out.Source, f, in)
+	switch {
+	case m.Type == MountImage:
+		out = m.overlay(in.Images[m.Target], f, in)
+	case m.Overlay:
+		out = m.overlay([]string{out.Source}, f, in)
 	}
 	if out.Type == "bind" {
 		if !slices.Contains(out.Options, "bind") {
@@ -320,12 +342,22 @@ func (m Mount) volume(out *specs.Mount, in Inputs) error {
 	return nil
 }
 
-// overlay is a mount over source, whose upper layer is in the directory that the inputs have for the target.
-func (m Mount) overlay(source string, f host.Facts, in Inputs) specs.Mount {
-	dir := in.Scratch[m.Target]
-	out := specs.Mount{Destination: m.Target, Type: "overlay", Source: "overlay", Options: append([]string{
-		"lowerdir=" + source, "upperdir=" + path.Join(dir, ScratchUpper), "workdir=" + path.Join(dir, ScratchWork),
-	}, m.Options...)}
+// overlay is a mount of directories, topmost first. Where it can be written to, the upper layer is in the directory that the inputs have for
+// the target.
+func (m Mount) overlay(lower []string, f host.Facts, in Inputs) specs.Mount {
+	out := specs.Mount{Destination: m.Target, Type: "overlay", Source: "overlay"}
+	key := "lowerdir="
+	if len(lower) > 1 {
+		key = "lowerdir+="
+	}
+	for _, dir := range lower {
+		out.Options = append(out.Options, key+dir)
+	}
+	if m.Overlay {
+		dir := in.Scratch[m.Target]
+		out.Options = append(out.Options, "upperdir="+path.Join(dir, ScratchUpper), "workdir="+path.Join(dir, ScratchWork))
+	}
+	out.Options = append(out.Options, m.Options...)
 	if f.OverlayUserXattr() {
 		out.Options = append(out.Options, "userxattr")
 	}

@@ -22,6 +22,8 @@ type Inputs struct {
 	HostEnv []string
 	// Volumes are what the volumes are mounted from, by name.
 	Volumes map[string]VolumeSource
+	// Images are the layers of what is mounted of type image, topmost first and with an empty one at last, by path in the container.
+	Images map[string][]string
 	// Scratch are directories, by path in the container, with the two of an upper layer for a mount with Overlay.
 	Scratch map[string]string
 	// Files are mounted one by one, by path in the container: /etc/resolv.conf, /etc/hosts, /etc/hostname,

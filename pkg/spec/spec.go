@@ -4,6 +4,7 @@
 package spec
 
 import (
+	"slices"
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -93,4 +94,14 @@ func (c *Container) hostHas(kind specs.LinuxNamespaceType) bool {
 		}
 	}
 	return false
+}
+
+// ImageIDs are the images that the container is made of, each once: its own, if it has one, and those that it mounts.
+func (c *Container) ImageIDs() []string {
+	ids := c.mountedImages()
+	if c.Image.ID != "" {
+		ids = append(ids, c.Image.ID)
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
 }

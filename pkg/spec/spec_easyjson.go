@@ -1942,6 +1942,12 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec6(in *jlexer.Lexer,
 			} else {
 				out.Source = string(in.String())
 			}
+		case "imageID":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				out.ImageID = string(in.String())
+			}
 		case "target":
 			if in.IsNull() {
 				in.Skip()
@@ -2094,6 +2100,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec6(out *jwriter.Writ
 		const prefix string = ",\"source\":"
 		out.RawString(prefix)
 		out.String(string(in.Source))
+	}
+	if in.ImageID != "" {
+		const prefix string = ",\"imageID\":"
+		out.RawString(prefix)
+		out.String(string(in.ImageID))
 	}
 	{
 		const prefix string = ",\"target\":"
