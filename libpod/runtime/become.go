@@ -26,6 +26,9 @@ func (s *stage) become() error {
 	if err := errors.Join(sys.UnblockSignals(), sys.HeedSignals()); err != nil {
 		return err
 	}
+	if err := s.handOn(); err != nil {
+		return err
+	}
 	if err := s.setLimits(); err != nil { // before the right to go beyond those of the caller is dropped
 		return err
 	}
@@ -54,6 +57,24 @@ func (s *stage) become() error {
 		return s.execReaper()
 	}
 	return execute(p.Args, p.Env)
+}
+
+// handOn moves the descriptors from moreFD on to where the command expects them, right behind the standard streams. Nothing else of ours is there
+// but what the stage was started with: the control socket, which makes room, and the program, which only a reaper needs.
+func (s *stage) handOn() (err error) {
+	if s.more == 0 {
+		return nil
+	}
+	first := controlFD
+	if s.socket, err = sys.MoveFrom(s.socket, first+s.more); err != nil {
+		return err
+	}
+	for i := range s.more {
+		if err := sys.ReplaceBy(first+i, moreFD+i); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // dieWithParent ties a container to its monitor. A parent that ended just before has closed its end of the socket.

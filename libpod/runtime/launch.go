@@ -137,7 +137,7 @@ func (l *launch) clone(control *os.File) (*sys.Child, error) {
 		return nil, err
 	}
 	defer program.Close()
-	files := []*os.File{os.Stdin, os.Stdout, os.Stderr, control, program} // the container's streams come with the order
+	files := append([]*os.File{os.Stdin, os.Stdout, os.Stderr, control, program}, l.stdio.More...) // the container's streams come with the order
 	attr := &syscall.SysProcAttr{Cloneflags: l.spaces.cloned(), Setsid: true}
 	if dir := l.group.dir; dir != nil {
 		attr.UseCgroupFD, attr.CgroupFD = true, int(dir.Fd())

@@ -57,12 +57,15 @@ type command struct {
 	// Namespaces are those of the process Pid that it is to join.
 	Namespaces int `json:"namespaces,omitempty"`
 	Pid        int `json:"pid,omitempty"`
+	// More is how many descriptors the stage was started with beyond its own, for the process.
+	More int `json:"more,omitempty"`
 }
 
 // Descriptors of a stage.
 const (
 	controlFD = 3
 	programFD = 4 // the stage's own program
+	moreFD    = 5 // the first of Stdio.More
 )
 
 func sendOrder(socket *os.File, o *order) error {

@@ -48,6 +48,7 @@ type stage struct {
 	cwd     *os.File
 	console *os.File // master side of the terminal
 	tty     *os.File // slave side
+	more    int      // as in command
 	reaper  bool
 	// dies says that the process must not outlive its parent: a container's first, whose monitor it is.
 	dies bool

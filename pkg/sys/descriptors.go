@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+
+	"golang.org/x/sys/unix"
 )
 
 // Pids are the processes that /proc shows.
@@ -43,3 +45,24 @@ func Descriptors(pid int) map[string]string {
 	}
 	return open
 }
+
+// Inherited is a descriptor that whoever executed this program left open, nil if it is not: all that we open is closed on execution.
+func Inherited(fd int) *os.File {
+	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+	if err != nil || flags&unix.FD_CLOEXEC != 0 {
+		return nil
+	}
+	return os.NewFile(uintptr(fd), "inherited:"+strconv.Itoa(fd))
+}
+
+// MoveFrom gives an open file a descriptor of at least first. The old one stays.
+func MoveFrom(f *os.File, first int) (*os.File, error) {
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, first)
+	if err != nil {
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	return os.NewFile(uintptr(fd), f.Name()), nil
+}
+
+// ReplaceBy makes the descriptor to the same as the descriptor from, and keeps it open across execve(2).
+func ReplaceBy(to, from int) error { return os.NewSyscallError("dup3", unix.Dup3(from, to, 0)) }
