@@ -213,11 +213,26 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 }
 
 func flagError(cmd *cobra.Command, err error) error {
+	if name := misnamed(cmd, os.Args); name != "" { // its flags are not known either
+		return unknownCommand(cmd, name)
+	}
 	var value *pflag.InvalidValueError
 	if errors.As(err, &value) {
 		err = flagValueError(value)
 	}
 	return errdefs.Errorf(errdefs.ErrInvalid, "%w; see %s --help", err, cmd.CommandPath())
+}
+
+// misnamed is the word of a command line that is where a command's name belongs, right behind cmd, which only leads to commands; "" if there is none.
+func misnamed(cmd *cobra.Command, args []string) string {
+	words := strings.Fields(cmd.CommandPath())
+	if !cmd.HasSubCommands() || len(args) <= len(words) || !slices.Equal(args[1:len(words)], words[1:]) {
+		return ""
+	}
+	if next := args[len(words)]; !strings.HasPrefix(next, "-") {
+		return next
+	}
+	return ""
 }
 
 // flagValueError is our own sentence, without the library's around it, or one that says what kind of value is wanted.
