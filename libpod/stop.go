@@ -60,6 +60,9 @@ func (e *Engine) Stop(ctx Context, ref string, opts StopOptions) error {
 	if err := end(ctx, init, timeout); err != nil {
 		return err
 	}
+	if keeper != c.State.Monitor { // it was started anew meanwhile, and what we listen to tells of the life before
+		told = nil
+	}
 	if err := settled(ctx, c.Spec, keeper, told); err != nil || !c.State.Unattended {
 		return err
 	}
@@ -94,9 +97,9 @@ func end(ctx Context, init sys.Process, timeout time.Duration) error {
 	return err
 }
 
-// settled waits until a container's end is recorded and, if it is to vanish, it is removed.
+// settled waits until a container's end is recorded and, if it is to vanish, it is removed. told is of hear, nil for who has not listened.
 func settled(ctx Context, c *spec.Container, keeper sys.Process, told <-chan error) error {
-	if !c.Remove {
+	if !c.Remove && told != nil {
 		select {
 		case err := <-told:
 			if err == nil {

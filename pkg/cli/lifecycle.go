@@ -292,11 +292,6 @@ func newRenameCommand(app *App) *cobra.Command {
 	}
 }
 
-func isRunning(e *libpod.Engine, id string) bool {
-	c, err := e.Lookup(id)
-	return err == nil && running(c)
-}
-
 type startOptions struct {
 	attachOptions
 	attach, interactive bool
@@ -309,15 +304,8 @@ func newStartCommand(app *App) *cobra.Command {
 	o.addFlags(cmd.Flags())
 	s.addFlags(cmd.Flags(), "lf") // -a is --attach here, and -i --interactive
 	s.apply(app, cmd, idle, func(ctx context.Context, e *libpod.Engine, ref string) error {
-		c, err := e.Lookup(ref)
-		if err != nil || c.State.Active() {
-			return err // one that runs is fine, as for Docker and Podman
-		}
-		warnings, err := e.Start(ctx, c.Spec.ID, libpod.StartOptions{})
+		warnings, err := e.StartIdle(ctx, ref)
 		app.Warn(warnings...)
-		if errors.Is(err, errdefs.ErrConflict) && isRunning(e, c.Spec.ID) {
-			return nil // somebody else was faster
-		}
 		return err
 	})
 	cmd.Flags().BoolVarP(&o.attach, "attach", "a", false, "join our standard output and error, and return the exit code")
