@@ -211,6 +211,9 @@ func (s *Store) claim(name, id string) error {
 		if err != nil {
 			return fmt.Errorf("cannot see who has the name %q: %w", name, err)
 		}
+		if holder == id { // of a rename that was killed
+			return nil
+		}
 		if s.claimed(name, holder) {
 			return errdefs.Errorf(errdefs.ErrConflict, "the name %q is in use by container %s; remove that one (moss rm %s) or choose another name", name, names.Short(holder), name)
 		}
@@ -227,22 +230,27 @@ func (s *Store) Taken(name string) bool {
 	return err == nil && s.claimed(name, id)
 }
 
-// claimed says whether the container that a name's link names is there, or about to be.
+// claimed says whether the container that a name's link names has that name, or is about to: it is being made, renamed or removed.
 func (s *Store) claimed(name, id string) bool {
-	if _, err := os.Lstat(s.dir(id)); err == nil {
-		c, err := s.Read(id)
-		return err != nil || c.Damaged != nil || c.Spec.Name == name
-	}
-	lock, free, err := sys.TryLockFile(filepath.Join(s.stagingDir(id), lockFile))
-	if errors.Is(err, os.ErrNotExist) {
-		return false
-	}
-	if err != nil || !free {
+	if s.has(id, name) {
 		return true
 	}
-	lock.Unlock()
-	_, err = os.Lstat(s.dir(id)) // it was finished meanwhile
-	return err == nil
+	for _, dir := range []string{s.stagingDir(id), s.dir(id)} {
+		held, err := sys.LockHeld(filepath.Join(dir, lockFile))
+		if held || err != nil && !errors.Is(err, os.ErrNotExist) {
+			return true
+		}
+	}
+	return s.has(id, name) // what was being done is done
+}
+
+// has says whether a container has a name. One that is damaged may.
+func (s *Store) has(id, name string) bool {
+	c, err := s.Read(id)
+	if errors.Is(err, errdefs.ErrNotFound) {
+		return false
+	}
+	return err != nil || c.Damaged != nil || c.Spec.Name == name
 }
 
 // release removes a name's link if it still names this id. Two commands that find the same stale link

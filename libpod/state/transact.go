@@ -273,6 +273,26 @@ func (s *Store) nameOf(id string) string {
 
 // Sweep removes what killed commands left half made or half removed. runDir is where a container's run directory is.
 func (s *Store) Sweep(runDir func(id string) string) error {
+	return errors.Join(s.sweepDirs(runDir), s.sweepNames())
+}
+
+// sweepNames removes the names of containers that never came to be, or are gone.
+func (s *Store) sweepNames() error {
+	links, err := os.ReadDir(s.names())
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("cannot look for what killed commands left: %w", err)
+	}
+	var errs []error
+	for _, link := range links {
+		id, err := os.Readlink(s.nameLink(link.Name()))
+		if err == nil && !s.claimed(link.Name(), id) {
+			errs = append(errs, s.release(link.Name(), id))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Store) sweepDirs(runDir func(id string) string) error {
 	return sys.Sweep(s.containers(), hidden, func(dir string) (*sys.Lock, bool, error) {
 		lock, free, err := sys.TryLockFile(filepath.Join(dir, lockFile))
 		if err != nil || !free {
