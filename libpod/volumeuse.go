@@ -91,7 +91,7 @@ func isAt(f *os.File, path string) bool {
 }
 
 // RemoveVolume removes a volume and what is in it. With force its containers are removed before.
-func (e *Engine) RemoveVolume(ctx Context, name string, force bool) error {
+func (e *Engine) RemoveVolume(ctx Context, name string, force bool, timeout *uint) error {
 	if _, err := e.Volume(name); err != nil {
 		return err
 	}
@@ -100,7 +100,7 @@ func (e *Engine) RemoveVolume(ctx Context, name string, force bool) error {
 			return errdefs.Errorf(errdefs.ErrConflict, "cannot remove volume %q: it is used by container %s; remove that first, or both with -f", name, strings.Join(shorts(users), ", "))
 		}
 		for _, id := range users {
-			if err := e.Remove(ctx, id, RemoveOptions{Force: true}); err != nil && !errors.Is(err, errdefs.ErrNotFound) {
+			if err := e.Remove(ctx, id, RemoveOptions{Force: true, Timeout: timeout}); err != nil && !errors.Is(err, errdefs.ErrNotFound) {
 				return err
 			}
 		}

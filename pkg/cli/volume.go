@@ -192,10 +192,15 @@ func volumeTable() *format.Table[*libpod.Volume] {
 
 func newVolumeRmCommand(app *App) *cobra.Command {
 	var all, force bool
+	var o stopFlags
 	cmd := &cobra.Command{
 		Use: "rm [flags] VOLUME...", Aliases: []string{"remove"}, Short: "Remove volumes and what is in them", ValidArgsFunction: app.completeVolumes,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			engine, err := app.Engine()
+			if err != nil {
+				return err
+			}
+			opts, err := o.options(cmd)
 			if err != nil {
 				return err
 			}
@@ -204,7 +209,7 @@ func newVolumeRmCommand(app *App) *cobra.Command {
 				return err
 			}
 			return app.each(args, func(name string) (string, error) {
-				err := engine.RemoveVolume(cmd.Context(), name, force)
+				err := engine.RemoveVolume(cmd.Context(), name, force, opts.Timeout)
 				if force && errors.Is(err, errdefs.ErrNotFound) {
 					return "", nil
 				}
@@ -214,6 +219,7 @@ func newVolumeRmCommand(app *App) *cobra.Command {
 	}
 	cmd.Flags().BoolVarP(&all, "all", "a", false, "all volumes")
 	cmd.Flags().BoolVarP(&force, "force", "f", false, "remove the containers that use them first; those that do not exist are fine")
+	cmd.Flags().IntVarP(&o.timeout, "time", "t", 0, "seconds to wait before killing a running container (default 10)")
 	return cmd
 }
 
