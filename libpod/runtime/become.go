@@ -70,7 +70,7 @@ func (s *stage) handOn() (err error) {
 		return err
 	}
 	for i := range s.more {
-		if err := sys.ReplaceBy(first+i, moreFD+i); err != nil {
+		if err := sys.Replace(first+i, os.NewFile(uintptr(moreFD+i), "handed on")); err != nil {
 			return err
 		}
 	}

@@ -64,11 +64,7 @@ func createCgroup(path string, r *specs.LinuxResources, makes bool) (*cgroup, er
 	if path == "" {
 		return g, nil
 	}
-	// The library keeps the directory of all groups open, for good, as the first thread sees it that asks: that of a step of a build has a mount
-	// namespace of its own, and once that is gone, hierarchies of version 1 are not in the directory any more.
-	created := make(chan error)
-	go func() { created <- g.create(limits) }()
-	if err := <-created; err != nil {
+	if err := g.createOutside(limits); err != nil {
 		return nil, joinErrors(fmt.Errorf("cannot create cgroup %s: %w", path, err), g.destroy())
 	}
 	return g, nil
@@ -94,6 +90,17 @@ func (g *cgroup) create(limits *cgroups.Resources) error {
 		return err
 	}
 	return g.openDir()
+}
+
+// createOutside is create by a thread that has the program's own mounts. The library keeps the directory of all groups open, for good, as the first thread
+// sees it that asks: that of a step of a build has a mount namespace of its own, and once that is gone, hierarchies of version 1 are not in the directory any more.
+func (g *cgroup) createOutside(limits *cgroups.Resources) error {
+	if cgroups.IsCgroup2UnifiedMode() {
+		return g.create(limits)
+	}
+	created := make(chan error)
+	go func() { created <- g.create(limits) }()
+	return <-created
 }
 
 // openDir opens the one directory that the group is on cgroup v2.

@@ -63,6 +63,3 @@ func MoveFrom(f *os.File, first int) (*os.File, error) {
 	}
 	return os.NewFile(uintptr(fd), f.Name()), nil
 }
-
-// ReplaceBy makes the descriptor to the same as the descriptor from, and keeps it open across execve(2).
-func ReplaceBy(to, from int) error { return os.NewSyscallError("dup3", unix.Dup3(from, to, 0)) }
