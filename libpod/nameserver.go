@@ -46,7 +46,7 @@ func (e *Engine) tell(ctx Context, k known, process sys.Process, r *state.Record
 	if !k.served() {
 		return nil
 	}
-	return network.ServeNames(ctx, e.networkRequest(), embedded.DNS)
+	return e.surviving(ctx, func() error { return network.ServeNames(ctx, e.networkRequest(), embedded.DNS) })
 }
 
 // tellNetwork tells the server that runs of a network's new record.

@@ -54,25 +54,18 @@ func (e *Engine) makeNetwork(ctx Context, c *spec.Container, last []spec.Endpoin
 	if len(c.Ports) > 0 && network.NeedsNetNS(mode) {
 		n.forwarder = e.holdForwarder(ctx)
 	}
-	attach := func() {
-		request := e.networkRequest()
-		request.ContainerID, request.Mode, request.Published = c.ID, mode, len(c.Ports) > 0
-		request.Connections, request.NetNS = n.connections, n.netns
-		n.a, n.err = network.Attach(ctx, request)
-	}
 	go func() {
 		defer close(n.done)
 		if n.err = n.makeNamespace(); n.err != nil {
 			return
 		}
-		attach()
-		for try := 0; try < reviveTries && n.lacksHolder(); try++ {
-			if ctx.Err() != nil {
-				return
-			}
-			e.revive(ctx)
-			attach()
-		}
+		n.err = e.surviving(ctx, func() (err error) {
+			request := e.networkRequest()
+			request.ContainerID, request.Mode, request.Published = c.ID, mode, len(c.Ports) > 0
+			request.Connections, request.NetNS = n.connections, n.netns
+			n.a, err = network.Attach(ctx, request)
+			return err
+		})
 	}()
 	goruntime.Gosched() // the network first: much of its time the kernel waits
 	return n, nil
@@ -81,9 +74,19 @@ func (e *Engine) makeNetwork(ctx Context, c *spec.Container, last []spec.Endpoin
 // reviveTries bounds how long a holder may take to die, and how often its successor may be killed.
 const reviveTries = 50
 
-// lacksHolder says that the network could not be made as those look whose holder was killed after they had joined what it kept.
-func (n *pendingNetwork) lacksHolder() bool {
-	return rootless.Rootless() && (errors.Is(n.err, fs.ErrNotExist) || errors.Is(n.err, fs.ErrPermission))
+// surviving does what needs what the holder keeps: once more where the holder was killed meanwhile.
+func (e *Engine) surviving(ctx Context, do func() error) error {
+	err := do()
+	for try := 0; try < reviveTries && lacksHolder(err) && ctx.Err() == nil; try++ {
+		e.revive(ctx)
+		err = do()
+	}
+	return err
+}
+
+// lacksHolder says that an error is as those get whose holder was killed after they had joined what it kept.
+func lacksHolder(err error) bool {
+	return rootless.Rootless() && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission))
 }
 
 // revive sees to it that the namespaces have a holder, or waits for a moment: one that is being killed looks alive.

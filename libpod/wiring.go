@@ -99,9 +99,13 @@ func (w *wiring) plug(ctx Context, c network.Connection) error {
 	if w.netns == nil {
 		return nil
 	}
-	r := w.networkRequest()
-	r.ContainerID, r.Connections = w.l.Spec.ID, []network.Connection{c}
-	got, err := network.Plug(ctx, r, w.netns)
+	var got []spec.Endpoint
+	err := w.surviving(ctx, func() (err error) {
+		r := w.networkRequest()
+		r.ContainerID, r.Connections = w.l.Spec.ID, []network.Connection{c}
+		got, err = network.Plug(ctx, r, w.netns)
+		return err
+	})
 	w.l.State.Network.Endpoints = append(w.l.State.Network.Endpoints, got...)
 	return err
 }
