@@ -130,12 +130,13 @@ func parseIP(s string, version int) (netip.Addr, error) {
 // parseMAC reads six bytes in hexadecimal, with colons or dashes between them.
 func parseMAC(s string) (string, error) {
 	parts := strings.FieldsFunc(s, func(r rune) bool { return r == ':' || r == '-' })
-	good := len(parts) == 6 && len(s) == 17
+	good, all := len(parts) == 6 && len(s) == 17, uint64(0)
 	for i, part := range parts {
 		n, err := strconv.ParseUint(part, 16, 8)
+		all |= n
 		good = good && err == nil && (i > 0 || n&1 == 0) // the lowest bit of the first is for groups
 	}
-	if !good {
+	if !good || all == 0 {
 		return "", plain("%q is not the address of an interface, such as 02:6d:0a:58:00:02", s)
 	}
 	return strings.ToLower(strings.Join(parts, ":")), nil

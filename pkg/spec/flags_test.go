@@ -121,6 +121,10 @@ func TestMistakes(t *testing.T) {
 		{"--network a --network b --ip 10.89.0.2", "with several networks"},
 		{"--network none --ip 10.89.0.2", "cannot choose an address with --network none"},
 		{"--mac-address 01:00:00:00:00:00", "not the address of an interface"},
+		{"--mac-address 00:00:00:00:00:00", "not the address of an interface"},
+		{"--network host --network-alias db", "cannot use --network-alias with --network host"},
+		{"--add-host a:192.0.2.1 --no-hosts", "leave out one of them"},
+		{"--dns none --dns 192.0.2.1", "cannot use --dns none together with another"},
 		{"--network none -p 80", "cannot publish ports with --network none"},
 		{"--network container:x -p 80", "publish them on that container"},
 		{"--pid wrong", "want private, host, container:ID"},
@@ -145,6 +149,22 @@ func TestMistakes(t *testing.T) {
 				t.Errorf("%q is more than a line", err)
 			}
 		})
+	}
+}
+
+func TestOnesOwnNamesInAnotherContainersNetworkAreRefused(t *testing.T) {
+	usual := &spec.Container{Network: spec.Network{Naming: spec.Naming{DNS: []string{"192.0.2.1"}}}}
+	for _, flag := range []string{"--dns=192.0.2.1", "--dns-search=example.com", "--dns-option=ndots:2", "--add-host=a:192.0.2.1", "--hosts-file=image"} {
+		name, _, _ := strings.Cut(flag, "=")
+		err := parse(t, "--network=container:x", flag).Settle(usual)
+		if err == nil || !strings.Contains(err.Error(), "cannot use "+name+" with --network container:x") || !errors.Is(err, errdefs.ErrInvalid) {
+			t.Errorf("%s: %v", flag, err)
+		}
+	}
+	for _, flag := range []string{"--dns=none", "--no-hosts"} {
+		if err := parse(t, "--network=container:x", flag).Settle(usual); err != nil {
+			t.Errorf("%s: %v", flag, err)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -95,6 +96,9 @@ func (n *Naming) validate() error {
 			return err
 		}
 	}
+	if len(n.DNS) > 1 && slices.Contains(n.DNS, NetworkNone) {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --dns none together with another name server: leave out one of them")
+	}
 	for flag, words := range map[string][]string{"dns-search": n.DNSSearch, "dns-option": n.DNSOptions} {
 		for _, s := range words {
 			if s == "" || strings.ContainsAny(s, " \t\n\r") {
@@ -104,6 +108,9 @@ func (n *Naming) validate() error {
 	}
 	if n.NoHosts && n.HostsFile != "" {
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --hosts-file with --no-hosts: leave out one of them")
+	}
+	if n.NoHosts && len(n.AddHosts) > 0 {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --add-host with --no-hosts: leave out one of them")
 	}
 	if err := checkHostsFile(n.HostsFile); err != nil {
 		return err

@@ -170,6 +170,9 @@ func (n *Network) settle(d *Network) error {
 			return err
 		}
 	}
+	if err := n.checkShared(); err != nil {
+		return err
+	}
 	n.Naming.settle(&d.Naming)
 	if n.Mode != NetworkBridge {
 		return nil
@@ -201,11 +204,37 @@ func (c *Connection) add(own Connection) {
 	c.LinkLocal, c.Links = append(c.LinkLocal, own.LinkLocal...), append(c.Links, own.Links...)
 }
 
+// checkShared refuses what a container that shares another's network, and its files about names, would ignore. Usual settings are not asked: they
+// are that other container's too.
+func (n *Network) checkShared() error {
+	if !strings.HasPrefix(n.Mode, "container:") {
+		return nil
+	}
+	for _, given := range []struct {
+		flag, file string
+		is         bool
+	}{
+		{"--dns", "resolv.conf", len(n.DNS) > 0 && !n.NoResolver()},
+		{"--dns-search", "resolv.conf", len(n.DNSSearch) > 0},
+		{"--dns-option", "resolv.conf", len(n.DNSOptions) > 0},
+		{"--add-host", "hosts", len(n.AddHosts) > 0},
+		{"--hosts-file", "hosts", n.HostsFile != ""},
+	} {
+		if given.is {
+			return errdefs.Errorf(errdefs.ErrInvalid, "cannot use %s with --network %s: /etc/%s is that container's; make that one with %s", given.flag, n.Mode, given.file, given.flag)
+		}
+	}
+	return nil
+}
+
 // checkOwn says whether --ip and its like have a network to be about.
 func (n *Network) checkOwn() error {
 	own := &n.Own
 	if n.Mode != "" && n.Mode != NetworkBridge && len(own.Links) > 0 {
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot link containers with --network %s: they meet on bridge networks", n.Mode)
+	}
+	if n.Mode != "" && n.Mode != NetworkBridge && len(own.Aliases) > 0 {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --network-alias with --network %s: names are served on bridge networks", n.Mode)
 	}
 	if !own.IP.IsValid() && !own.IP6.IsValid() && own.MAC == "" && len(own.LinkLocal) == 0 {
 		return nil // aliases and links are for all networks
