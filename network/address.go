@@ -33,6 +33,14 @@ func newPool(s netconf.Subnet) pool {
 	return p
 }
 
+// poolName is how a person knows those addresses.
+func poolName(s netconf.Subnet) string {
+	if r := s.LeaseRange; r != nil {
+		return fmt.Sprintf("%s to %s", r.StartIP, r.EndIP)
+	}
+	return s.Subnet.String()
+}
+
 // tries is how many addresses there are to try, of which one may be the gateway's. Nobody has a bridge with more ports.
 func (p pool) tries() int {
 	if p.last < p.first {

@@ -135,7 +135,7 @@ func (c *cable) choose(s netconf.Subnet, wanted, last netip.Addr, lease func(net
 			return netip.PrefixFrom(addr, s.Subnet.Bits()), c.explained(err)
 		}
 	}
-	return netip.Prefix{}, errdefs.Errorf(errdefs.ErrConflict, "cannot find a free address on network %q: all of %s are in use", c.want.Network.Name, s.Subnet)
+	return netip.Prefix{}, errdefs.Errorf(errdefs.ErrConflict, "cannot find a free address on network %q: all of %s are in use", c.want.Network.Name, poolName(s))
 }
 
 func (c *cable) explained(err error) error {

@@ -50,8 +50,8 @@ func newNetworkCreateCommand(app *App) *cobra.Command {
 func (o *networkCreateOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVarP(&o.n.Driver, "driver", "d", netconf.Bridge, "network driver (bridge)")
 	fs.StringArrayVar(&o.subnets, "subnet", nil, "`subnet`, such as 10.89.7.0/24; one of IPv4 and one of IPv6")
-	fs.StringArrayVar(&o.gateways, "gateway", nil, "`address` of the gateway; the first subnet's comes first (default the subnet's first address)")
-	fs.StringArrayVar(&o.ranges, "ip-range", nil, "`range` that containers get addresses from: a subnet, or FIRST-LAST; the first subnet's comes first")
+	fs.StringArrayVar(&o.gateways, "gateway", nil, "`address` of the gateway of the subnet that has it (default the subnet's first address)")
+	fs.StringArrayVar(&o.ranges, "ip-range", nil, "`range` that containers get addresses from: a part of a subnet, or FIRST-LAST")
 	fs.StringArrayVar(&o.aux, "aux-address", nil, "address that no container gets unasked, `NAME=ADDRESS`")
 	fs.StringArrayVar(&o.routes, "route", nil, "route that containers have, `DESTINATION,GATEWAY[,METRIC]`")
 	fs.BoolVar(&o.n.IPv6Enabled, "ipv6", false, "with IPv6")
@@ -142,23 +142,61 @@ func (o *networkCreateOptions) describeSubnets() error {
 	if len(o.gateways) > len(o.subnets) || len(o.ranges) > len(o.subnets) {
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --gateway or --ip-range without a --subnet for each")
 	}
-	for i, text := range o.subnets {
+	for _, text := range o.subnets {
 		p, err := netip.ParsePrefix(text)
 		if err != nil {
 			return errdefs.Errorf(errdefs.ErrInvalid, "invalid --subnet %q: want one such as 10.89.7.0/24", text)
 		}
-		s := netconf.Subnet{Subnet: p.Masked()}
-		if i < len(o.gateways) && o.gateways[i] != "" {
-			if s.Gateway, err = netip.ParseAddr(o.gateways[i]); err != nil {
-				return errdefs.Errorf(errdefs.ErrInvalid, "invalid --gateway %q: want an IP address", o.gateways[i])
-			}
+		o.n.Subnets = append(o.n.Subnets, netconf.Subnet{Subnet: p.Masked()})
+	}
+	if err := o.describeGateways(); err != nil {
+		return err
+	}
+	return o.describeRanges()
+}
+
+// subnetOf is the subnet that has an address, wherever in the list it is, as for Docker; else the one in the same place as its flag.
+func (o *networkCreateOptions) subnetOf(a netip.Addr, place int) *netconf.Subnet {
+	for i := range o.n.Subnets {
+		if o.n.Subnets[i].Subnet.Contains(a) {
+			return &o.n.Subnets[i]
 		}
-		if i < len(o.ranges) && o.ranges[i] != "" {
-			if s.LeaseRange, err = netconf.ParseRange(o.ranges[i], s.Subnet); err != nil {
-				return err
-			}
+	}
+	return &o.n.Subnets[place]
+}
+
+func (o *networkCreateOptions) describeGateways() error {
+	for i, text := range o.gateways {
+		if text == "" {
+			continue
 		}
-		o.n.Subnets = append(o.n.Subnets, s)
+		a, err := netip.ParseAddr(text)
+		if err != nil {
+			return errdefs.Errorf(errdefs.ErrInvalid, "invalid --gateway %q: want an IP address", text)
+		}
+		s := o.subnetOf(a, i)
+		if s.Gateway.IsValid() {
+			return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --gateway %s: the subnet %s has the gateway %s already", text, s.Subnet, s.Gateway)
+		}
+		s.Gateway = a
+	}
+	return nil
+}
+
+func (o *networkCreateOptions) describeRanges() (err error) {
+	for i, text := range o.ranges {
+		if text == "" {
+			continue
+		}
+		first, _, _ := strings.Cut(strings.ReplaceAll(text, "/", "-"), "-")
+		a, _ := netip.ParseAddr(first) // ParseRange tells what is wrong
+		s := o.subnetOf(a, i)
+		if s.LeaseRange != nil {
+			return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --ip-range %s: the subnet %s has a range already", text, s.Subnet)
+		}
+		if s.LeaseRange, err = netconf.ParseRange(text, s.Subnet); err != nil {
+			return err
+		}
 	}
 	return nil
 }
