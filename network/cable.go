@@ -100,7 +100,7 @@ func (c *cable) claim6(link netlink.Link) (err error) {
 }
 
 // A container whose end was just told keeps its address until the kernel has taken its namespace apart: so long is waited for one
-// that is wanted.
+// that is wanted, or for any where there is no other.
 const (
 	endingTries = 50
 	endingPause = 10 * time.Millisecond
@@ -109,20 +109,28 @@ const (
 // choose leases an address of a subnet by lease, which returns EEXIST for one that somebody has: the one that is wanted, else the
 // last one, else any.
 func (c *cable) choose(s netconf.Subnet, wanted, last netip.Addr, lease func(netip.Addr) error) (netip.Prefix, error) {
+	got, err := c.first(s, wanted, last, lease)
+	for try := 0; errors.Is(err, syscall.EEXIST) && try < endingTries; try++ {
+		time.Sleep(endingPause)
+		got, err = c.first(s, wanted, last, lease)
+	}
+	if !errors.Is(err, syscall.EEXIST) {
+		return netip.PrefixFrom(got, s.Subnet.Bits()), c.explained(err)
+	}
 	if wanted.IsValid() {
-		err := lease(wanted)
-		for try := 0; errors.Is(err, syscall.EEXIST) && try < endingTries; try++ {
-			time.Sleep(endingPause)
-			err = lease(wanted)
-		}
-		if errors.Is(err, syscall.EEXIST) {
-			return netip.Prefix{}, c.taken(wanted)
-		}
-		return netip.PrefixFrom(wanted, s.Subnet.Bits()), c.explained(err)
+		return netip.Prefix{}, c.taken(wanted)
+	}
+	return netip.Prefix{}, errdefs.Errorf(errdefs.ErrConflict, "cannot find a free address on network %q: all of %s are in use", c.want.Network.Name, poolName(s))
+}
+
+// first leases the first address that is free of those that may be chosen; EEXIST is that none is.
+func (c *cable) first(s netconf.Subnet, wanted, last netip.Addr, lease func(netip.Addr) error) (netip.Addr, error) {
+	if wanted.IsValid() {
+		return wanted, lease(wanted)
 	}
 	if s.Subnet.Contains(last) {
 		if err := lease(last); !errors.Is(err, syscall.EEXIST) {
-			return netip.PrefixFrom(last, s.Subnet.Bits()), c.explained(err)
+			return last, err
 		}
 	}
 	p := newPool(s)
@@ -132,10 +140,10 @@ func (c *cable) choose(s netconf.Subnet, wanted, last netip.Addr, lease func(net
 			continue
 		}
 		if err := lease(addr); !errors.Is(err, syscall.EEXIST) {
-			return netip.PrefixFrom(addr, s.Subnet.Bits()), c.explained(err)
+			return addr, err
 		}
 	}
-	return netip.Prefix{}, errdefs.Errorf(errdefs.ErrConflict, "cannot find a free address on network %q: all of %s are in use", c.want.Network.Name, poolName(s))
+	return netip.Addr{}, syscall.EEXIST
 }
 
 func (c *cable) explained(err error) error {

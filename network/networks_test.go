@@ -167,7 +167,7 @@ func TestAddressesThatAreAskedFor(t *testing.T) {
 	if len(seen) != 2 || !seen[netip.MustParseAddr("10.111.0.4")] || !seen[netip.MustParseAddr("10.111.0.5")] {
 		t.Errorf("the range gave %v", seen)
 	}
-	if _, err := ask("eeee", spec.Connection{}); !errors.Is(err, errdefs.ErrConflict) || !strings.Contains(err.Error(), "all of 10.111.0.0/29") {
+	if _, err := ask("eeee", spec.Connection{}); !errors.Is(err, errdefs.ErrConflict) || !strings.Contains(err.Error(), "all of 10.111.0.4 to 10.111.0.5 are in use") {
 		t.Errorf("a full range: %v", err)
 	}
 }
