@@ -6,10 +6,11 @@ import (
 	"time"
 )
 
-// What strangers may take of the server at most, all together and each address by itself.
+// What strangers may take of the server at most, all together and each address by itself. What is cut of an answer is asked for again over
+// a connection, so there may be as many of these.
 const (
 	maxForwarded, maxForwardedEach = 256, 64
-	maxConns, maxConnsEach         = 64, 16
+	maxConns, maxConnsEach         = 256, 64
 )
 
 const (

@@ -292,6 +292,36 @@ func TestOneAskerDoesNotKeepTheOthersFromBeingServed(t *testing.T) {
 	greedy.sees("modest.", mdns.TypeA, "10.89.1.3") // what is known here needs nobody
 }
 
+// Whoever asks for so much at once as may wait for answers may ask again for what was cut of them.
+func TestManyLongAnswersAtOnceComeWhole(t *testing.T) {
+	const many = 64
+	var waiting atomic.Int64
+	together := make(chan struct{})
+	goOn := sync.OnceFunc(func() { close(together) })
+	o := &outside{addr: netip.MustParseAddr("127.0.0.1")}
+	serveOutside(t, "127.0.0.1", func(w mdns.ResponseWriter, r *mdns.Msg) {
+		if w.LocalAddr().Network() == "tcp" {
+			if waiting.Add(1) == many {
+				goOn()
+			}
+			<-together
+		}
+		o.answer(w, r)
+	})
+	resolvConf(t, "nameserver 127.0.0.1\n")
+	c := asker(t)
+	var asking sync.WaitGroup
+	for range many {
+		asking.Go(func() {
+			if reply, err := c.try("big.", mdns.TypeTXT, question{proto: "tcp"}); err != nil || len(reply.Answer) != 40 {
+				t.Errorf("%v, %v", reply, err)
+				goOn() // the others wait in vain
+			}
+		})
+	}
+	asking.Wait()
+}
+
 func TestStrangeAnswersDoNoHarm(t *testing.T) {
 	strange := map[string]func(w mdns.ResponseWriter, r *mdns.Msg){
 		"garbage.": func(w mdns.ResponseWriter, r *mdns.Msg) {
