@@ -243,34 +243,96 @@ func address(name, cidr string) error {
 	return errors.Join(netlink.AddrAdd(link, addr), netlink.LinkSetUp(link))
 }
 
-func TestDatagramsGoBothWays(t *testing.T) {
-	u := newUser(t)
-	a := u.published("aaaa")
+// echoing answers each datagram to a port of the container's by the same.
+func echoing(t *testing.T, a *network.Attachment) {
+	t.Helper()
 	var server net.PacketConn
 	must(t, sys.InNetNS(a.NetNS, func() (err error) {
 		server, err = net.ListenPacket("udp4", "0.0.0.0:53")
 		return err
 	}))
-	defer server.Close()
+	t.Cleanup(func() { server.Close() })
 	go func() {
 		buf := make([]byte, 100)
-		n, from, err := server.ReadFrom(buf)
-		if err == nil {
+		for {
+			n, from, err := server.ReadFrom(buf)
+			if err != nil {
+				return
+			}
 			_, _ = server.WriteTo(buf[:n], from)
 		}
 	}()
-	s, err := u.publish(a, spec.PortMapping{ContainerPort: 53, Protocol: "udp"})
+}
+
+// echoed says whether what is said to a UDP port comes back, from there.
+func echoed(t *testing.T, from *net.UDPAddr, to, text string) {
+	t.Helper()
+	at, err := net.ResolveUDPAddr("udp", to)
 	must(t, err)
-	conn, err := net.Dial("udp4", fmt.Sprintf("127.0.0.1:%d", s.Mappings[0].HostPort))
+	conn, err := net.DialUDP("udp", from, at)
 	must(t, err)
 	defer conn.Close()
 	must(t, conn.SetDeadline(time.Now().Add(5*time.Second)))
-	_, err = conn.Write([]byte("ping"))
+	_, err = conn.Write([]byte(text))
 	must(t, err)
 	got := make([]byte, 100)
 	n, err := conn.Read(got)
-	if string(got[:n]) != "ping" {
-		t.Errorf("got %q, %v", got[:n], err)
+	if string(got[:n]) != text || err != nil {
+		t.Errorf("%s sent %q back, %v", to, got[:n], err)
+	}
+}
+
+// An answer comes from the address that was asked, whichever that is, also an empty one.
+func TestDatagramsGoBothWays(t *testing.T) {
+	u := newUser(t)
+	a := u.published("aaaa")
+	s, err := u.publish(a, spec.PortMapping{ContainerPort: 53, Protocol: "udp"}, spec.PortMapping{ContainerPort: 53, Protocol: "udp", HostIP: "0.0.0.0"})
+	must(t, err)
+	early, err := net.Dial("udp4", fmt.Sprintf("127.0.0.1:%d", s.Mappings[0].HostPort))
+	must(t, err)
+	defer early.Close()
+	_, err = early.Write([]byte("nobody listens yet"))
+	must(t, err)
+	echoing(t, a)
+	for _, m := range s.Mappings {
+		for _, to := range []string{"127.0.0.1", "127.0.0.2", "[::1]"} {
+			if m.HostIP != "" && to == "[::1]" {
+				continue
+			}
+			for _, text := range []string{"ping", ""} {
+				echoed(t, nil, fmt.Sprintf("%s:%d", to, m.HostPort), text)
+			}
+		}
+	}
+	must(t, early.SetDeadline(time.Now().Add(5*time.Second)))
+	_, err = early.Write([]byte("now"))
+	must(t, err)
+	got := make([]byte, 100)
+	n, err := early.Read(got)
+	if string(got[:n]) == "nobody listens yet" { // it may have come late
+		n, err = early.Read(got)
+	}
+	if string(got[:n]) != "now" {
+		t.Errorf("who was refused first got %q, %v", got[:n], err)
+	}
+}
+
+// Senders of datagrams may say that they are anybody, and ever new ones.
+func TestManySpeakersDoNotTakeEverything(t *testing.T) {
+	u := newUser(t)
+	a := u.published("aaaa")
+	echoing(t, a)
+	s, err := u.publish(a, spec.PortMapping{ContainerPort: 53, Protocol: "udp"})
+	must(t, err)
+	to := fmt.Sprintf("127.0.0.1:%d", s.Mappings[0].HostPort)
+	const many, most = 6000, 5000
+	for i := range many {
+		echoed(t, &net.UDPAddr{IP: net.IPv4(127, 1, byte(i>>8), byte(i))}, to, "hello")
+	}
+	pid, ok := helper.Ports.Pid(u.dir)
+	files, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+	if !ok || err != nil || len(files) > most {
+		t.Errorf("%d senders left %d descriptors, %v", many, len(files), err)
 	}
 }
 

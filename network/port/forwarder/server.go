@@ -70,8 +70,12 @@ func newServer(netns *os.File, to published.Target) (*server, error) {
 func (s *server) serve(f *os.File, p published.Port, tell func(event string)) error {
 	if p.Protocol == "udp" {
 		conn, err := net.FilePacketConn(f)
+		if err != nil {
+			return err
+		}
+		datagrams, err := serveDatagrams(conn.(*net.UDPConn), s.dialer, p.Number, tell)
 		if err == nil {
-			s.ports = append(s.ports, serveDatagrams(conn.(*net.UDPConn), s.dialer, p.Number, tell))
+			s.ports = append(s.ports, datagrams)
 		}
 		return err
 	}
