@@ -205,6 +205,38 @@ func TestPluggingIntoANamespace(t *testing.T) {
 	}
 }
 
+// A container that keeps an address for its ports does not take a neighbour for itself that got it meanwhile.
+func TestAKeptAddressIsOnesOwnAgainOrNot(t *testing.T) {
+	u := newUser(t)
+	n := u.makes(netconf.Network{Name: "front"})
+	a := u.on("aaaa", n)
+	kept := a.Endpoints[0]
+	leave := func(r network.Request, at *spec.Endpoint) {
+		t.Helper()
+		must(t, network.Unplug(r, n, at))
+		must(t, network.KeepAddress(a.NetNS, kept.Address.Addr()))
+	}
+	leave(u.request("aaaa"), &kept)
+	other := u.request("bbbb") // which would get another one
+	other.Connections = []network.Connection{{Network: n}}
+	got, err := network.Plug(t.Context(), other, a.NetNS)
+	must(t, err)
+	if got[0].Address != kept.Address {
+		t.Errorf("it kept %s, and has %s", kept.Address, got[0].Address)
+	}
+	leave(other, &got[0])
+	r := u.request("cccc")
+	r.Connections = []network.Connection{{Network: n, Connection: spec.Connection{IP: kept.Address.Addr()}}}
+	b := u.attachWith(r)
+	other.Connections = []network.Connection{{Network: n}}
+	if got, err = network.Plug(t.Context(), other, a.NetNS); err != nil || got[0].Address == kept.Address {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if !reaches(t, a, b, 0, v4) {
+		t.Error("it does not reach who has the address now")
+	}
+}
+
 func TestTwoStoresDoNotClash(t *testing.T) {
 	u := newUser(t)
 	var on []*network.Attachment

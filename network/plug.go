@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"strconv"
 	"syscall"
@@ -60,7 +59,18 @@ func (a *Attachment) plug(user *os.File, r *Request, fresh bool) error {
 		if err != nil {
 			return err
 		}
-		return a.lay(r, bridges, outer, inner, taken)
+		if fresh {
+			return a.lay(r, bridges, outer, inner, taken)
+		}
+		kept, err := keptAddresses(inner)
+		if err != nil {
+			return err
+		}
+		r.recall(kept)
+		if err := a.lay(r, bridges, outer, inner, taken); err != nil {
+			return err
+		}
+		return leaveAddresses(outer, inner, kept)
 	})
 }
 
@@ -162,22 +172,6 @@ func (a *Attachment) unplug(h *netlink.Handle, r *Request) error {
 // Unplug disconnects a container from a network where it has an endpoint.
 func Unplug(r Request, n *netconf.Network, e *spec.Endpoint) error {
 	return r.visit(func(h *netlink.Handle) error { return unplug(h, r.ContainerID, n.NetworkInterface, e) })
-}
-
-// KeepAddress lets a container answer at an address that it has no cable for any more: published ports are served at the one that it
-// had first, from within its namespace.
-func KeepAddress(netns *os.File, addr netip.Addr) error {
-	return inside(netns, func(h *netlink.Handle) error {
-		lo, err := h.LinkByIndex(loopback)
-		if err != nil {
-			return err
-		}
-		err = h.AddrAdd(lo, address(netip.PrefixFrom(addr, addr.BitLen())))
-		if errors.Is(err, syscall.EEXIST) {
-			return nil
-		}
-		return err
-	})
 }
 
 // unplug removes a cable of a container's; one that is not there is fine.
