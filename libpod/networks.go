@@ -140,6 +140,7 @@ func (e *Engine) PruneNetworks(match func(*netconf.Network) bool) ([]string, err
 		switch {
 		case err == nil:
 			removed = append(removed, n.Name)
+		case errors.Is(err, errdefs.ErrConflict): // a container is just being made that uses it
 		case !errors.Is(err, errUsed) && !errors.Is(err, errdefs.ErrNotFound):
 			errs = append(errs, err)
 		}
