@@ -1,7 +1,9 @@
 package egress
 
 import (
+	"bytes"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -29,14 +31,14 @@ func Hold(c Cable, lockPath string, living func(index int) bool) error {
 		return err
 	}
 	t := newTables(conn)
-	if err := t.prepare(c, living); err != nil {
+	if err := errors.Join(t.prepare(c, living), t.flush()); err != nil {
 		return err
 	}
 	h := held{tables: t, Cable: c, key: key(c.Container, c.Bridge)}
 	if err := h.rules(); err != nil {
 		return err
 	}
-	return t.Flush()
+	return t.flush()
 }
 
 // prepare makes the tables, or what is to go from them go.
@@ -66,21 +68,41 @@ func (t *tables) prepare(c Cable, living func(int) bool) error {
 	return nil
 }
 
-// remove removes what there is of a cable: what refers to something goes first.
+// remove removes what there is of a cable, which is all or what somebody had made or left when he was killed: what refers to something goes first,
+// and the chains by which a cable is known go last.
 func (t *tables) remove(old held, packetChains []*nftables.Chain) error {
 	for set, by := range map[*nftables.Set][]byte{t.from: word(uint32(old.Index)), t.lists: word(uint32(old.Index)), t.to: old.MAC} {
+		there, err := t.GetSetElements(set)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(there, func(e nftables.SetElement) bool { return bytes.Equal(e.Key, by) }) {
+			continue
+		}
 		if err := t.SetDeleteElements(set, []nftables.SetElement{{Key: by}}); err != nil {
 			return err
 		}
 	}
 	old.tables = t
+	t.FlushChain(old.chain(t.packets, heldKind))
+	if err := t.removeLists(old, packetChains); err != nil {
+		return err
+	}
 	for _, kind := range []string{fromKind, toKind, neighboursKind} {
 		t.DelChain(old.chain(t.frames, kind))
 	}
 	t.DelChain(old.chain(t.packets, heldKind))
+	return t.step()
+}
+
+// removeLists removes the lists of a cable that nothing refers to any more, and their sets.
+func (t *tables) removeLists(old held, packetChains []*nftables.Chain) error {
 	for _, chain := range packetChains {
 		if chain.Table.Name == tableName && strings.HasPrefix(chain.Name, listKind+"."+old.key+".") {
 			t.DelChain(&nftables.Chain{Name: chain.Name, Table: t.packets})
+			if err := t.step(); err != nil {
+				return err
+			}
 		}
 	}
 	sets, err := t.GetSets(t.packets)
@@ -90,6 +112,9 @@ func (t *tables) remove(old held, packetChains []*nftables.Chain) error {
 	for _, set := range sets {
 		if strings.HasPrefix(set.Name, old.key+".") {
 			t.DelSet(&nftables.Set{Name: set.Name, Table: t.packets})
+			if err := t.step(); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

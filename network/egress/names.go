@@ -3,6 +3,7 @@ package egress
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/google/nftables"
@@ -34,28 +35,49 @@ func Allow(container, bridge string, lists [][]string, name string, answers []An
 			if !Match(listed, name) {
 				continue
 			}
-			for _, a := range answers {
-				v6 := a.Address.Is6()
+			for _, v6 := range []bool{false, true} {
 				set := addressSet(table, setName(key(container, bridge), i, j, v6), v6)
-				if err := put(conn, set, a); err != nil {
-					return err
+				if err := put(conn, set, elements(answers, v6)); err != nil {
+					return fmt.Errorf("cannot let container %s reach %s: %w", container, name, err)
 				}
 			}
 		}
 	}
-	if err := conn.Flush(); err != nil {
-		return fmt.Errorf("cannot let container %s reach %s: %w", container, name, err)
-	}
 	return nil
 }
 
-// put adds an address. The kernel leaves the time of one alone that is there already, so that it is removed and added again, in one step.
-func put(conn *nftables.Conn, set *nftables.Set, a Answer) error {
-	one := []nftables.SetElement{{Key: a.Address.AsSlice(), Timeout: min(max(a.TTL, 0), longest) + grace}}
-	for _, change := range []func(*nftables.Set, []nftables.SetElement) error{
-		conn.SetAddElements, conn.SetDeleteElements, conn.SetAddElements,
-	} {
-		if err := change(set, one); err != nil {
+// elements are the addresses of one kind, each once, for as long as its last answer says.
+func elements(answers []Answer, v6 bool) (list []nftables.SetElement) {
+	seen := map[netip.Addr]int{}
+	for _, a := range answers {
+		if a.Address.Is6() != v6 {
+			continue
+		}
+		element := nftables.SetElement{Key: a.Address.AsSlice(), Timeout: min(max(a.TTL, 0), longest) + grace}
+		if at, again := seen[a.Address]; again {
+			list[at] = element
+			continue
+		}
+		seen[a.Address] = len(list)
+		list = append(list, element)
+	}
+	return list
+}
+
+// mostAtOnce is how many addresses a message has at most, which has a bound of 64 KB.
+const mostAtOnce = 500
+
+// put adds addresses. The kernel leaves the time of one alone that is there already, so that it is removed and added again, in one step.
+func put(conn *nftables.Conn, set *nftables.Set, list []nftables.SetElement) error {
+	for some := range slices.Chunk(list, mostAtOnce) {
+		for _, change := range []func(*nftables.Set, []nftables.SetElement) error{
+			conn.SetAddElements, conn.SetDeleteElements, conn.SetAddElements,
+		} {
+			if err := change(set, some); err != nil {
+				return err
+			}
+		}
+		if err := conn.Flush(); err != nil {
 			return err
 		}
 	}

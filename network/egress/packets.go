@@ -35,14 +35,16 @@ func (h *held) list(n int, list List) (*nftables.Chain, error) {
 	chain := h.AddChain(&nftables.Chain{Name: listKind + "." + h.key + "." + strconv.Itoa(n), Table: h.tables.packets})
 	names := 0
 	for _, r := range list {
+		var err error
 		switch {
 		case r.Prefix.IsValid():
-			h.allowPrefix(chain, r, r.Prefix)
+			err = h.allowPrefix(chain, r, r.Prefix)
 		case r.Name != "":
-			if err := h.allowName(chain, r, n, names); err != nil {
-				return nil, err
-			}
+			err = h.allowName(chain, r, n, names)
 			names++
+		}
+		if err != nil {
+			return nil, err
 		}
 	}
 	h.add(chain, &expr.Reject{Type: refuseByReset}, meta(expr.MetaKeyL4PROTO, protocolTCP))
@@ -50,9 +52,9 @@ func (h *held) list(n int, list List) (*nftables.Chain, error) {
 	return chain, nil
 }
 
-func (h *held) allowPrefix(chain *nftables.Chain, r Rule, p netip.Prefix) {
+func (h *held) allowPrefix(chain *nftables.Chain, r Rule, p netip.Prefix) error {
 	offset, _ := target(p.Addr().Is6())
-	h.allow(chain, r, family(p.Addr()), within(expr.CmpOpEq, offset, p))
+	return h.allow(chain, r, family(p.Addr()), within(expr.CmpOpEq, offset, p))
 }
 
 // allowName allows the addresses in the sets of a name, and those that the container knows by it.
@@ -66,12 +68,17 @@ func (h *held) allowName(chain *nftables.Chain, r Rule, list, n int) error {
 		if err := h.AddSet(set, nil); err != nil {
 			return err
 		}
-		h.allow(chain, r, family(any4or6), among(v6, set))
+		if err := h.allow(chain, r, family(any4or6), among(v6, set)); err != nil {
+			return err
+		}
 	}
 	for name, addrs := range h.Hosts {
 		for _, a := range addrs {
-			if Match(r.Name, name) {
-				h.allowPrefix(chain, r, netip.PrefixFrom(a, a.BitLen()))
+			if !Match(r.Name, name) {
+				continue
+			}
+			if err := h.allowPrefix(chain, r, netip.PrefixFrom(a, a.BitLen())); err != nil {
+				return err
 			}
 		}
 	}
@@ -89,13 +96,14 @@ func addressSet(table *nftables.Table, name string, v6 bool) *nftables.Set {
 }
 
 // allow adds what a rule's ports are to what matches its addresses.
-func (h *held) allow(chain *nftables.Chain, r Rule, when ...[]expr.Any) {
+func (h *held) allow(chain *nftables.Chain, r Rule, when ...[]expr.Any) error {
 	back := verdict(expr.VerdictReturn)
 	if r.First == 0 {
 		h.add(chain, back, when...)
-		return
+		return h.step()
 	}
 	for _, protocol := range []byte{protocolTCP, protocolUDP} {
 		h.add(chain, back, append(when[:len(when):len(when)], ports(protocol, r.First, r.Last))...)
 	}
+	return h.step()
 }

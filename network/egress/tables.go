@@ -29,6 +29,23 @@ type tables struct {
 	from    *nftables.Set   // chains for what comes out of a cable, by its index
 	to      *nftables.Set   // chains for what goes to a container, by its hardware address
 	lists   *nftables.Set   // chains for what is routed, by the mark
+	steps   int             // that the kernel has not been asked for yet
+}
+
+// mostSteps is how many changes the kernel is asked for at a time, of up to three messages each: it answers each of these, and a socket has room for some 250 answers.
+const mostSteps = 40
+
+// step counts a change, one of many that need not be seen all at once.
+func (t *tables) step() error {
+	if t.steps++; t.steps < mostSteps {
+		return nil
+	}
+	return t.flush()
+}
+
+func (t *tables) flush() error {
+	t.steps = 0
+	return t.Flush()
 }
 
 func newTables(c *nftables.Conn) *tables {

@@ -129,6 +129,37 @@ func TestNamesOfAnEgressList(t *testing.T) {
 	free.sees("example.com.", mdns.TypeA, "198.51.100.3")
 }
 
+// An answer over TCP may have some thousands of addresses, and one of them twice.
+func TestAllAddressesOfAListedNameMayBeReached(t *testing.T) {
+	const many = 1000
+	serveOutside(t, "127.0.0.1", func(w mdns.ResponseWriter, r *mdns.Msg) {
+		m := new(mdns.Msg).SetReply(r)
+		header := mdns.RR_Header{Name: r.Question[0].Name, Class: mdns.ClassINET, Rrtype: mdns.TypeA, Ttl: 5}
+		for i := range many + 1 {
+			m.Answer = append(m.Answer, &mdns.A{Hdr: header, A: net.IPv4(198, 18, byte(i%many>>8), byte(i%many))})
+		}
+		if w.LocalAddr().Network() == "udp" {
+			m.Truncate(512)
+		}
+		_ = w.WriteMsg(m)
+	})
+	resolvConf(t, "nameserver 127.0.0.1\n")
+	w := newWorld(t)
+	b := w.network("one", "10.89.1.1/24", "fd00:1::1/64")
+	c := w.container("aaa")
+	c.holds(b, egress.List{{Name: "big.example.com"}})
+	c.join(b, 2, "web")
+	w.ensure()
+	for range 2 {
+		if reply := c.ask("big.example.com.", mdns.TypeA, question{proto: "tcp"}); len(reply.Answer) != many+1 {
+			t.Errorf("%d addresses, of %d", len(reply.Answer), many+1)
+		}
+	}
+	if addrs, _ := c.reachable(); len(addrs) != many {
+		t.Errorf("%d of %d may be reached", len(addrs), many)
+	}
+}
+
 func TestSeveralEgressListsAllowWhatAllAllow(t *testing.T) {
 	w := newWorld(t)
 	b := w.network("one", "10.89.1.1/24", "fd00:1::1/64")
