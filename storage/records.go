@@ -122,7 +122,7 @@ func readJSON(path string, into any) error {
 	return nil
 }
 
-// digests are the digests of the image's manifests: the ones that a reference NAME@DIGEST may give.
+// digests are the digests of the image's manifests, the ones that a reference NAME@DIGEST may give: first the one that it has now.
 func (r *imageRecord) digests() []string {
 	var list []string
 	add := func(d string) {
@@ -130,9 +130,10 @@ func (r *imageRecord) digests() []string {
 			list = append(list, d)
 		}
 	}
+	add(r.BigDataDigests["manifest"])
 	add(r.Digest)
 	for _, name := range r.BigDataNames {
-		if name == "manifest" || strings.HasPrefix(name, "manifest-") {
+		if strings.HasPrefix(name, "manifest-") {
 			add(r.BigDataDigests[name])
 		}
 	}

@@ -37,7 +37,7 @@ type Assembled struct {
 	Config   digest.Digest
 }
 
-// Assemble puts an image together. The same configuration gives the same id, and then only the names are added.
+// Assemble puts an image together. The same configuration gives the same id, and then the names are added, and what only the manifest says is changed.
 func (im *Images) Assemble(a Assembly) (*Assembled, error) {
 	raw, config, err := im.manifestOf(a)
 	if err != nil {
@@ -52,6 +52,9 @@ func (im *Images) Assemble(a Assembly) (*Assembled, error) {
 	}
 	id, err := im.record(a.Config, raw, a.Created, top)
 	if err != nil {
+		return nil, err
+	}
+	if err := im.restate(id, raw); err != nil {
 		return nil, err
 	}
 	if err := im.library().AddNames(id, a.Names); err != nil {

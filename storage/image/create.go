@@ -3,6 +3,7 @@ package image
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"os"
 	"time"
 
@@ -31,7 +32,7 @@ type Document struct {
 }
 
 // newImage records an image whose layers are in the store. layers go from the lowest to the topmost.
-// The same configuration gives the same id, and then only the names are added. docker has the manifest be of Docker's type.
+// The same configuration gives the same id, and then the names are added, and what only the manifest says is changed. docker has the manifest be of Docker's type.
 func (im *Images) newImage(doc Document, layers []store.Layer, called []string, docker bool) (id string, err error) {
 	top, layerType := "", v1.MediaTypeImageLayer
 	doc.RootFS = v1.RootFS{Type: "layers", DiffIDs: []digest.Digest{}}
@@ -60,6 +61,9 @@ func (im *Images) newImage(doc Document, layers []store.Layer, called []string, 
 		created = *doc.Created
 	}
 	if id, err = im.record(config, raw, created, top); err != nil {
+		return "", err
+	}
+	if err := im.restate(id, raw); err != nil {
 		return "", err
 	}
 	if err := im.library().AddNames(id, called); err != nil {
@@ -94,6 +98,35 @@ func (im *Images) complete(id string, o *lib.ImageOptions) error {
 		}
 	}
 	return nil
+}
+
+// restate gives an image that was there another manifest, if that is of another type or has other annotations than the one it has. Where they say the same,
+// the image keeps its own, which may be a registry's and name layers as they are compressed there.
+func (im *Images) restate(id string, manifest []byte) error {
+	old, err := im.library().ImageBigData(id, lib.ImageDigestBigDataKey)
+	if err != nil {
+		return explain(err, "read the manifest of", names.Short(id))
+	}
+	if saysTheSame(old, manifest) {
+		return nil
+	}
+	key := lib.ImageDigestManifestBigDataNamePrefix + "-" + digest.FromBytes(manifest).String()
+	for _, key := range []string{key, lib.ImageDigestBigDataKey} {
+		if err := im.library().SetImageBigData(id, key, manifest, manifests.Digest); err != nil {
+			return explain(err, "write the manifest of", names.Short(id))
+		}
+	}
+	return nil
+}
+
+func saysTheSame(a, b []byte) bool {
+	var of [2]struct{ Annotations map[string]string }
+	for i, raw := range [][]byte{a, b} {
+		if json.Unmarshal(raw, &of[i]) != nil {
+			return false
+		}
+	}
+	return manifests.GuessMIMEType(a) == manifests.GuessMIMEType(b) && maps.Equal(of[0].Annotations, of[1].Annotations)
 }
 
 // imageOptions are what containers/image's storage transport records for an image, key by key.

@@ -9,7 +9,7 @@ import (
 )
 
 // magic changes with the form of records.
-const magic = "moss answer 1\n"
+const magic = "moss answer 2\n"
 
 // record is an answer and what it depends on. Its form is one that takes no time to read: strings and numbers one after another, each
 // string with its length before it, and a sum over all.
@@ -34,6 +34,7 @@ func (r *record) encode() []byte {
 	for _, img := range r.Images {
 		w.text(img.Name)
 		w.text(img.ID)
+		w.text(img.Digest)
 	}
 	w.number(uint64(len(r.Steps)))
 	for _, s := range r.Steps {
@@ -59,7 +60,7 @@ func (r *record) decode(data []byte) bool {
 	}
 	r.Images = make([]seen.Image, d.number())
 	for i := range r.Images {
-		r.Images[i] = seen.Image{Name: d.text(), ID: d.text()}
+		r.Images[i] = seen.Image{Name: d.text(), ID: d.text(), Digest: d.text()}
 	}
 	r.Steps = make([]seen.Step, d.number())
 	for i := range r.Steps {

@@ -68,7 +68,7 @@ func (b *Book) Save(a Answer, names []string, notes *seen.Notes, began time.Time
 		if err != nil || img.ID != a.ID {
 			return
 		}
-		r.Images = append(r.Images, seen.Image{Name: name, ID: a.ID})
+		r.Images = append(r.Images, seen.Image{Name: name, ID: a.ID, Digest: current(img)})
 	}
 	if path := b.path(); sys.WriteWhole(path, sys.Bytes(r.encode())) == nil {
 		_ = seen.KeepNewest(filepath.Dir(path), maxRecords)
@@ -126,12 +126,20 @@ func use(path string, sum [sha256.Size]byte) bool {
 	return os.Chtimes(path, now, now) == nil
 }
 
+// current is the digest of an image's manifest, "" where it has none.
+func current(img *storage.Image) string {
+	if len(img.Digests) == 0 {
+		return ""
+	}
+	return img.Digests[0]
+}
+
 // means says whether a name means the same image still, or none. Whether there is one of a name that was not there needs no
 // library for names: they are compared with those of all images.
 func means(cfg *config.Config, img seen.Image) bool {
 	if img.ID != "" {
 		found, err := storage.Resolve(cfg, img.Name)
-		return err == nil && found.ID == img.ID
+		return err == nil && found.ID == img.ID && (img.Digest == "" || current(found) == img.Digest)
 	}
 	all, err := storage.ListImages(cfg.Storage)
 	return err == nil && !slices.ContainsFunc(all, func(s storage.Summary) bool { return slices.Contains(s.Names, img.Name) })

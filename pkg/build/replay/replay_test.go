@@ -10,7 +10,7 @@ import (
 func TestRecordsAreReadAsTheyWereWritten(t *testing.T) {
 	r := record{Answer{ID: "id", IDFile: "file", Shown: []byte("#1 shown\n")}, seen.Inputs{
 		Files:  []seen.File{{Path: "/a/.", Stamp: seen.Stamp{Dev: 1, Ino: 2, Size: 3, Mtime: 1 << 63, Ctime: 5}}, {Path: "/a/b"}},
-		Images: []seen.Image{{Name: "name", ID: "id"}, {Name: "none"}},
+		Images: []seen.Image{{Name: "name", ID: "id", Digest: "digest"}, {Name: "none"}},
 		Steps:  []seen.Step{{File: "steps/aa/aa.json", Sum: [32]byte{1}}},
 		Layers: []string{"layer"},
 	}}

@@ -28,8 +28,8 @@ type File struct {
 	Stamp Stamp
 }
 
-// Image is which image a name meant, "" for none.
-type Image struct{ Name, ID string }
+// Image is which image a name meant, "" for none. Digest is that of its manifest, "" where that does not matter.
+type Image struct{ Name, ID, Digest string }
 
 // Step is a remembered step that was used: its file below the directory of what is remembered, and the sum of that.
 type Step struct {
@@ -70,7 +70,7 @@ func (n *Notes) File(path string, st *syscall.Stat_t) {
 func (n *Notes) Image(name, id string) {
 	n.note(func() {
 		n.doubt = n.doubt || id == "" && strings.Contains(name, "@") // it would be found by more than its name
-		n.inputs.Images = append(n.inputs.Images, Image{name, id})
+		n.inputs.Images = append(n.inputs.Images, Image{Name: name, ID: id})
 	})
 }
 
