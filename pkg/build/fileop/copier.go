@@ -75,7 +75,7 @@ func (c *copier) Enter(e *tree.Entry) error {
 }
 
 func (c *copier) likeSource(dir *os.File, e *tree.Entry) (func() error, error) {
-	xattrs, err := sys.Xattrs(e.Open)
+	xattrs, err := e.Xattrs()
 	want := c.attrs.apply(e.Stat)
 	return func() error { return setState(dir, want, xattrs) }, err
 }

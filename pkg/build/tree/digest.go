@@ -67,7 +67,7 @@ type header struct {
 
 func (d *digester) Enter(e *Entry) error {
 	h := newHeader(e)
-	attrs, err := sys.Xattrs(e.Open)
+	attrs, err := e.Xattrs()
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,17 @@ type Entry struct {
 	Open *os.File
 	// Passed says of a directory that patterns left it out: it is there for the sake of something in it.
 	Passed bool
+	// Root says that it is the tree's own. How that one is made on disk says nothing of an image, so it is like any new directory: 0755, of the
+	// super-user, without extended attributes.
+	Root bool
+}
+
+// Xattrs are a directory's extended attributes.
+func (e *Entry) Xattrs() ([]sys.Xattr, error) {
+	if e.Root {
+		return nil, nil
+	}
+	return sys.Xattrs(e.Open)
 }
 
 // Kind is the type in the entry's mode, one of syscall's S_IF….
@@ -150,7 +161,10 @@ func (w *walker) entry(in *frame, dir *os.File, name, path string) (shown bool, 
 	if w.view.tree.RootOwned {
 		st.Uid, st.Gid = 0, 0
 	}
-	f.entry = &Entry{Path: path, Dir: dir, Name: name, Stat: st, Passed: !seen}
+	f.entry = &Entry{Path: path, Dir: dir, Name: name, Stat: st, Passed: !seen, Root: w.start == "" && path == ""}
+	if f.entry.Root {
+		st.Uid, st.Gid, st.Mode = 0, 0, syscall.S_IFDIR|0o755
+	}
 	if f.entry.Kind() == syscall.S_IFDIR {
 		return w.directory(f)
 	}
