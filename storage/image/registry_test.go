@@ -69,6 +69,16 @@ func reset(times int32) fault {
 	}
 }
 
+// hangUp ends the connection of the first times requests.
+func hangUp(times int32) fault {
+	return func(_ http.ResponseWriter, _ *http.Request, nth int32) bool {
+		if nth <= times {
+			panic(http.ErrAbortHandler)
+		}
+		return false
+	}
+}
+
 // always is more often than anybody tries.
 const always = 1 << 30
 
@@ -90,6 +100,7 @@ func TestFaultsOfARegistry(t *testing.T) {
 		{"503 twice", "/manifests/", status(http.StatusServiceUnavailable, 2), ""},
 		{"429 once", "/blobs/", status(http.StatusTooManyRequests, 1), ""},
 		{"a reset in the middle of a blob", "/blobs/", reset(1), ""},
+		{"hanging up without an answer", "/manifests/", hangUp(3), ""},
 		{"500 for ever", "/blobs/", status(http.StatusInternalServerError, always), "500"},
 		{"resets for ever", "/blobs/", reset(always), "EOF"},
 		{"a redirect loop", "/blobs/", loop, "redirects"},
@@ -114,6 +125,26 @@ func TestFaultsOfARegistry(t *testing.T) {
 			}
 			nothingLeft(t, cfg)
 		})
+	}
+}
+
+func TestPushGoesOnWhereARegistryHangsUp(t *testing.T) {
+	_, im := newStore(t)
+	inner := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+	var parts atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPatch && parts.Add(1) <= 2 {
+			panic(http.ErrAbortHandler)
+		}
+		inner.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	busybox(t, im, "busybox")
+	o := insecure()
+	o.Retries, o.RetryDelay = 3, time.Millisecond
+	name := strings.TrimPrefix(server.URL, "http://") + "/team/busybox:1"
+	if _, err := im.Push(t.Context(), "busybox", name, image.PushOptions{Copying: o}); err != nil {
+		t.Errorf("was not tried again: %v", err)
 	}
 }
 

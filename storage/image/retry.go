@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"syscall"
 	"time"
 
@@ -58,8 +59,15 @@ func transient(err error) bool {
 		return dns.IsTemporary && !dns.IsNotFound
 	}
 	var timeout net.Error
-	return errors.Is(err, docker.ErrTooManyRequests) ||
+	return hungUp(err) || errors.Is(err, docker.ErrTooManyRequests) ||
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
 		errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.As(err, &timeout) && timeout.Timeout()
+}
+
+// hungUp says whether a registry ended the connection without an answer, as one does that is being restarted. An end of what
+// was read, which is no request's, is an empty answer.
+func hungUp(err error) bool {
+	var request *url.Error
+	return errors.As(err, &request) && (errors.Is(request.Err, io.EOF) || errors.Is(request.Err, net.ErrClosed))
 }
