@@ -3,9 +3,11 @@
 package libpod
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/mosscontainers/moss/libpod/runtime"
 	"github.com/mosscontainers/moss/pkg/spec"
 	"github.com/mosscontainers/moss/storage"
 	"github.com/mosscontainers/moss/storage/image"
@@ -20,6 +22,7 @@ type CommitOptions struct {
 	Merge   []byte   // a configuration in JSON, of which what is there counts; may be nil
 	Changes []string // Dockerfile instructions
 	Docker  bool     // of Docker's format, not of OCI's
+	Squash  bool     // one layer, with what is in those of the container's image
 }
 
 // Commit makes an image of a container's changes and returns its id.
@@ -39,6 +42,9 @@ func (e *Engine) Commit(ctx Context, ref string, o CommitOptions) (id string, er
 		Merge:   o.Merge, Changes: o.Changes, Docker: o.Docker, Author: o.Author, Message: o.Message,
 		CreatedBy: strings.Join(append(c.Spec.Entrypoint, c.Spec.Command...), " "),
 	}
+	if o.Squash {
+		opts.Squash = e.openLayers
+	}
 	if o.Name != "" {
 		opts.Names = []string{o.Name}
 	}
@@ -46,6 +52,22 @@ func (e *Engine) Commit(ctx Context, ref string, o CommitOptions) (id string, er
 		return "", err
 	}
 	return images.Commit(ctx, opts)
+}
+
+// openLayers opens layers of the store, topmost first, as one tree.
+func (e *Engine) openLayers(ids []string) (*os.File, error) {
+	home, lower, err := storage.LowerDirs(e.Config.Storage, ids...)
+	if err != nil {
+		return nil, err
+	}
+	if len(lower) == 1 { // overlayfs wants two
+		return os.Open(storage.LayerDir(home, lower[0]))
+	}
+	facts, err := e.Facts()
+	if err != nil {
+		return nil, err
+	}
+	return (&runtime.Overlay{Home: home, Lower: lower, UserXattr: facts.OverlayUserXattr()}).Open(home)
 }
 
 // committedConfig is the image's configuration with what the container was given instead.

@@ -56,6 +56,7 @@ func newCommitCommand(app *App) *cobra.Command {
 	fs.StringArrayVarP(&o.Changes, "change", "c", nil, "Dockerfile instruction to apply: CMD, ENTRYPOINT, ENV, …")
 	fs.StringVarP(&imageFormat, "format", "f", "oci", "format of the image: oci or docker")
 	fs.StringVar(&config, "config", "", "take over what this `file` has of a configuration: JSON, as image inspect shows it in Config")
+	fs.BoolVarP(&o.Squash, "squash", "s", false, "make one layer of all, also of the image's")
 	addRefusedFlags(fs, refusedCommitFlags())
 	fs.StringVar(&idFile, "iidfile", "", "write the image's id to this file")
 	fs.BoolVarP(&quiet, "quiet", "q", false, "no progress: there is none")
@@ -66,7 +67,6 @@ func newCommitCommand(app *App) *cobra.Command {
 // refusedCommitFlags are those of Podman's commit that are not carried out.
 func refusedCommitFlags() []refusedFlag {
 	return []refusedFlag{
-		{"squash", true, "build on the image with moss build --squash-all, which makes one layer of all"},
 		{"include-volumes", true, "what is in a volume is not the container's; copy it to where no volume is, and commit that"},
 	}
 }

@@ -3,7 +3,11 @@ package image
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
 	"runtime"
+	"slices"
 	"time"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -29,6 +33,8 @@ type CommitOptions struct {
 	CreatedBy string    // what history shows; the container's command
 	Created   time.Time // zero: now
 	Docker    bool      // of Docker's format, not of OCI's
+	// Squash opens layers, topmost first, as one tree, which becomes the image's only layer; nil keeps them apart.
+	Squash func(layers []string) (*os.File, error)
 }
 
 // Commit makes an image of a container: the image's layers and one of the container's changes.
@@ -61,8 +67,42 @@ func (im *Images) Commit(ctx context.Context, o CommitOptions) (id string, err e
 	if err != nil {
 		return "", explain(err, "commit", "the container")
 	}
-	id, err = im.newImage(doc, append(layers, *layer), names, o.Docker)
-	return id, im.dropLayer(layer.ID, err)
+	layers = append(layers, *layer)
+	if o.Squash != nil {
+		above := layer.ID
+		if layers, err = im.together(ctx, layers, o.Squash); err != nil {
+			return "", im.dropLayer(above, explain(err, "squash", "the image"))
+		}
+		defer func() { err = errors.Join(err, im.store.DeleteLayer(above)) }()
+		onlyLast(doc.History)
+	}
+	id, err = im.newImage(doc, layers, names, o.Docker)
+	return id, im.dropLayer(layers[len(layers)-1].ID, err)
+}
+
+// together makes one layer of several.
+func (im *Images) together(ctx context.Context, layers []store.Layer, open func([]string) (*os.File, error)) (_ []store.Layer, err error) {
+	var ids []string
+	for _, l := range slices.Backward(layers) {
+		ids = append(ids, l.ID)
+	}
+	root, err := open(ids)
+	if err != nil {
+		return nil, err
+	}
+	defer closing(&err, root)
+	one, err := im.store.CommitLayer(ctx, "", store.Upper{Dir: fmt.Sprintf("/proc/self/fd/%d", root.Fd())})
+	if err != nil {
+		return nil, err
+	}
+	return []store.Layer{*one}, nil
+}
+
+// onlyLast has the last step of a history be the one that made the layer.
+func onlyLast(history []v1.History) {
+	for i := range history {
+		history[i].EmptyLayer = i < len(history)-1
+	}
 }
 
 // base is the configuration and the layers to build on.
