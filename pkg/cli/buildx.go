@@ -23,7 +23,7 @@ func newBuilderCommand(app *App) *cobra.Command {
 func newBuildxCommand(app *App) *cobra.Command {
 	cmd := group("buildx", "Work with builds, under docker's other name", builderCommands(app)...)
 	addBuilderFlags(cmd.PersistentFlags())
-	cmd.AddCommand(newBuilderListCommand(app))
+	cmd.AddCommand(newBuilderListCommand(app), newImagetoolsCommand(app))
 	for _, c := range []struct{ use, short string }{
 		{"create [flags] [NAME]", "Accepted for compatibility: there is a builder already"},
 		{"use [flags] NAME", "Accepted for compatibility: there is one builder"},
