@@ -2,10 +2,8 @@ package image
 
 import (
 	"context"
-	"errors"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -13,7 +11,6 @@ import (
 	"go.podman.io/image/v5/docker/archive"
 	"go.podman.io/image/v5/docker/reference"
 	"go.podman.io/image/v5/manifest"
-	ociarchive "go.podman.io/image/v5/oci/archive"
 	"go.podman.io/image/v5/oci/layout"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
@@ -54,48 +51,20 @@ func (im *Images) Save(ctx context.Context, names []string, path string, o SaveO
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot save %d images as %s: only docker-archive holds more than one", len(names), o.Format)
 	}
 	if o.Format == OCIArchive {
-		write := func(tmp string) error { return im.saveOne(ctx, names[0], tmp, o) }
-		return explain(replace(path, func(tmp string) error { return im.streamed(ctx, tmp, write) }), "save to", path)
+		return explain(replace(path, func(tmp string) error { return im.saveLayout(ctx, names[0], tmp, o) }), "save to", path)
 	}
 	return explain(im.saveOne(ctx, names[0], path, o), "save to", path)
 }
 
-// streamed lets write make a file, also where path is a pipe: the library wants an oci-archive to be a file.
-func (im *Images) streamed(ctx context.Context, path string, write func(path string) error) (err error) {
-	if info, err := os.Stat(path); err != nil || info.Mode().IsRegular() {
-		return write(path)
-	}
-	temp, err := im.store.TempDir()
-	if err != nil {
-		return err
-	}
-	dir, err := os.MkdirTemp(temp, "save-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	file := filepath.Join(dir, "archive")
-	if err := write(file); err != nil {
-		return err
-	}
-	return copyFile(ctx, file, path)
+// saveLayout writes an archive of a layout: the same one for the same image, which the library's own is not.
+func (im *Images) saveLayout(ctx context.Context, name, path string, o SaveOptions) error {
+	return im.archived(ctx, path, func(dir string) error {
+		o.Format = OCIDir
+		return im.saveOne(ctx, name, dir, o)
+	})
 }
 
-func copyFile(ctx context.Context, from, to string) (err error) {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer closing(&err, in)
-	out, err := os.OpenFile(to, os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(out, contextReader{ctx, in})
-	return errors.Join(err, out.Close())
-}
-
-// saveOne writes a single image as an oci-archive or a directory.
+// saveOne writes a single image to a directory.
 func (im *Images) saveOne(ctx context.Context, name, path string, o SaveOptions) error {
 	id, err := im.ForPlatform(name, o.Platform)
 	if err != nil {
@@ -117,9 +86,6 @@ func (im *Images) saveOne(ctx context.Context, name, path string, o SaveOptions)
 	t := transfer{src: src, srcSys: plain, dstSys: plain, seal: unsigned()}
 	tag := savedName(name, called.Names)
 	switch o.Format {
-	case OCIArchive:
-		t.dst, err = ociarchive.NewReference(path, tag)
-		t.manifestType = v1.MediaTypeImageManifest
 	case OCIDir:
 		t.dst, err = layout.NewReference(path, tag)
 		t.manifestType = v1.MediaTypeImageManifest

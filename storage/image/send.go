@@ -89,23 +89,32 @@ func (im *Images) sendLayout(ctx context.Context, from types.ImageReference, dir
 
 // sendArchive writes an archive of a layout. (The library's own has a single name, and the times of this moment.)
 func (im *Images) sendArchive(ctx context.Context, from types.ImageReference, path string, o SendOptions) (d v1.Descriptor, err error) {
+	err = im.archived(ctx, path, func(dir string) error {
+		d, err = im.sendLayout(ctx, from, dir, o)
+		return err
+	})
+	return d, err
+}
+
+// archived lets write make a layout in a directory of its own, and writes an archive of it.
+func (im *Images) archived(ctx context.Context, path string, write func(dir string) error) (err error) {
 	temp, err := im.store.TempDir()
 	if err != nil {
-		return v1.Descriptor{}, err
+		return err
 	}
 	dir, err := os.MkdirTemp(temp, "layout-")
 	if err != nil {
-		return v1.Descriptor{}, err
+		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	if d, err = im.sendLayout(ctx, from, dir, o); err != nil {
-		return v1.Descriptor{}, err
+	if err := write(dir); err != nil {
+		return err
 	}
-	return d, writeArchive(path, dir)
+	return writeArchive(ctx, path, dir)
 }
 
 // writeArchive writes a tar that depends on nothing but what is in the directory.
-func writeArchive(path, dir string) (err error) {
+func writeArchive(ctx context.Context, path, dir string) (err error) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o644)
 	if err != nil {
 		return err
@@ -123,12 +132,12 @@ func writeArchive(path, dir string) (err error) {
 		if entry.IsDir() {
 			return archive.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: name + "/", Mode: 0o755, ModTime: time.Unix(0, 0)})
 		}
-		return writeEntry(archive, name, file)
+		return writeEntry(ctx, archive, name, file)
 	})
 	return errors.Join(err, archive.Close())
 }
 
-func writeEntry(archive *tar.Writer, name, path string) (err error) {
+func writeEntry(ctx context.Context, archive *tar.Writer, name, path string) (err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
@@ -141,7 +150,7 @@ func writeEntry(archive *tar.Writer, name, path string) (err error) {
 	if err := archive.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o644, Size: info.Size(), ModTime: time.Unix(0, 0)}); err != nil {
 		return err
 	}
-	_, err = io.Copy(archive, f)
+	_, err = io.Copy(archive, contextReader{ctx, f})
 	return err
 }
 
