@@ -6,7 +6,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -49,7 +52,23 @@ func Open(ctx context.Context, cfg config.Storage) (*Store, error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
-	s, err := lib.GetStore(types.StoreOptions{
+	if err := mountable(cfg); err != nil {
+		return nil, err
+	}
+	s, err := open(cfg)
+	if err != nil && forgetFailure(cfg) {
+		if s, err = open(cfg); err != nil {
+			forgetFailure(cfg)
+		}
+	}
+	if err != nil {
+		return nil, openError(cfg, err)
+	}
+	return &Store{cfg: cfg, store: s}, nil
+}
+
+func open(cfg config.Storage) (lib.Store, error) {
+	return lib.GetStore(types.StoreOptions{
 		GraphRoot:          cfg.GraphRoot,
 		RunRoot:            cfg.RunRoot,
 		ImageStore:         cfg.ImageStore,
@@ -57,10 +76,23 @@ func Open(ctx context.Context, cfg config.Storage) (*Store, error) {
 		GraphDriverOptions: withoutHomeMount(cfg),
 		PullOptions:        cfg.PullOptions,
 	})
-	if err != nil {
-		return nil, openError(cfg, err)
+}
+
+// mountable refuses directories that overlay(5) cannot be told: its options are between commas and its layers between colons, and the
+// library quotes neither.
+func mountable(cfg config.Storage) error {
+	for _, dir := range []string{cfg.GraphRoot, cfg.ImageRoot()} {
+		if strings.ContainsAny(dir, `,:\`) {
+			return errdefs.Errorf(errdefs.ErrInvalid, "cannot keep images in %s: overlayfs has a meaning of its own for commas, colons and backslashes; choose a directory without them", dir)
+		}
 	}
-	return &Store{cfg: cfg, store: s}, nil
+	return nil
+}
+
+// forgetFailure removes the library's note, which stays in the run directory until the machine boots, that some store could not be
+// mounted once: it may have been another store, or something that has passed. It says whether there was a note.
+func forgetFailure(cfg config.Storage) bool {
+	return os.Remove(filepath.Join(cfg.RunRoot, cfg.Driver, cfg.Driver+"-false")) == nil
 }
 
 // withoutHomeMount keeps the overlay driver from leaving a bind mount of its directory behind: it only
