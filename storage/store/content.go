@@ -11,6 +11,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/opencontainers/go-digest"
@@ -180,6 +181,9 @@ func (c *content) digest() digest.Digest { return digest.NewDigest(digest.Canoni
 // reason: a gzip stream in a gzip stream, say.
 func (c *content) differs(err error, want digest.Digest) error {
 	if err == nil || want == "" || c.err != nil && !errors.Is(c.err, io.EOF) {
+		return err
+	}
+	if errors.As(err, new(syscall.Errno)) { // the disk's
 		return err
 	}
 	if _, copyErr := io.Copy(io.Discard, c); copyErr != nil {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -108,7 +109,7 @@ func (g *Staged) fill(s *Store, plain io.Reader, fill func(c *content, tree stri
 		err = fill(c, g.tree())
 	}
 	g.record, g.mode = c.record(), c.root
-	return errors.Join(err, c.close(s))
+	return cmp.Or(err, c.close(s)) // of a full disk both say the same
 }
 
 // unpacking is how this store wants layers unpacked; only its driver knows that.
