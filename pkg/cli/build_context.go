@@ -84,7 +84,7 @@ func checkRemote(context string) error {
 func contextDir(path string) (string, error) {
 	dir, err := filepath.Abs(path)
 	if err != nil {
-		return "", err
+		return "", errdefs.Errorf(errdefs.ErrNotFound, "cannot use the build context %s: %w", path, err)
 	}
 	info, err := os.Stat(dir)
 	if err != nil {

@@ -61,7 +61,7 @@ func (o *buildOptions) findDockerfile(dir, named string) (string, error) {
 	if named != "" {
 		here, err := filepath.Abs(named)
 		if err != nil {
-			return "", err
+			return "", errdefs.Errorf(errdefs.ErrNotFound, "cannot find the Dockerfile %s: %w", named, err)
 		}
 		candidates = []string{here, filepath.Join(dir, named)}
 	}

@@ -8,7 +8,6 @@ import (
 	"hash"
 	"io"
 	"os"
-	"path/filepath"
 	"runtime"
 	"sync"
 	"syscall"
@@ -33,7 +32,7 @@ func (t *Tree) Digest(ctx context.Context, path string) (digest.Digest, error) {
 
 // Digest tells what is selected: names below the selection's path, kinds, modes, owners, links, extended attributes and contents, not times.
 func (v *View) Digest(ctx context.Context, s Selection) (digest.Digest, error) {
-	d := &digester{known: v.tree.Known, sum: sha256.New(), slots: make(chan struct{}, runtime.GOMAXPROCS(0)), root: v.tree.Root}
+	d := &digester{known: v.tree.Known, sum: sha256.New(), slots: make(chan struct{}, runtime.GOMAXPROCS(0))}
 	err := v.Walk(ctx, s, d)
 	if ended := d.fold(); err == nil {
 		err = ended
@@ -50,7 +49,6 @@ type content [sha256.Size]byte
 // digester is the visitor that makes a tree's digest. Files are read side by side, and told in the order of the walk.
 type digester struct {
 	known   *Known
-	root    string
 	sum     hash.Hash
 	waiting []*header
 	slots   chan struct{} // one for each file that is being read
@@ -104,7 +102,7 @@ func (d *digester) read(e *Entry, h *header) error {
 	}
 	f, err := e.OpenFile()
 	if err != nil {
-		return fmt.Errorf("cannot read %s: %w", filepath.Join(d.root, e.Path), err)
+		return err
 	}
 	d.slots <- struct{}{}
 	d.readers.Add(1)

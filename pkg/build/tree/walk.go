@@ -2,6 +2,7 @@ package tree
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -28,6 +29,9 @@ type Entry struct {
 	// Root says that it is the tree's own. How that one is made on disk says nothing of an image, so it is like any new directory: 0755, of the
 	// super-user, without extended attributes.
 	Root bool
+
+	tree *Tree
+	full string // below the tree's root
 }
 
 // Xattrs are a directory's extended attributes.
@@ -43,7 +47,24 @@ func (e *Entry) Kind() uint32 { return e.Stat.Mode & syscall.S_IFMT }
 
 // OpenFile opens a regular file for reading.
 func (e *Entry) OpenFile() (*os.File, error) {
-	return sys.OpenIn(e.Dir, e.Name, os.O_RDONLY|sys.ONoFollow|sys.ONonblock, sys.NoLinks)
+	return e.open(sys.ONonblock)
+}
+
+// open opens the entry, or says by its whole path why it cannot be read.
+func (e *Entry) open(flags int) (*os.File, error) {
+	f, err := sys.OpenIn(e.Dir, e.Name, os.O_RDONLY|sys.ONoFollow|flags, sys.NoLinks)
+	if err == nil || missing(err) {
+		return f, err
+	}
+	var at *os.PathError
+	if errors.As(err, &at) {
+		err = at.Err
+	}
+	err = fmt.Errorf("cannot read %s: %w", filepath.Join(e.tree.Root, e.full), err)
+	if e.tree.RootOwned && errors.Is(err, os.ErrPermission) {
+		err = errdefs.Errorf(errdefs.ErrDenied, "%w; .dockerignore can leave it out", err)
+	}
+	return nil, err
 }
 
 // Visitor is shown what a walk comes by, in the order of names.
@@ -161,7 +182,7 @@ func (w *walker) entry(in *frame, dir *os.File, name, path string) (shown bool, 
 	if w.view.tree.RootOwned {
 		st.Uid, st.Gid = 0, 0
 	}
-	f.entry = &Entry{Path: path, Dir: dir, Name: name, Stat: st, Passed: !seen, Root: w.start == "" && path == ""}
+	f.entry = &Entry{Path: path, Dir: dir, Name: name, Stat: st, Passed: !seen, Root: w.start == "" && path == "", tree: w.view.tree, full: filepath.Join(w.start, path)}
 	if f.entry.Root {
 		st.Uid, st.Gid, st.Mode = 0, 0, syscall.S_IFDIR|0o755
 	}
@@ -176,7 +197,7 @@ func (w *walker) entry(in *frame, dir *os.File, name, path string) (shown bool, 
 
 func (w *walker) directory(f *frame) (shown bool, err error) {
 	e := f.entry
-	e.Open, err = sys.OpenIn(e.Dir, e.Name, os.O_RDONLY|sys.ODirectory|sys.ONoFollow, sys.NoLinks)
+	e.Open, err = e.open(sys.ODirectory)
 	if err != nil {
 		return false, err
 	}
