@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"go.podman.io/image/v5/docker/reference"
 	istorage "go.podman.io/image/v5/storage"
@@ -95,7 +96,7 @@ func hasRegistry(named reference.Named) bool {
 
 // closing joins the error of an operation with that of closing what it used.
 func closing(err *error, c io.Closer) {
-	if closeErr := c.Close(); closeErr != nil {
+	if closeErr := c.Close(); closeErr != nil && (*err == nil || !strings.Contains((*err).Error(), closeErr.Error())) { // a full disk is told once
 		*err = errors.Join(*err, fmt.Errorf("cannot close: %w", closeErr))
 	}
 }

@@ -2,6 +2,7 @@ package image
 
 import (
 	"archive/tar"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -134,7 +135,7 @@ func writeArchive(ctx context.Context, path, dir string) (err error) {
 		}
 		return writeEntry(ctx, archive, name, file)
 	})
-	return errors.Join(err, archive.Close())
+	return cmp.Or(err, archive.Close()) // which repeats what err says
 }
 
 func writeEntry(ctx context.Context, archive *tar.Writer, name, path string) (err error) {

@@ -88,13 +88,16 @@ func (e *Exporter) tar(ctx context.Context, o Output) error {
 		}
 		return e.writeTar(ctx, dirs, to)
 	}
-	if o.Dest == Stdout {
-		return write(e.Stdout)
+	to, err := o.Dest, error(nil)
+	if to == Stdout {
+		to, err = "the standard output", write(e.Stdout)
+	} else {
+		err = sys.ReplaceFile(to, func(path string) error { return writeTo(path, write) })
 	}
-	if err := sys.ReplaceFile(o.Dest, func(path string) error { return writeTo(path, write) }); err != nil {
-		return errdefs.NoSpace(fmt.Errorf("cannot write the files to %s: %w", o.Dest, err))
+	if err != nil {
+		err = errdefs.NoSpace(fmt.Errorf("cannot write the files to %s: %w", to, err))
 	}
-	return nil
+	return err
 }
 
 func (e *Exporter) writeTar(ctx context.Context, dirs []fsutil.Dir, to io.Writer) error {
