@@ -25,6 +25,7 @@ type Bundle struct {
 	manifests map[digest.Digest]v1.Descriptor // with Data
 	blobs     map[digest.Digest][]byte
 	layers    map[digest.Digest]string // by their content: ids in the store
+	remotes   []types.ImageSource      // have what is not here
 }
 
 var (
@@ -140,30 +141,40 @@ func (s *bundleSource) Reference() types.ImageReference { return s.bundle }
 func (s *bundleSource) Close() error { return nil }
 
 // GetManifest gives a manifest, or what is sent.
-func (s *bundleSource) GetManifest(_ context.Context, instance *digest.Digest) ([]byte, string, error) {
+func (s *bundleSource) GetManifest(ctx context.Context, instance *digest.Digest) (raw []byte, mime string, err error) {
 	d := s.bundle.top
 	if instance != nil {
 		d = *instance
 	}
-	m, ok := s.bundle.manifests[d]
-	if !ok {
-		return nil, "", fmt.Errorf("there is no manifest %s", d)
+	if m, ok := s.bundle.manifests[d]; ok {
+		return slices.Clone(m.Data), m.MediaType, nil
 	}
-	return slices.Clone(m.Data), m.MediaType, nil
+	err = fmt.Errorf("there is no manifest %s", d)
+	for _, remote := range s.bundle.remotes {
+		if raw, mime, err = remote.GetManifest(ctx, &d); err == nil {
+			break
+		}
+	}
+	return raw, mime, err
 }
 
 // GetBlob opens a blob, or a layer as a tar.
-func (s *bundleSource) GetBlob(_ context.Context, info types.BlobInfo, _ types.BlobInfoCache) (io.ReadCloser, int64, error) {
+func (s *bundleSource) GetBlob(ctx context.Context, info types.BlobInfo, cache types.BlobInfoCache) (stream io.ReadCloser, size int64, err error) {
 	if data, ok := s.bundle.blobs[info.Digest]; ok {
 		return io.NopCloser(bytes.NewReader(data)), int64(len(data)), nil
 	}
-	id, ok := s.bundle.layers[info.Digest]
-	if !ok {
-		return nil, 0, fmt.Errorf("there is no blob %s", info.Digest)
+	if id, ok := s.bundle.layers[info.Digest]; ok {
+		plain := archive.Uncompressed
+		stream, err = s.bundle.images.library().Diff("", id, &lib.DiffOptions{Compression: &plain})
+		return stream, -1, err
 	}
-	plain := archive.Uncompressed
-	stream, err := s.bundle.images.library().Diff("", id, &lib.DiffOptions{Compression: &plain})
-	return stream, -1, err
+	err = fmt.Errorf("there is no blob %s", info.Digest)
+	for _, remote := range s.bundle.remotes {
+		if stream, size, err = remote.GetBlob(ctx, info, cache); err == nil {
+			break
+		}
+	}
+	return stream, size, err
 }
 
 // HasThreadSafeGetBlob is true: nothing is shared.

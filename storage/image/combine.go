@@ -11,6 +11,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"go.podman.io/common/libimage/manifests"
 	"go.podman.io/image/v5/docker"
+	"go.podman.io/image/v5/image"
 	"go.podman.io/image/v5/manifest"
 	"go.podman.io/image/v5/types"
 
@@ -31,27 +32,34 @@ type CombineOptions struct {
 }
 
 // Combine makes one index of images and indexes in registries, and writes it to registries with all that it lists. One index of
-// which nothing changes is copied as it is. It returns what was, or would be, written. Nothing stays in the store.
+// which nothing changes is copied as it is. It returns what was, or would be, written. Nothing of it is in the store at any time.
 func (im *Images) Combine(ctx context.Context, sources []string, o CombineOptions) (raw []byte, mime string, err error) {
 	if len(sources) == 1 && len(o.Annotations)+len(o.Entries)+len(o.Platforms) == 0 {
 		raw, mime, err := im.RegistryManifest(ctx, sources[0], o.Registry)
-		if err != nil || manifest.MIMETypeIsMultiImage(mime) || o.Alone {
-			return raw, mime, errors.Join(err, im.copyWhole(ctx, sources[0], o, err != nil))
+		if err != nil {
+			return nil, "", err
+		}
+		if manifest.MIMETypeIsMultiImage(mime) || o.Alone {
+			return raw, mime, im.copyWhole(ctx, sources[0], o)
 		}
 	}
+	bundle := im.NewBundle()
+	defer func() { err = errors.Join(err, bundle.closeRemotes()) }()
 	list := manifests.Create()
 	for _, name := range sources {
-		if err := im.addRemote(ctx, list, name, o.Registry); err != nil {
+		if err := im.addRemote(ctx, list, bundle, name, o.Registry); err != nil {
 			return nil, "", explain(err, "use", name)
 		}
 	}
 	if err := o.edit(list); err != nil {
 		return nil, "", err
 	}
-	if raw, err = list.Serialize(""); err != nil || o.DryRun {
-		return raw, manifest.GuessMIMEType(raw), err
+	if raw, err = list.Serialize(""); err != nil {
+		return nil, "", err
 	}
-	return raw, manifest.GuessMIMEType(raw), im.sendList(ctx, list, o)
+	mime = manifest.GuessMIMEType(raw)
+	bundle.AddManifest(mime, raw)
+	return raw, mime, im.sendWhole(ctx, bundle, "the index", o)
 }
 
 // RegistryManifest is the manifest, or the index, that a registry has under a name.
@@ -80,7 +88,8 @@ func (im *Images) inRegistry(name string) (types.ImageReference, error) {
 	return docker.NewReference(candidates[0])
 }
 
-func (im *Images) addRemote(ctx context.Context, list manifests.List, name string, r Registry) error {
+// addRemote adds what a registry has under a name to a list, and where it is to a bundle, if the signature policy allows it.
+func (im *Images) addRemote(ctx context.Context, list manifests.List, bundle *Bundle, name string, r Registry) error {
 	ref, err := im.inRegistry(name)
 	if err != nil {
 		return err
@@ -89,7 +98,34 @@ func (im *Images) addRemote(ctx context.Context, list manifests.List, name strin
 	if err != nil {
 		return err
 	}
-	_, err = silence.Ask(ctx, func(ctx context.Context) (digest.Digest, error) { return list.Add(ctx, sys, ref, true) })
+	return silence.Watch(ctx, 0, func(ctx context.Context) error {
+		source, err := ref.NewImageSource(ctx, sys)
+		if err != nil {
+			return err
+		}
+		bundle.remotes = append(bundle.remotes, source)
+		if err := allowedToRun(ctx, source, sys); err != nil {
+			return err
+		}
+		_, err = list.Add(ctx, sys, ref, true)
+		return err
+	})
+}
+
+func allowedToRun(ctx context.Context, source types.ImageSource, sys *types.SystemContext) (err error) {
+	policy, err := newPolicy(sys)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, policy.Destroy()) }()
+	_, err = policy.IsRunningImageAllowed(ctx, image.UnparsedInstance(source, nil))
+	return err
+}
+
+func (b *Bundle) closeRemotes() (err error) {
+	for _, remote := range b.remotes {
+		err = errors.Join(err, remote.Close())
+	}
 	return err
 }
 
@@ -136,33 +172,18 @@ func platformIn(list manifests.List, d digest.Digest) (string, error) {
 	return platforms.Format(platforms.Normalize(p)), nil
 }
 
-// sendList writes a list to registries. The library wants it to be in the store meanwhile, without a name.
-func (im *Images) sendList(ctx context.Context, list manifests.List, o CombineOptions) error {
-	id, err := list.SaveToImage(im.library(), "", nil, "")
-	if err != nil {
-		return explain(err, "record", "the index")
-	}
-	for _, name := range o.To {
-		dst, pushErr := registryReference("push to", name)
-		if pushErr == nil {
-			_, pushErr = im.pushList(ctx, list, dst, PushListOptions{PushOptions: PushOptions{Copying: o.Copying}})
-		}
-		if err = explain(pushErr, "push to", name); err != nil {
-			break
-		}
-	}
-	_, removeErr := im.library().DeleteImage(id, true)
-	return errors.Join(err, explain(removeErr, "remove", "the index that was sent"))
-}
-
 // copyWhole copies an image, or an index with all that it lists, from registry to registry as it is.
-func (im *Images) copyWhole(ctx context.Context, name string, o CombineOptions, skip bool) error {
-	if skip || o.DryRun {
-		return nil
-	}
+func (im *Images) copyWhole(ctx context.Context, name string, o CombineOptions) error {
 	src, err := im.inRegistry(name)
 	if err != nil {
 		return err
+	}
+	return im.sendWhole(ctx, src, name, o)
+}
+
+func (im *Images) sendWhole(ctx context.Context, src types.ImageReference, name string, o CombineOptions) error {
+	if o.DryRun {
+		return nil
 	}
 	sys, err := im.systemContext(o.Registry, Platform{})
 	if err != nil {
