@@ -79,7 +79,8 @@ func (o *buildOptions) run(ctx context.Context, app *App, cmd *cobra.Command) (e
 	if err != nil || made == nil || res.List || !show.shown.whole() || !o.repeats(cmd.Flags()) {
 		return err
 	}
-	b.Remember(os.Args[1:], terminalOf(app.Err), replay.Answer{ID: made.ID, IDFile: o.iidfile, Shown: show.shown.text}, o.image.Names)
+	answer := replay.Answer{ID: made.ID, Manifest: made.Has.String(), IDFile: o.iidfile, Shown: show.shown.text}
+	b.Remember(os.Args[1:], terminalOf(app.Err), answer, o.image.Names)
 	return nil
 }
 

@@ -35,6 +35,7 @@ type Assembled struct {
 	ID       string
 	Manifest v1.Descriptor
 	Config   digest.Digest
+	Has      digest.Digest // of the manifest that the image has in the store, which may be an older one
 }
 
 // Assemble puts an image together. The same configuration gives the same id, and then the names are added, and what only the manifest says is changed.
@@ -54,14 +55,15 @@ func (im *Images) Assemble(a Assembly) (*Assembled, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := im.restate(id, raw); err != nil {
+	has, err := im.restate(id, raw)
+	if err != nil {
 		return nil, err
 	}
 	if err := im.library().AddNames(id, a.Names); err != nil {
 		return nil, explain(err, "name", names.Short(id))
 	}
 	return &Assembled{
-		ID: id, Config: config,
+		ID: id, Config: config, Has: has,
 		Manifest: descriptorOf(a.manifestType(), raw),
 	}, im.store.SyncImages()
 }

@@ -63,7 +63,7 @@ func (im *Images) newImage(doc Document, layers []store.Layer, called []string, 
 	if id, err = im.record(config, raw, created, top); err != nil {
 		return "", err
 	}
-	if err := im.restate(id, raw); err != nil {
+	if _, err := im.restate(id, raw); err != nil {
 		return "", err
 	}
 	if err := im.library().AddNames(id, called); err != nil {
@@ -101,22 +101,22 @@ func (im *Images) complete(id string, o *lib.ImageOptions) error {
 }
 
 // restate gives an image that was there another manifest, if that is of another type or has other annotations than the one it has. Where they say the same,
-// the image keeps its own, which may be a registry's and name layers as they are compressed there.
-func (im *Images) restate(id string, manifest []byte) error {
+// the image keeps its own, which may be a registry's and name layers as they are compressed there. It returns the digest of the one that the image has then.
+func (im *Images) restate(id string, manifest []byte) (digest.Digest, error) {
 	old, err := im.library().ImageBigData(id, lib.ImageDigestBigDataKey)
 	if err != nil {
-		return explain(err, "read the manifest of", names.Short(id))
+		return "", explain(err, "read the manifest of", names.Short(id))
 	}
 	if saysTheSame(old, manifest) {
-		return nil
+		return digest.FromBytes(old), nil
 	}
-	key := lib.ImageDigestManifestBigDataNamePrefix + "-" + digest.FromBytes(manifest).String()
-	for _, key := range []string{key, lib.ImageDigestBigDataKey} {
+	d := digest.FromBytes(manifest)
+	for _, key := range []string{lib.ImageDigestManifestBigDataNamePrefix + "-" + d.String(), lib.ImageDigestBigDataKey} {
 		if err := im.library().SetImageBigData(id, key, manifest, manifests.Digest); err != nil {
-			return explain(err, "write the manifest of", names.Short(id))
+			return "", explain(err, "write the manifest of", names.Short(id))
 		}
 	}
-	return nil
+	return d, nil
 }
 
 func saysTheSame(a, b []byte) bool {

@@ -27,9 +27,10 @@ const maxRecords = 64
 
 // Answer is what a build gave and said.
 type Answer struct {
-	ID     string // of the image, 64 hexadecimal digits
-	IDFile string // where the id is written to, "" where it is not
-	Shown  []byte // of progress
+	ID       string // of the image, 64 hexadecimal digits
+	Manifest string // its digest, when the build was done; another build may have changed it since
+	IDFile   string // where the id is written to, "" where it is not
+	Shown    []byte // of progress
 }
 
 // Book has the records of a store.
@@ -65,10 +66,10 @@ func (b *Book) Save(a Answer, names []string, notes *seen.Notes, began time.Time
 	r := &record{Answer: a, Inputs: in}
 	for _, name := range append(slices.Clone(names), a.ID) {
 		img, err := storage.Resolve(b.Config, name) // which the front program can only repeat
-		if err != nil || img.ID != a.ID {
+		if err != nil || img.ID != a.ID || current(img) != a.Manifest {
 			return
 		}
-		r.Images = append(r.Images, seen.Image{Name: name, ID: a.ID, Digest: current(img)})
+		r.Images = append(r.Images, seen.Image{Name: name, ID: a.ID, Digest: a.Manifest})
 	}
 	if path := b.path(); sys.WriteWhole(path, sys.Bytes(r.encode())) == nil {
 		_ = seen.KeepNewest(filepath.Dir(path), maxRecords)
