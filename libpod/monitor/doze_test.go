@@ -67,6 +67,12 @@ func (b *box) program() string {
 	return program
 }
 
+// signal is a file for which a container's script waits, and the command by which it does.
+func (b *box) signal() (path, await string) {
+	path = filepath.Join(b.TempDir(), "signal")
+	return path, "until rm " + path + " 2>/dev/null; do sleep 0.02; done; "
+}
+
 // fifo is a named pipe that a container's script reads from.
 func (b *box) fifo() string {
 	path := filepath.Join(b.TempDir(), "fifo")
@@ -76,10 +82,10 @@ func (b *box) fifo() string {
 
 func TestMonitorSleepsAndNothingIsLost(t *testing.T) {
 	b := newBox(t)
-	go1 := b.fifo()
-	b.process.Args = []string{"/bin/sh", "-c", "echo first; read x <" + go1 + "; echo second; echo third >&2; read x <" + go1 + "; seq 1 100000; exit 9"}
+	signal, await := b.signal()
+	b.process.Args = []string{"/bin/sh", "-c", "echo first; " + await + "echo second; echo third >&2; " + await + "seq 1 100000; exit 9"}
 	b.sleepy()
-	b.must(os.WriteFile(go1, []byte("\n"), 0))
+	b.must(os.WriteFile(signal, nil, 0o600))
 	b.until("output of a container whose monitor slept", func() bool { o, e := b.log(); return o == "first\nsecond\n" && e == "third\n" })
 	b.asleep()
 	b.until("it has its name", func() bool {
@@ -87,7 +93,7 @@ func TestMonitorSleepsAndNothingIsLost(t *testing.T) {
 		return string(name) == "moss-monitor\n"
 	})
 	conn := b.dial()
-	b.must(os.WriteFile(go1, []byte("\n"), 0))
+	b.must(os.WriteFile(signal, nil, 0o600))
 	var o bytes.Buffer
 	code, _, err := Attach(t.Context(), conn, Streams{Out: &o}, AttachOptions{})
 	b.must(err)
@@ -130,14 +136,14 @@ func TestSleepingMonitorIgnoresWhatTheOtherIgnores(t *testing.T) {
 
 func TestSleepingMonitorRestarts(t *testing.T) {
 	b := newBox(t)
-	go1 := b.fifo()
-	b.process.Args = []string{"/bin/sh", "-c", "echo life; grep -E 'Sig(Blk|Ign)' /proc/self/status; read x <" + go1 + "; exit 4"}
+	signal, await := b.signal()
+	b.process.Args = []string{"/bin/sh", "-c", "echo life; grep -E 'Sig(Blk|Ign)' /proc/self/status; " + await + "exit 4"}
 	b.req.Restart = Restart{Policy: RestartOnFailure, Retries: 2}
 	b.sleepy()
 	for i := range 3 {
 		b.until("a life", func() bool { o, _ := b.log(); return strings.Count(o, "life") == i+1 })
 		b.asleep()
-		b.must(os.WriteFile(go1, []byte("\n"), 0))
+		b.must(os.WriteFile(signal, nil, 0o600))
 	}
 	b.wait()
 	out, _ := b.log()
@@ -195,11 +201,11 @@ func TestMonitorWithAClientStaysAwake(t *testing.T) {
 
 func TestMonitorIsWokenWhileItFallsAsleep(t *testing.T) {
 	b := newBox(t)
-	go1 := b.fifo()
-	b.process.Args = []string{"/bin/sh", "-c", "i=0; while read x; do i=$((i+1)); echo $i; done <" + go1}
+	fifo := b.fifo()
+	b.process.Args = []string{"/bin/sh", "-c", "i=0; while read x; do i=$((i+1)); echo $i; done <" + fifo}
 	b.req.DozeAfter = 1
 	b.start(false)
-	w, err := os.OpenFile(go1, os.O_WRONLY, 0)
+	w, err := os.OpenFile(fifo, os.O_WRONLY, 0)
 	b.must(err)
 	var want strings.Builder
 	for i := range 300 {
