@@ -12,36 +12,26 @@ import (
 	"github.com/mosscontainers/moss/pkg/spec"
 )
 
-// ports are published ports as the monitor sees them.
-type ports struct{ *port.Publication }
-
-func (p ports) Chosen() []spec.PortMapping { return p.Mappings }
-
-func (p ports) Pause() (monitor.LeftPorts, bool) {
-	left, ok := p.Publication.Pause()
-	return monitor.LeftPorts{Chosen: left.Mappings, Sockets: left.Sockets, Server: left.Forwarder}, ok
-}
-
 // publish has the ports served that libpod asked for. The other descriptors are only held.
-func publish(ctx context.Context, req *monitor.Request, netns *os.File, _ []*os.File) (monitor.Ports, error) {
+func publish(ctx context.Context, req *monitor.Request, netns *os.File, _ []*os.File) (monitor.Ports, []spec.PortMapping, error) {
 	o, err := portOptions(req, netns)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	bound, err := port.Publish(ctx, o)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return ports{bound}, nil
+	return bound, bound.Mappings, nil
 }
 
 // continuePorts goes on with that.
-func continuePorts(req *monitor.Request, netns *os.File, left monitor.LeftPorts) (monitor.Ports, error) {
+func continuePorts(req *monitor.Request, netns *os.File, chosen []spec.PortMapping, sockets []*os.File, server *os.File) (monitor.Ports, error) {
 	o, err := portOptions(req, netns)
 	if err != nil {
 		return nil, err
 	}
-	return ports{port.Continue(o, port.Left{Mappings: left.Chosen, Sockets: left.Sockets, Forwarder: left.Server})}, nil
+	return port.Continue(o, chosen, sockets, server), nil
 }
 
 func portOptions(req *monitor.Request, netns *os.File) (port.Options, error) {

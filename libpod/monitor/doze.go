@@ -126,9 +126,11 @@ func (m *monitor) fallAsleep(l *life, pidfd *os.File) error {
 	for _, p := range l.pumps {
 		p.pause()
 	}
-	ports, served := LeftPorts{}, true
+	var sockets []*os.File
+	var server *os.File
+	served := true
 	if m.ports != nil {
-		ports, served = m.ports.Pause()
+		sockets, server, served = m.ports.Pause()
 	}
 	watched, whole := m.keeper.processes()
 	defer closeAll(watched...)
@@ -143,20 +145,24 @@ func (m *monitor) fallAsleep(l *life, pidfd *os.File) error {
 	for _, process := range append(watched, pidfd) {
 		nap.Watch(process)
 	}
-	return m.nap(l, nap, ports)
+	state, err := m.leave(l, nap)
+	if err != nil {
+		return err
+	}
+	state.Server = nap.Watch(server)
+	for _, f := range sockets {
+		state.Sockets = append(state.Sockets, nap.Keep(f))
+	}
+	return m.nap(nap, &state)
 }
 
 // nap is the rest of fallAsleep.
-func (m *monitor) nap(l *life, nap *sys.Nap, ports LeftPorts) error {
+func (m *monitor) nap(nap *sys.Nap, state *asleep) error {
 	self, err := os.Open("/proc/self/exe")
 	if err != nil {
 		return err
 	}
 	defer self.Close()
-	state, err := m.leave(l, nap, ports)
-	if err != nil {
-		return err
-	}
 	data, err := json.Marshal(state)
 	if err != nil {
 		return err
@@ -177,22 +183,19 @@ func (m *monitor) nap(l *life, nap *sys.Nap, ports LeftPorts) error {
 	})
 }
 
-// leave says what there is, and keeps it.
-func (m *monitor) leave(l *life, nap *sys.Nap, ports LeftPorts) (s asleep, err error) {
+// leave says what there is but ports, and keeps it.
+func (m *monitor) leave(l *life, nap *sys.Nap) (s asleep, err error) {
 	kept, ok := m.keptProcess(l)
 	if !ok {
 		return s, errors.New("the container would end with this thread")
 	}
 	s = asleep{
 		Users: nap.Keep(m.users), Request: nap.Keep(m.request), Wiring: m.req.Wiring, NetNS: nap.Keep(m.netns), Listener: nap.Watch(m.server.listener), Log: -1,
-		Pause: m.pause, Chosen: ports.Chosen, Server: nap.Watch(ports.Server),
+		Pause: m.pause, Chosen: m.chosen,
 		Kept: kept, Pids: l.pids, Began: l.began, Restarts: l.restarts, Stdout: -1, Stderr: -1, Slave: nap.Keep(l.streams.slave), Mounts: nap.Keep(l.mounts),
 	}
 	for _, f := range m.extra {
 		s.Extra = append(s.Extra, nap.Keep(f))
-	}
-	for _, f := range ports.Sockets {
-		s.Sockets = append(s.Sockets, nap.Keep(f))
 	}
 	if m.out.log != nil {
 		s.Log = nap.Keep(m.out.log.File())

@@ -31,28 +31,20 @@ type Hooks struct {
 	// Recorder opens the container's record.
 	Recorder func(*Request) (Recorder, error)
 	// Ports binds req.Wiring.Ports and serves them in netns until closed. It is called, when there are ports,
-	// before the container's process starts. extra are those of Handle.Connect. A port in use is errdefs.ErrConflict.
-	Ports func(ctx context.Context, req *Request, netns *os.File, extra []*os.File) (served Ports, err error)
+	// before the container's process starts. extra are those of Handle.Connect. chosen are the mappings with the host
+	// ports that were bound. A port in use is errdefs.ErrConflict.
+	Ports func(ctx context.Context, req *Request, netns *os.File, extra []*os.File) (served Ports, chosen []spec.PortMapping, err error)
 	// ContinuePorts goes on with what Ports.Pause left to another program of this process.
-	ContinuePorts func(req *Request, netns *os.File, left LeftPorts) (served Ports, err error)
+	ContinuePorts func(req *Request, netns *os.File, chosen []spec.PortMapping, sockets []*os.File, server *os.File) (served Ports, err error)
 }
 
 // Ports are published ports.
 type Ports interface {
 	io.Closer
-	// Chosen are the mappings with the host ports that were bound.
-	Chosen() []spec.PortMapping
-	// Pause does nothing about them until Resume, or until ContinuePorts in another program that this process executes. ok says that all is
-	// well with them.
-	Pause() (left LeftPorts, ok bool)
+	// Pause leaves them to whoever serves them, until Resume, or until ContinuePorts in another program that this process executes. sockets are theirs; server
+	// can be read from when there is something to do. ok says that all is well with them.
+	Pause() (sockets []*os.File, server *os.File, ok bool)
 	Resume()
-}
-
-// LeftPorts are ports of which something else is the server.
-type LeftPorts struct {
-	Chosen  []spec.PortMapping
-	Sockets []*os.File
-	Server  *os.File // can be read from when there is something to do about them
 }
 
 // monitor is the state of the process.
@@ -322,9 +314,7 @@ func (m *monitor) publish(ctx context.Context) (err error) {
 	case m.hooks.Ports == nil:
 		err = errdefs.Errorf(errdefs.ErrUnavailable, "cannot publish ports: this monitor was built without it")
 	default:
-		if m.ports, err = m.hooks.Ports(ctx, m.req, m.netns, m.extra); err == nil {
-			m.chosen = m.ports.Chosen()
-		}
+		m.ports, m.chosen, err = m.hooks.Ports(ctx, m.req, m.netns, m.extra)
 	}
 	return err
 }

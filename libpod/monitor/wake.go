@@ -43,7 +43,7 @@ func remember(hooks Hooks, left string) (*monitor, *life, error) {
 	}
 	var t taker
 	m := &monitor{
-		hooks: hooks, wake: make(chan struct{}, 1), self: s.Pids.Monitor, pause: s.Pause,
+		hooks: hooks, wake: make(chan struct{}, 1), self: s.Pids.Monitor, pause: s.Pause, chosen: s.Chosen,
 		users: t.take(s.Users, "users.lock", false), request: t.take(s.Request, "request", false), netns: t.take(s.NetNS, "netns", false),
 	}
 	for _, fd := range s.Extra {
@@ -57,9 +57,10 @@ func remember(hooks Hooks, left string) (*monitor, *life, error) {
 		},
 	}
 	listener, log := t.take(s.Listener, "attach", true), t.take(s.Log, "log", false)
-	ports := LeftPorts{Chosen: s.Chosen, Server: t.take(s.Server, "ports", true)}
+	server := t.take(s.Server, "ports", true)
+	var sockets []*os.File
 	for _, fd := range s.Sockets {
-		ports.Sockets = append(ports.Sockets, t.take(fd, "port", false))
+		sockets = append(sockets, t.take(fd, "port", false))
 	}
 	if err := errors.Join(t.err, sys.CloseForeign(fdControl)); err != nil { // what only the nap needed
 		return nil, nil, err
@@ -84,9 +85,8 @@ func remember(hooks Hooks, left string) (*monitor, *life, error) {
 	if m.recorder, err = hooks.Recorder(m.req); err != nil {
 		return nil, nil, err
 	}
-	if ports.Server != nil {
-		m.chosen = ports.Chosen
-		if m.ports, err = hooks.ContinuePorts(m.req, m.netns, ports); err != nil {
+	if server != nil {
+		if m.ports, err = hooks.ContinuePorts(m.req, m.netns, m.chosen, sockets, server); err != nil {
 			return nil, nil, err
 		}
 	}

@@ -197,16 +197,9 @@ func (p *Publication) hangUp() {
 	}
 }
 
-// Left is what a forwarder that serves a publication can be recognised by, and what it serves.
-type Left struct {
-	Mappings  []spec.PortMapping
-	Sockets   []*os.File
-	Forwarder *os.File // the connection to it, which can be read from when there is something to do
-}
-
-// Pause leaves the forwarder alone, which goes on to serve, until Resume, or until Continue in another program that this process executes. It is false when
-// there is none just now that serves.
-func (p *Publication) Pause() (left Left, ok bool) {
+// Pause leaves the forwarder alone, which goes on to serve, until Resume, or until Continue in another program that this process executes. forwarder is the connection to
+// it, which can be read from when there is something to do. ok is false when there is none just now that serves.
+func (p *Publication) Pause() (sockets []*os.File, forwarder *os.File, ok bool) {
 	p.mu.Lock()
 	p.pausing = true
 	close(p.halt)
@@ -215,7 +208,7 @@ func (p *Publication) Pause() (left Left, ok bool) {
 	}
 	p.mu.Unlock()
 	<-p.done
-	return Left{p.Mappings, p.sockets, p.left}, p.left != nil
+	return p.sockets, p.left, p.left != nil
 }
 
 // Resume is the end of Pause.
@@ -228,9 +221,9 @@ func (p *Publication) Resume() {
 	p.run(conn, nil)
 }
 
-// Continue goes on with what Pause left.
-func Continue(o Options, left Left) *Publication {
-	p := &Publication{Mappings: left.Mappings, options: o, sockets: left.Sockets, left: left.Forwarder}
+// Continue goes on with mappings after Pause.
+func Continue(o Options, mappings []spec.PortMapping, sockets []*os.File, forwarder *os.File) *Publication {
+	p := &Publication{Mappings: mappings, options: o, sockets: sockets, left: forwarder}
 	p.Resume()
 	return p
 }

@@ -143,11 +143,10 @@ func (o *buildImageOptions) annotateKind(kind, key, value string) error {
 	kind, platform, one := strings.Cut(strings.TrimSuffix(kind, "]"), "[")
 	switch {
 	case kind == "manifest" && one:
-		p, err := platforms.Parse(platform)
+		name, err := platformName(platform)
 		if err != nil {
 			return err
 		}
-		name := platforms.Format(platforms.Normalize(p))
 		if o.PlatformAnnotations[name] == nil {
 			o.PlatformAnnotations[name] = map[string]string{}
 		}
@@ -160,4 +159,13 @@ func (o *buildImageOptions) annotateKind(kind, key, value string) error {
 		return errors.New("manifests are annotated, and the index that lists them, but no descriptors; write manifest:KEY=VALUE or index:KEY=VALUE")
 	}
 	return nil
+}
+
+// platformName is a platform as all of its spellings are written.
+func platformName(text string) (string, error) {
+	p, err := platforms.Parse(text)
+	if err != nil {
+		return "", err
+	}
+	return platforms.Format(platforms.Normalize(p)), nil
 }

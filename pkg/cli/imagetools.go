@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/containerd/platforms"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/spf13/cobra"
@@ -82,11 +81,11 @@ func (o *imagetoolsCreateOptions) complete(app *App, cmd *cobra.Command) error {
 	}
 	for _, list := range o.platforms {
 		for name := range strings.SplitSeq(list, ",") {
-			p, err := platforms.Parse(name)
+			platform, err := platformName(name)
 			if err != nil {
 				return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --platform %s: %w", name, err)
 			}
-			o.Platforms = append(o.Platforms, platforms.Format(platforms.Normalize(p)))
+			o.Platforms = append(o.Platforms, platform)
 		}
 	}
 	return nil
@@ -105,11 +104,10 @@ func (o *imagetoolsCreateOptions) annotation(text string) error {
 	}
 	_, platform, one := strings.Cut(strings.TrimSuffix(kind, "]"), "[")
 	if one {
-		p, err := platforms.Parse(platform)
-		if err != nil {
+		var err error
+		if platform, err = platformName(platform); err != nil {
 			return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --annotation %s: %w", text, err)
 		}
-		platform = platforms.Format(platforms.Normalize(p))
 	}
 	if o.Entries[platform] == nil {
 		o.Entries[platform] = map[string]string{}
