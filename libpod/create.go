@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/mosscontainers/moss/libpod/names"
@@ -56,9 +57,20 @@ type starter struct {
 	start func(Context, *state.Locked) error
 }
 
+// newContainerID is a random id. What it begins with is the container's hostname, so that is no number: resolvers would take it for an address, and not
+// find the container.
+func newContainerID() string {
+	for {
+		id := randomHex()
+		if strings.Trim(names.Short(id), "0123456789") != "" {
+			return id
+		}
+	}
+}
+
 func (e *Engine) create(ctx Context, c *spec.Container, img *storage.Image, start *starter) error {
 	if c.ID == "" { // else its monitor has it already
-		c.ID = randomHex()
+		c.ID = newContainerID()
 	}
 	c.Created = time.Now().Round(0)
 	if img != nil {

@@ -19,7 +19,7 @@ type Monitor struct {
 // the command. Give it to Start or Run, or close it.
 func (e *Engine) Spawn(ctx Context, c *spec.Container) (*Monitor, error) {
 	if c.ID == "" {
-		c.ID = randomHex()
+		c.ID = newContainerID()
 	}
 	m, err := e.monitorFor(ctx, c)
 	if err == nil && usesOwnLauncher(c) {

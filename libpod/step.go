@@ -70,7 +70,7 @@ func (e *Engine) runStep(ctx Context, s Step) (code int, warnings []string, err 
 func (e *Engine) prepareStep(ctx Context, s Step) (*launch, *runtime.Bundle, error) {
 	l := &launch{Engine: e, record: &state.Record{}, c: s.Spec, runDir: s.RunDir}
 	if s.Spec.ID == "" {
-		s.Spec.ID = randomHex()
+		s.Spec.ID = newContainerID()
 	}
 	d, err := e.stepDefaults(s.Spec)
 	if err != nil {
