@@ -68,8 +68,12 @@ func (m *monitor) doze(l *life, handled <-chan struct{}) <-chan struct{} {
 		if ended, err := sys.WaitExit(pidfd, wait); ended || err != nil {
 			return handled
 		}
+		if left := after - m.out.quiet(); left > 0 {
+			wait = left + time.Millisecond
+			continue
+		}
 		wait = after
-		if !m.tired(after) || !m.keeper.waits() {
+		if !m.tired() || !m.keeper.waits() {
 			continue
 		}
 		m.lean.Stop()
@@ -88,9 +92,9 @@ func (m *monitor) keptProcess(l *life) (k runtime.Kept, ok bool) {
 	return adopter.Keep(l.process)
 }
 
-// tired says that nothing has happened for so long.
-func (m *monitor) tired(after time.Duration) bool {
-	return m.out.isQuiet(after) && m.server.alone() && !m.stopped.Load() && len(m.signals) == 0
+// tired says that there is nothing to do.
+func (m *monitor) tired() bool {
+	return m.out.quiet() > 0 && m.server.alone() && !m.stopped.Load() && len(m.signals) == 0
 }
 
 // sleep has this process become the other program. It returns when that cannot be, or something happened meanwhile, with all as it was before.
@@ -134,7 +138,7 @@ func (m *monitor) fallAsleep(l *life, pidfd *os.File) error {
 	}
 	watched, whole := m.keeper.processes()
 	defer closeAll(watched...)
-	if !served || !whole || !m.tired(0) {
+	if !served || !whole || !m.tired() {
 		return nil
 	}
 	nap, err := sys.NewNap()

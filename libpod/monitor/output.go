@@ -119,11 +119,14 @@ func (o *output) write(stream logs.Stream, chunk []byte) {
 	o.hub.send(kind, chunk)
 }
 
-// isQuiet says that for so long nothing was written, and that the log owes nothing.
-func (o *output) isQuiet(since time.Duration) bool {
+// quiet is for how long nothing was written, and the log owed nothing.
+func (o *output) quiet() time.Duration {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return time.Since(o.at) >= since && (o.log == nil || o.log.Whole())
+	if o.log != nil && !o.log.Whole() {
+		return 0
+	}
+	return time.Since(o.at)
 }
 
 // trim frees the buffers of a container that may be idle for long.
