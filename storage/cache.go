@@ -3,7 +3,6 @@ package storage
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"os"
 	"path/filepath"
 
@@ -19,6 +18,8 @@ const registriesEnv = "CONTAINERS_REGISTRIES_CONF"
 
 // cached is one remembered answer of Resolve: a file in GraphRoot/moss/cache, safe to delete. Errors
 // of reading and writing it are ignored, since the answer can always be had without it.
+//
+//easyjson:json
 type cached struct {
 	path string
 
@@ -47,7 +48,7 @@ func cacheEntry(cfg *config.Config, name string) *cached {
 func (c *cached) read() {
 	path := c.path
 	data, err := os.ReadFile(path)
-	if err != nil || json.Unmarshal(data, c) != nil || c.Version != cacheVersion {
+	if err != nil || c.UnmarshalJSON(data) != nil || c.Version != cacheVersion {
 		*c = cached{path: path}
 	}
 }
@@ -74,7 +75,7 @@ func (c *cached) candidates(cfg *config.Config, name string) ([]string, error) {
 // write remembers what was found, whole or not at all.
 func (c *cached) write() {
 	c.Version = cacheVersion
-	data, err := json.Marshal(c)
+	data, err := c.MarshalJSON()
 	if err != nil {
 		return
 	}

@@ -13,4 +13,8 @@ func TestGeneratedCodeReadsAndWritesWhatJSONDoes(t *testing.T) {
 	codec.Same(t, &Wiring{}, &plainWiring{})
 	type plainReply reply
 	codec.Same(t, &reply{}, &plainReply{})
+	type plainExit Exit
+	codec.Same(t, &Exit{}, &plainExit{})
+	type plainLife Life
+	codec.Same(t, &Life{}, &plainLife{})
 }

@@ -33,6 +33,8 @@ type Recorder interface {
 }
 
 // Exit says how a life of a container ended.
+//
+//easyjson:json
 type Exit struct {
 	Code int       `json:"code"`
 	Time time.Time `json:"time"`
@@ -45,9 +47,15 @@ type Exit struct {
 
 // ReadExit reads how the container with this run directory ended; os.ErrNotExist while it runs, and
 // when its monitor was killed.
-func ReadExit(runDir string) (Exit, error) { return readJSON[Exit](runDir, "exit") }
+func ReadExit(runDir string) (Exit, error) {
+	var e Exit
+	err := readJSON(runDir, "exit", &e)
+	return e, err
+}
 
 // Life is what a monitor leaves in the run directory while the container lives.
+//
+//easyjson:json
 type Life struct {
 	Pids
 	Began time.Time `json:"began"`
@@ -58,25 +66,29 @@ type Life struct {
 }
 
 // ReadLife reads the container's present or last life; os.ErrNotExist before there was one.
-func ReadLife(runDir string) (Life, error) { return readJSON[Life](runDir, lifeFile) }
+func ReadLife(runDir string) (Life, error) {
+	var l Life
+	err := readJSON(runDir, lifeFile, &l)
+	return l, err
+}
 
 const lifeFile = "life"
 
-func readJSON[T any](dir, name string) (v T, err error) {
+func readJSON(dir, name string, v json.Unmarshaler) error {
 	path := filepath.Join(dir, name)
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return v, err
+		return err
 	}
-	if err := json.Unmarshal(data, &v); err != nil {
-		return v, fmt.Errorf("cannot understand %s: %w", path, err)
+	if err := v.UnmarshalJSON(data); err != nil {
+		return fmt.Errorf("cannot understand %s: %w", path, err)
 	}
-	return v, nil
+	return nil
 }
 
 // writeJSON replaces a file in one step. It is not synced: the directory is a tmpfs.
-func writeJSON(dir, name string, v any) error {
-	data, err := json.Marshal(v)
+func writeJSON(dir, name string, v json.Marshaler) error {
+	data, err := v.MarshalJSON()
 	if err != nil {
 		return err
 	}

@@ -92,7 +92,7 @@ func (h *Handle) Send(req *Request, passed Passed) error {
 
 // Connect tells the monitor the rest, after Send. extra are for the Ports hook, in order. The caller keeps and closes its own.
 func (h *Handle) Connect(w *Wiring, extra ...*os.File) error {
-	data, err := json.Marshal(w)
+	data, err := w.MarshalJSON()
 	if err != nil {
 		return fmt.Errorf("cannot write what the monitor of container %s is to know: %w", h.id, err)
 	}
@@ -128,7 +128,7 @@ func environment() []string {
 // encode puts a request into a memory file: the length of its outline in four bytes, little endian, the outline as
 // JSON, and the bundle as it came.
 func encode(e envelope) (*os.File, error) {
-	data, err := json.Marshal(e)
+	data, err := e.MarshalJSON()
 	if err != nil {
 		return nil, fmt.Errorf("cannot write the request for the monitor of container %s: %w", e.Request.ContainerID, err)
 	}

@@ -130,6 +130,8 @@ func (e Encoded) Task() (*Task, error) {
 }
 
 // outline is what the parent of a stage needs to know of a bundle.
+//
+//easyjson:json
 type outline struct {
 	ID     string `json:"id"`
 	RunDir string `json:"runDir"`

@@ -3078,3 +3078,375 @@ func easyjsonF0ae8156EncodeGithubComOpencontainersRuntimeSpecSpecsGo11(out *jwri
 	}
 	out.RawByte('}')
 }
+func easyjsonF0ae8156DecodeGithubComMosscontainersMossLibpodRuntime5(in *jlexer.Lexer, out *outline) {
+	isTopLevel := in.IsStart()
+	if in.IsNull() {
+		if isTopLevel {
+			in.Consumed()
+		}
+		in.Skip()
+		return
+	}
+	in.Delim('{')
+	for !in.IsDelim('}') {
+		key := in.UnsafeFieldName(false)
+		in.WantColon()
+		switch key {
+		case "id":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				out.ID = string(in.String())
+			}
+		case "runDir":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				out.RunDir = string(in.String())
+			}
+		case "spec":
+			easyjsonF0ae8156Decode1(in, &out.Spec)
+		default:
+			in.SkipRecursive()
+		}
+		in.WantComma()
+	}
+	in.Delim('}')
+	if isTopLevel {
+		in.Consumed()
+	}
+}
+func easyjsonF0ae8156EncodeGithubComMosscontainersMossLibpodRuntime5(out *jwriter.Writer, in outline) {
+	out.RawByte('{')
+	first := true
+	_ = first
+	{
+		const prefix string = ",\"id\":"
+		out.RawString(prefix[1:])
+		out.String(string(in.ID))
+	}
+	{
+		const prefix string = ",\"runDir\":"
+		out.RawString(prefix)
+		out.String(string(in.RunDir))
+	}
+	{
+		const prefix string = ",\"spec\":"
+		out.RawString(prefix)
+		easyjsonF0ae8156Encode1(out, in.Spec)
+	}
+	out.RawByte('}')
+}
+
+// MarshalJSON supports json.Marshaler interface
+func (v outline) MarshalJSON() ([]byte, error) {
+	w := jwriter.Writer{}
+	easyjsonF0ae8156EncodeGithubComMosscontainersMossLibpodRuntime5(&w, v)
+	return w.Buffer.BuildBytes(), w.Error
+}
+
+// MarshalEasyJSON supports easyjson.Marshaler interface
+func (v outline) MarshalEasyJSON(w *jwriter.Writer) {
+	easyjsonF0ae8156EncodeGithubComMosscontainersMossLibpodRuntime5(w, v)
+}
+
+// UnmarshalJSON supports json.Unmarshaler interface
+func (v *outline) UnmarshalJSON(data []byte) error {
+	r := jlexer.Lexer{Data: data}
+	easyjsonF0ae8156DecodeGithubComMosscontainersMossLibpodRuntime5(&r, v)
+	return r.Error()
+}
+
+// UnmarshalEasyJSON supports easyjson.Unmarshaler interface
+func (v *outline) UnmarshalEasyJSON(l *jlexer.Lexer) {
+	easyjsonF0ae8156DecodeGithubComMosscontainersMossLibpodRuntime5(l, v)
+}
+func easyjsonF0ae8156Decode1(in *jlexer.Lexer, out *struct {
+	Process struct {
+		Capabilities struct {
+			Bounding []string `json:"bounding"`
+		} `json:"capabilities"`
+	} `json:"process"`
+	Linux struct {
+		Namespaces  []specs_go.LinuxNamespace `json:"namespaces"`
+		CgroupsPath string                    `json:"cgroupsPath"`
+		Resources   json.RawMessage           `json:"resources"`
+	} `json:"linux"`
+}) {
+	isTopLevel := in.IsStart()
+	if in.IsNull() {
+		if isTopLevel {
+			in.Consumed()
+		}
+		in.Skip()
+		return
+	}
+	in.Delim('{')
+	for !in.IsDelim('}') {
+		key := in.UnsafeFieldName(false)
+		in.WantColon()
+		switch key {
+		case "process":
+			easyjsonF0ae8156Decode2(in, &out.Process)
+		case "linux":
+			easyjsonF0ae8156Decode3(in, &out.Linux)
+		default:
+			in.SkipRecursive()
+		}
+		in.WantComma()
+	}
+	in.Delim('}')
+	if isTopLevel {
+		in.Consumed()
+	}
+}
+func easyjsonF0ae8156Encode1(out *jwriter.Writer, in struct {
+	Process struct {
+		Capabilities struct {
+			Bounding []string `json:"bounding"`
+		} `json:"capabilities"`
+	} `json:"process"`
+	Linux struct {
+		Namespaces  []specs_go.LinuxNamespace `json:"namespaces"`
+		CgroupsPath string                    `json:"cgroupsPath"`
+		Resources   json.RawMessage           `json:"resources"`
+	} `json:"linux"`
+}) {
+	out.RawByte('{')
+	first := true
+	_ = first
+	{
+		const prefix string = ",\"process\":"
+		out.RawString(prefix[1:])
+		easyjsonF0ae8156Encode2(out, in.Process)
+	}
+	{
+		const prefix string = ",\"linux\":"
+		out.RawString(prefix)
+		easyjsonF0ae8156Encode3(out, in.Linux)
+	}
+	out.RawByte('}')
+}
+func easyjsonF0ae8156Decode3(in *jlexer.Lexer, out *struct {
+	Namespaces  []specs_go.LinuxNamespace `json:"namespaces"`
+	CgroupsPath string                    `json:"cgroupsPath"`
+	Resources   json.RawMessage           `json:"resources"`
+}) {
+	isTopLevel := in.IsStart()
+	if in.IsNull() {
+		if isTopLevel {
+			in.Consumed()
+		}
+		in.Skip()
+		return
+	}
+	in.Delim('{')
+	for !in.IsDelim('}') {
+		key := in.UnsafeFieldName(false)
+		in.WantColon()
+		switch key {
+		case "namespaces":
+			if in.IsNull() {
+				in.Skip()
+				out.Namespaces = nil
+			} else {
+				in.Delim('[')
+				if out.Namespaces == nil {
+					if !in.IsDelim(']') {
+						out.Namespaces = make([]specs_go.LinuxNamespace, 0, 2)
+					} else {
+						out.Namespaces = []specs_go.LinuxNamespace{}
+					}
+				} else {
+					out.Namespaces = (out.Namespaces)[:0]
+				}
+				for !in.IsDelim(']') {
+					var v84 specs_go.LinuxNamespace
+					easyjsonF0ae8156DecodeGithubComOpencontainersRuntimeSpecSpecsGo11(in, &v84)
+					out.Namespaces = append(out.Namespaces, v84)
+					in.WantComma()
+				}
+				in.Delim(']')
+			}
+		case "cgroupsPath":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				out.CgroupsPath = string(in.String())
+			}
+		case "resources":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				if data := in.Raw(); in.Ok() {
+					in.AddError((out.Resources).UnmarshalJSON(data))
+				}
+			}
+		default:
+			in.SkipRecursive()
+		}
+		in.WantComma()
+	}
+	in.Delim('}')
+	if isTopLevel {
+		in.Consumed()
+	}
+}
+func easyjsonF0ae8156Encode3(out *jwriter.Writer, in struct {
+	Namespaces  []specs_go.LinuxNamespace `json:"namespaces"`
+	CgroupsPath string                    `json:"cgroupsPath"`
+	Resources   json.RawMessage           `json:"resources"`
+}) {
+	out.RawByte('{')
+	first := true
+	_ = first
+	{
+		const prefix string = ",\"namespaces\":"
+		out.RawString(prefix[1:])
+		if in.Namespaces == nil && (out.Flags&jwriter.NilSliceAsEmpty) == 0 {
+			out.RawString("null")
+		} else {
+			out.RawByte('[')
+			for v85, v86 := range in.Namespaces {
+				if v85 > 0 {
+					out.RawByte(',')
+				}
+				easyjsonF0ae8156EncodeGithubComOpencontainersRuntimeSpecSpecsGo11(out, v86)
+			}
+			out.RawByte(']')
+		}
+	}
+	{
+		const prefix string = ",\"cgroupsPath\":"
+		out.RawString(prefix)
+		out.String(string(in.CgroupsPath))
+	}
+	{
+		const prefix string = ",\"resources\":"
+		out.RawString(prefix)
+		out.Raw((in.Resources).MarshalJSON())
+	}
+	out.RawByte('}')
+}
+func easyjsonF0ae8156Decode2(in *jlexer.Lexer, out *struct {
+	Capabilities struct {
+		Bounding []string `json:"bounding"`
+	} `json:"capabilities"`
+}) {
+	isTopLevel := in.IsStart()
+	if in.IsNull() {
+		if isTopLevel {
+			in.Consumed()
+		}
+		in.Skip()
+		return
+	}
+	in.Delim('{')
+	for !in.IsDelim('}') {
+		key := in.UnsafeFieldName(false)
+		in.WantColon()
+		switch key {
+		case "capabilities":
+			easyjsonF0ae8156Decode4(in, &out.Capabilities)
+		default:
+			in.SkipRecursive()
+		}
+		in.WantComma()
+	}
+	in.Delim('}')
+	if isTopLevel {
+		in.Consumed()
+	}
+}
+func easyjsonF0ae8156Encode2(out *jwriter.Writer, in struct {
+	Capabilities struct {
+		Bounding []string `json:"bounding"`
+	} `json:"capabilities"`
+}) {
+	out.RawByte('{')
+	first := true
+	_ = first
+	{
+		const prefix string = ",\"capabilities\":"
+		out.RawString(prefix[1:])
+		easyjsonF0ae8156Encode4(out, in.Capabilities)
+	}
+	out.RawByte('}')
+}
+func easyjsonF0ae8156Decode4(in *jlexer.Lexer, out *struct {
+	Bounding []string `json:"bounding"`
+}) {
+	isTopLevel := in.IsStart()
+	if in.IsNull() {
+		if isTopLevel {
+			in.Consumed()
+		}
+		in.Skip()
+		return
+	}
+	in.Delim('{')
+	for !in.IsDelim('}') {
+		key := in.UnsafeFieldName(false)
+		in.WantColon()
+		switch key {
+		case "bounding":
+			if in.IsNull() {
+				in.Skip()
+				out.Bounding = nil
+			} else {
+				in.Delim('[')
+				if out.Bounding == nil {
+					if !in.IsDelim(']') {
+						out.Bounding = make([]string, 0, 4)
+					} else {
+						out.Bounding = []string{}
+					}
+				} else {
+					out.Bounding = (out.Bounding)[:0]
+				}
+				for !in.IsDelim(']') {
+					var v87 string
+					if in.IsNull() {
+						in.Skip()
+					} else {
+						v87 = string(in.String())
+					}
+					out.Bounding = append(out.Bounding, v87)
+					in.WantComma()
+				}
+				in.Delim(']')
+			}
+		default:
+			in.SkipRecursive()
+		}
+		in.WantComma()
+	}
+	in.Delim('}')
+	if isTopLevel {
+		in.Consumed()
+	}
+}
+func easyjsonF0ae8156Encode4(out *jwriter.Writer, in struct {
+	Bounding []string `json:"bounding"`
+}) {
+	out.RawByte('{')
+	first := true
+	_ = first
+	{
+		const prefix string = ",\"bounding\":"
+		out.RawString(prefix[1:])
+		if in.Bounding == nil && (out.Flags&jwriter.NilSliceAsEmpty) == 0 {
+			out.RawString("null")
+		} else {
+			out.RawByte('[')
+			for v88, v89 := range in.Bounding {
+				if v88 > 0 {
+					out.RawByte(',')
+				}
+				out.String(string(v89))
+			}
+			out.RawByte(']')
+		}
+	}
+	out.RawByte('}')
+}

@@ -9,4 +9,6 @@ import (
 func TestGeneratedCodeReadsAndWritesWhatJSONDoes(t *testing.T) {
 	type plain ownBundle
 	codec.Same(t, &ownBundle{Bundle: &Bundle{}}, &plain{})
+	type plainOutline outline
+	codec.Same(t, &outline{}, &plainOutline{})
 }

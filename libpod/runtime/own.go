@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"slices"
@@ -51,7 +50,6 @@ func (l *Own) Prepare(fresh uint32) {
 	l.spaces = &namespaces{fresh: int(fresh)}
 	start := launch{exe: l.exe, name: stageInit, spaces: l.spaces, group: &cgroup{}}
 	l.ready, _ = start.start() // Create tells what is wrong
-	prepareDecoding(&outline{})
 }
 
 // take is the stage that is ready, if it fits.
@@ -76,7 +74,7 @@ func (l *Own) Create(_ context.Context, b Encoded, io Stdio, netns *os.File) (Pr
 // create begins to set a container up; start is of its order.
 func (l *Own) create(b Encoded, io Stdio, netns, start *os.File) (*process, error) {
 	var o outline
-	if err := json.Unmarshal(b, &o); err != nil {
+	if err := o.UnmarshalJSON(b); err != nil {
 		return nil, fmt.Errorf("cannot read the container's configuration: %w", err)
 	}
 	if err := os.MkdirAll(mountPoint(o.RunDir), 0o700); err != nil {

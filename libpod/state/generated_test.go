@@ -9,4 +9,6 @@ import (
 func TestGeneratedCodeReadsAndWritesWhatJSONDoes(t *testing.T) {
 	type plain Record
 	codec.Same(t, &Record{}, &plain{})
+	type plainBrief briefSpec
+	codec.Same(t, &briefSpec{}, &plainBrief{})
 }

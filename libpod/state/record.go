@@ -1,7 +1,6 @@
 package state
 
 import (
-	"encoding/json"
 	"time"
 
 	"github.com/mosscontainers/moss/libpod/monitor"
@@ -44,6 +43,15 @@ const (
 	// RemovingVolumes is Removing together with the container's anonymous volumes.
 	RemovingVolumes Intent = "removing with volumes"
 )
+
+// briefSpec is what Store.Brief leaves of a description.
+//
+//easyjson:json
+type briefSpec struct {
+	ID     string `json:"id"`
+	Name   string `json:"name"`
+	Remove bool   `json:"remove"`
+}
 
 // Record is what changes about a container: containers/<id>/state.json.
 //
@@ -126,7 +134,7 @@ func (r *Record) begun() {
 	}
 	life, err := monitor.ReadLife(r.RunDir)
 	var then Record
-	if err != nil || json.Unmarshal(life.Record, &then) != nil {
+	if err != nil || then.UnmarshalJSON(life.Record) != nil {
 		return
 	}
 	// It began after the same end as this start. Whether it began later than that, no clock can say that may be set.

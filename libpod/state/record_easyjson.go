@@ -18,7 +18,94 @@ var (
 	_ *jwriter.Writer
 )
 
-func easyjson15d5d517DecodeGithubComMosscontainersMossLibpodState(in *jlexer.Lexer, out *Record) {
+func easyjson15d5d517DecodeGithubComMosscontainersMossLibpodState(in *jlexer.Lexer, out *briefSpec) {
+	isTopLevel := in.IsStart()
+	if in.IsNull() {
+		if isTopLevel {
+			in.Consumed()
+		}
+		in.Skip()
+		return
+	}
+	in.Delim('{')
+	for !in.IsDelim('}') {
+		key := in.UnsafeFieldName(false)
+		in.WantColon()
+		switch key {
+		case "id":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				out.ID = string(in.String())
+			}
+		case "name":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				out.Name = string(in.String())
+			}
+		case "remove":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				out.Remove = bool(in.Bool())
+			}
+		default:
+			in.SkipRecursive()
+		}
+		in.WantComma()
+	}
+	in.Delim('}')
+	if isTopLevel {
+		in.Consumed()
+	}
+}
+func easyjson15d5d517EncodeGithubComMosscontainersMossLibpodState(out *jwriter.Writer, in briefSpec) {
+	out.RawByte('{')
+	first := true
+	_ = first
+	{
+		const prefix string = ",\"id\":"
+		out.RawString(prefix[1:])
+		out.String(string(in.ID))
+	}
+	{
+		const prefix string = ",\"name\":"
+		out.RawString(prefix)
+		out.String(string(in.Name))
+	}
+	{
+		const prefix string = ",\"remove\":"
+		out.RawString(prefix)
+		out.Bool(bool(in.Remove))
+	}
+	out.RawByte('}')
+}
+
+// MarshalJSON supports json.Marshaler interface
+func (v briefSpec) MarshalJSON() ([]byte, error) {
+	w := jwriter.Writer{}
+	easyjson15d5d517EncodeGithubComMosscontainersMossLibpodState(&w, v)
+	return w.Buffer.BuildBytes(), w.Error
+}
+
+// MarshalEasyJSON supports easyjson.Marshaler interface
+func (v briefSpec) MarshalEasyJSON(w *jwriter.Writer) {
+	easyjson15d5d517EncodeGithubComMosscontainersMossLibpodState(w, v)
+}
+
+// UnmarshalJSON supports json.Unmarshaler interface
+func (v *briefSpec) UnmarshalJSON(data []byte) error {
+	r := jlexer.Lexer{Data: data}
+	easyjson15d5d517DecodeGithubComMosscontainersMossLibpodState(&r, v)
+	return r.Error()
+}
+
+// UnmarshalEasyJSON supports easyjson.Unmarshaler interface
+func (v *briefSpec) UnmarshalEasyJSON(l *jlexer.Lexer) {
+	easyjson15d5d517DecodeGithubComMosscontainersMossLibpodState(l, v)
+}
+func easyjson15d5d517DecodeGithubComMosscontainersMossLibpodState1(in *jlexer.Lexer, out *Record) {
 	isTopLevel := in.IsStart()
 	if in.IsNull() {
 		if isTopLevel {
@@ -101,7 +188,7 @@ func easyjson15d5d517DecodeGithubComMosscontainersMossLibpodState(in *jlexer.Lex
 				out.RestartCount = int(in.Int())
 			}
 		case "network":
-			easyjson15d5d517DecodeGithubComMosscontainersMossLibpodState1(in, &out.Network)
+			easyjson15d5d517DecodeGithubComMosscontainersMossLibpodState2(in, &out.Network)
 		case "cleanup":
 			if in.IsNull() {
 				in.Skip()
@@ -145,7 +232,7 @@ func easyjson15d5d517DecodeGithubComMosscontainersMossLibpodState(in *jlexer.Lex
 		in.Consumed()
 	}
 }
-func easyjson15d5d517EncodeGithubComMosscontainersMossLibpodState(out *jwriter.Writer, in Record) {
+func easyjson15d5d517EncodeGithubComMosscontainersMossLibpodState1(out *jwriter.Writer, in Record) {
 	out.RawByte('{')
 	first := true
 	_ = first
@@ -212,7 +299,7 @@ func easyjson15d5d517EncodeGithubComMosscontainersMossLibpodState(out *jwriter.W
 	if !(in.Network).IsZero() {
 		const prefix string = ",\"network\":"
 		out.RawString(prefix)
-		easyjson15d5d517EncodeGithubComMosscontainersMossLibpodState1(out, in.Network)
+		easyjson15d5d517EncodeGithubComMosscontainersMossLibpodState2(out, in.Network)
 	}
 	if len(in.Cleanup) != 0 {
 		const prefix string = ",\"cleanup\":"
@@ -239,27 +326,27 @@ func easyjson15d5d517EncodeGithubComMosscontainersMossLibpodState(out *jwriter.W
 // MarshalJSON supports json.Marshaler interface
 func (v Record) MarshalJSON() ([]byte, error) {
 	w := jwriter.Writer{}
-	easyjson15d5d517EncodeGithubComMosscontainersMossLibpodState(&w, v)
+	easyjson15d5d517EncodeGithubComMosscontainersMossLibpodState1(&w, v)
 	return w.Buffer.BuildBytes(), w.Error
 }
 
 // MarshalEasyJSON supports easyjson.Marshaler interface
 func (v Record) MarshalEasyJSON(w *jwriter.Writer) {
-	easyjson15d5d517EncodeGithubComMosscontainersMossLibpodState(w, v)
+	easyjson15d5d517EncodeGithubComMosscontainersMossLibpodState1(w, v)
 }
 
 // UnmarshalJSON supports json.Unmarshaler interface
 func (v *Record) UnmarshalJSON(data []byte) error {
 	r := jlexer.Lexer{Data: data}
-	easyjson15d5d517DecodeGithubComMosscontainersMossLibpodState(&r, v)
+	easyjson15d5d517DecodeGithubComMosscontainersMossLibpodState1(&r, v)
 	return r.Error()
 }
 
 // UnmarshalEasyJSON supports easyjson.Unmarshaler interface
 func (v *Record) UnmarshalEasyJSON(l *jlexer.Lexer) {
-	easyjson15d5d517DecodeGithubComMosscontainersMossLibpodState(l, v)
+	easyjson15d5d517DecodeGithubComMosscontainersMossLibpodState1(l, v)
 }
-func easyjson15d5d517DecodeGithubComMosscontainersMossLibpodState1(in *jlexer.Lexer, out *Network) {
+func easyjson15d5d517DecodeGithubComMosscontainersMossLibpodState2(in *jlexer.Lexer, out *Network) {
 	isTopLevel := in.IsStart()
 	if in.IsNull() {
 		if isTopLevel {
@@ -329,7 +416,7 @@ func easyjson15d5d517DecodeGithubComMosscontainersMossLibpodState1(in *jlexer.Le
 		in.Consumed()
 	}
 }
-func easyjson15d5d517EncodeGithubComMosscontainersMossLibpodState1(out *jwriter.Writer, in Network) {
+func easyjson15d5d517EncodeGithubComMosscontainersMossLibpodState2(out *jwriter.Writer, in Network) {
 	out.RawByte('{')
 	first := true
 	_ = first

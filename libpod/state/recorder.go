@@ -112,7 +112,7 @@ func (r *Record) begin(pids monitor.Pids, when time.Time) {
 func (l *Locked) Running() (json.RawMessage, error) {
 	r := l.State
 	r.Intent, r.RestartCount = None, 0
-	return json.Marshal(&r)
+	return r.MarshalJSON()
 }
 
 // ended notes how a life ended.

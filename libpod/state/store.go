@@ -312,13 +312,9 @@ func (s *Store) readSpec(dir *os.File, name string, buf []byte, c *spec.Containe
 	if !s.Brief {
 		return readJSON(dir, name, buf, c)
 	}
-	var brief struct {
-		ID     string `json:"id"`
-		Name   string `json:"name"`
-		Remove bool   `json:"remove"`
-	}
-	err := readJSON(dir, name, buf, &brief)
-	c.ID, c.Name, c.Remove = brief.ID, brief.Name, brief.Remove
+	var b briefSpec
+	err := readJSON(dir, name, buf, &b)
+	c.ID, c.Name, c.Remove = b.ID, b.Name, b.Remove
 	return err
 }
 
@@ -413,20 +409,20 @@ func (s *Store) IDs() ([]string, error) {
 	return ids, nil
 }
 
-func readJSON(dir *os.File, name string, buf []byte, v any) error {
+func readJSON(dir *os.File, name string, buf []byte, v json.Unmarshaler) error {
 	data, err := sys.ReadFileAt(dir, name, buf)
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(data, v); err != nil {
+	if err := v.UnmarshalJSON(data); err != nil {
 		return fmt.Errorf("%s: %w", filepath.Join(dir.Name(), name), err)
 	}
 	return nil
 }
 
 // writeJSON writes a new file; replaceJSON replaces one atomically.
-func writeJSON(path string, v any) error {
-	data, err := json.Marshal(v)
+func writeJSON(path string, v json.Marshaler) error {
+	data, err := v.MarshalJSON()
 	if err != nil {
 		return err
 	}
@@ -438,7 +434,7 @@ func writeJSON(path string, v any) error {
 
 // On a full disk, where there is no room for a second file, it overwrites the one that is there: what stops and
 // removes containers must work then more than ever.
-func replaceJSON(path string, v any, durable bool) error {
+func replaceJSON(path string, v json.Marshaler, durable bool) error {
 	temp := path + ".new"
 	if err := writeJSON(temp, v); err != nil {
 		_ = os.Remove(temp) // it may not even have come to be
@@ -463,8 +459,8 @@ func replaceJSON(path string, v any, durable bool) error {
 
 // overwriteJSON writes into the blocks that a file has. It is padded to its old length and written at once, so that
 // nobody reads a part of the old.
-func overwriteJSON(path string, v any) error {
-	data, err := json.Marshal(v)
+func overwriteJSON(path string, v json.Marshaler) error {
+	data, err := v.MarshalJSON()
 	if err != nil {
 		return err
 	}
