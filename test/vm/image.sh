@@ -3,7 +3,7 @@
 #
 #     test/vm/image.sh DIRECTORY ARCH
 #
-# It is this machine's release of Debian, from the mirror that apt uses here, with systemd, D-Bus and what Moss needs, but
+# It is this machine's release of Debian, from the mirror that apt uses here, with systemd, D-Bus and what Moss and its stories need, but
 # without Moss: that comes with each run. Remove DIRECTORY to have it made anew. KERNEL is the package of another kernel.
 set -eu
 dir=$1 arch=$2
@@ -15,11 +15,10 @@ here=$(cd "$(dirname "$0")" && pwd)
 mirror=$(apt-get indextargets --format '$(SITE) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
 	awk -v r="$VERSION_CODENAME" '$2 == r && $3 == "main" { print $1; exit }')
 packages="systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,udev,kmod,\
-uidmap,slirp4netns,iproute2,procps,util-linux,busybox-static,initramfs-tools,${KERNEL:-linux-image-cloud-$arch}"
+uidmap,slirp4netns,iproute2,procps,util-linux,busybox-static,initramfs-tools,${KERNEL:-linux-image-cloud-$arch},\
+ca-certificates,curl,docker-registry,openssh-client,passt,runc"
 foreign=
-if [ "$arch" != "$(dpkg --print-architecture)" ]; then # what other stories need, which this machine itself can run of its own architecture
-	foreign=--foreign packages=$packages,ca-certificates,curl,docker-registry,openssh-client,passt,runc
-fi
+[ "$arch" = "$(dpkg --print-architecture)" ] || foreign=--foreign
 
 install -d -m 0755 "$dir"
 tree=$(mktemp -d "$dir/tree.XXXXXX")
