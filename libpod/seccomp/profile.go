@@ -44,6 +44,7 @@ func load(profile string, text []byte, caps []string, opts Options) (*specs.Linu
 	if profile == "" {
 		tighten(rules, caps, opts)
 	}
+	narrow(rules)
 	if opts.SingleID {
 		drop(rules, singleID)
 		rules.Syscalls = append(rules.Syscalls, specs.LinuxSyscall{Names: singleID, Action: specs.ActErrno, ErrnoRet: new(uint)})

@@ -22,7 +22,7 @@ import (
 )
 
 // version changes with everything below that changes what a profile compiles to.
-const version = "moss-seccomp-3 moby-profiles-0.2.3"
+const version = "moss-seccomp-4 moby-profiles-0.2.3"
 
 // Options change a profile.
 type Options struct {
@@ -139,8 +139,9 @@ func describe(profile string) string {
 	return "the seccomp profile " + profile
 }
 
-// CompileRules compiles the rules of an OCI configuration, as they are, into the file path.
+// CompileRules compiles the rules of an OCI configuration into the file path, and changes them no more than narrow does.
 func CompileRules(path string, rules *specs.LinuxSeccomp) error {
+	narrow(rules)
 	if err := store(path, rules); err != nil {
 		return fmt.Errorf("cannot compile linux.seccomp of the configuration: %w", err)
 	}

@@ -90,7 +90,7 @@ func check(t *testing.T, got, want map[string]string) {
 	}
 }
 
-const eperm, enosys, enoent = "1", "38", "2"
+const eperm, enosys, enoent, ebadf, eafnosupport = "1", "38", "2", "9", "97"
 
 func TestDefaultProfile(t *testing.T) {
 	exe := buildProbe(t)
@@ -100,7 +100,8 @@ func TestDefaultProfile(t *testing.T) {
 	}
 	check(t, got, map[string]string{
 		"getpid": "0", "unix-socket": "0",
-		"af_alg": eperm, "af_vsock": eperm,
+		"af_alg": eperm, "af_vsock": eperm, "af_alg-high": eperm, "af_vsock-high": eperm, "af_vsock-negative": eperm,
+		"unix-socket-high": "0", "netlink-socket": "0", "unknown-socket": eafnosupport,
 		"io_uring_setup": enosys, "io_uring_enter": enosys, "io_uring_register": enosys,
 		"userfaultfd": eperm, "add_key": eperm, "request_key": eperm, "keyctl": eperm,
 		"open_tree": eperm, "move_mount": eperm, "fsopen": eperm, "fsconfig": eperm, "fsmount": eperm, "fspick": eperm,
@@ -228,6 +229,61 @@ func TestProfileFromFile(t *testing.T) {
 				t.Fatal(err)
 			}
 			check(t, got, map[string]string{"keyctl": "99", "getpid": "0"})
+		})
+	}
+}
+
+// TestConditionsSeeWhatTheKernelTakes asks with a half of a register that the kernel does not look at.
+func TestConditionsSeeWhatTheKernelTakes(t *testing.T) {
+	exe := buildProbe(t)
+	for _, c := range []struct {
+		name, rule string
+		want       map[string]string
+	}{
+		{
+			"equal", `"names":["ioctl","getppid"],"args":[{"index":1,"op":"SCMP_CMP_EQ","value":21522}]`,
+			map[string]string{"tiocsti": "99", "tiocsti-high": "99", "getpid": "0"},
+		},
+		{
+			"with another", `"names":["ioctl"],"args":[{"index":2,"op":"SCMP_CMP_EQ","value":0},{"index":1,"op":"SCMP_CMP_EQ","value":21522}]`,
+			map[string]string{"tiocsti": "99", "tiocsti-high": "99"},
+		},
+		{
+			"unlike another", `"names":["ioctl"],"args":[{"index":2,"op":"SCMP_CMP_EQ","value":1},{"index":1,"op":"SCMP_CMP_EQ","value":21522}]`,
+			map[string]string{"tiocsti": ebadf, "tiocsti-high": ebadf},
+		},
+		{
+			"alternatives", `"names":["socket"],"args":[{"index":0,"op":"SCMP_CMP_EQ","value":40},{"index":0,"op":"SCMP_CMP_EQ","value":38}]`,
+			map[string]string{"af_alg": "99", "af_alg-high": "99", "af_vsock-high": "99", "unix-socket-high": "0"},
+		},
+		{
+			"unequal", `"names":["socket"],"args":[{"index":0,"op":"SCMP_CMP_NE","value":1}]`,
+			map[string]string{"unix-socket": "0", "unix-socket-high": "0", "af_alg": "99", "netlink-socket": "99", "af_vsock-high": "99"},
+		},
+		{
+			"from on", `"names":["socket"],"args":[{"index":0,"op":"SCMP_CMP_GE","value":38}]`,
+			map[string]string{"netlink-socket": "0", "unix-socket-high": "0", "af_alg": "99", "af_alg-high": "99", "unknown-socket": "99"},
+		},
+		{
+			"up to", `"names":["socket"],"args":[{"index":0,"op":"SCMP_CMP_LE","value":16}]`,
+			map[string]string{"netlink-socket": "99", "unix-socket-high": "99", "unknown-socket": eafnosupport},
+		},
+		{
+			"under a mask", `"names":["socket"],"args":[{"index":0,"op":"SCMP_CMP_MASKED_EQ","value":18446744073709551615,"valueTwo":40}]`,
+			map[string]string{"af_vsock": "99", "af_vsock-high": "99", "unix-socket-high": "0"},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "profile.json")
+			text := `{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"action":"SCMP_ACT_ERRNO","errnoRet":99,` + c.rule + `}]}`
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			got, err := probe(t, compile(t, file, nil, seccomp.Options{}), exe)
+			if err != nil {
+				t.Fatal(err)
+			}
+			check(t, got, c.want)
 		})
 	}
 }

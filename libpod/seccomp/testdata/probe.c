@@ -20,6 +20,15 @@ int main(int argc, char **argv)
 	call("openat2-number", 437, 0, 0, 0);
 	call("af_alg", SYS_socket, 38, SOCK_SEQPACKET, 0);
 	call("af_vsock", SYS_socket, 40, SOCK_STREAM, 0);
+	// the kernel takes the lower half
+	call("af_alg-high", SYS_socket, 1L << 32 | 38, SOCK_SEQPACKET, 0);
+	call("af_vsock-high", SYS_socket, 1L << 32 | 40, SOCK_STREAM, 0);
+	call("af_vsock-negative", SYS_socket, -1L << 32 | 40, SOCK_STREAM, 0);
+	call("unix-socket-high", SYS_socket, 1L << 32 | AF_UNIX, SOCK_STREAM, 0);
+	call("netlink-socket", SYS_socket, AF_NETLINK, SOCK_RAW, 0);
+	call("unknown-socket", SYS_socket, 0x70001234, SOCK_STREAM, 0);
+	call("tiocsti", SYS_ioctl, -1, 0x5412, 0);
+	call("tiocsti-high", SYS_ioctl, -1, 1L << 32 | 0x5412, 0);
 	call("io_uring_setup", 425, 1, 0, 0);
 	call("io_uring_enter", 426, 0, 0, 0);
 	call("io_uring_register", 427, 0, 0, 0);
