@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -194,11 +195,11 @@ func (w *wiring) contents() (files, error) {
 // written is written beside it first, so that the next command knows it again when this one is killed.
 func rewrite(path, before, now string) error {
 	plan := path + ".next"
-	data, err := os.ReadFile(path)
+	planned, planErr := os.ReadFile(plan)
+	data, err := readBeginning(path, max(len(before), len(now), len(planned))+1)
 	if errors.Is(err, os.ErrNotExist) || err == nil && string(data) == now {
 		return nil
 	}
-	planned, planErr := os.ReadFile(plan)
 	if err != nil || planErr != nil && !errors.Is(planErr, os.ErrNotExist) {
 		return errors.Join(err, planErr)
 	}
@@ -216,4 +217,14 @@ func rewrite(path, before, now string) error {
 		err = os.WriteFile(path, []byte(now), 0o644)
 	}
 	return err
+}
+
+// readBeginning reads at most that many bytes of a file that may be the container's, and of any size.
+func readBeginning(path string, size int) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, int64(size)))
 }
