@@ -47,7 +47,12 @@ func (e *Engine) Remove(ctx Context, ref string, opts RemoveOptions) error {
 }
 
 func (e *Engine) removeOnce(ctx Context, c *state.Container, opts RemoveOptions) error {
-	if c.Damaged == nil && opts.Force && c.State.Active() {
+	switch {
+	case c.Damaged != nil:
+		if err := e.endDamaged(ctx, c, opts); err != nil {
+			return err
+		}
+	case opts.Force && c.State.Active():
 		if err := e.Stop(ctx, c.Spec.ID, StopOptions{Timeout: opts.Timeout}); err != nil {
 			return err
 		}
@@ -55,6 +60,9 @@ func (e *Engine) removeOnce(ctx Context, c *state.Container, opts RemoveOptions)
 	return e.Store.Transact(ctx, c.Spec.ID, state.OpRemove, func(ctx context.Context, l *state.Locked) error {
 		if opts.If != nil && !opts.If(l.Container) {
 			return nil
+		}
+		if l.Damaged != nil && len(e.stillThere(c.Spec.ID)) > 0 { // it was being started, or damaged, just now
+			return stillRuns(c)
 		}
 		return e.remove(ctx, l, opts.Volumes)
 	})

@@ -59,6 +59,20 @@ func Dial(runDir string) (*os.File, error) {
 	return conn, err
 }
 
+// Listening is the monitor of the container with this run directory, whatever is written there: who listens for clients.
+func Listening(runDir string) (sys.Process, error) {
+	conn, err := Dial(runDir)
+	if err != nil {
+		return sys.Process{}, err
+	}
+	defer conn.Close()
+	pid, err := sys.PeerPid(conn)
+	if err != nil {
+		return sys.Process{}, err
+	}
+	return sys.Identify(pid)
+}
+
 // Attach joins the streams to a container until it ends or the detach keys are typed; it closes conn.
 // All output that the container wrote before it ended has been written when it returns. An error of
 // Out or Err ends it. A Read of In that is under way when the container ends is not waited for: nothing

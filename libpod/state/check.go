@@ -1,6 +1,10 @@
 package state
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+	"syscall"
+)
 
 // check says what files that could be parsed cannot mean: a disk's mistakes, and editors'.
 func (c *Container) check(id string) error {
@@ -11,4 +15,9 @@ func (c *Container) check(id string) error {
 		return fmt.Errorf("%s has the status %q, which there is not", stateFile, c.State.Status)
 	}
 	return nil
+}
+
+// passing says that an error tells nothing of a file, only that this process, or the machine, has not enough of something just now.
+func passing(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOMEM)
 }

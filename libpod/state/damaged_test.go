@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/mosscontainers/moss/libpod/state"
@@ -49,6 +50,55 @@ func TestADamagedContainerIsNamedAndRemoved(t *testing.T) {
 			add(t, store, strings.Repeat("c", 64), "broken") // its name is free
 		})
 	}
+}
+
+// TestAContainerIsNotDamagedForWantOfDescriptors has callers who may open so many files more, and no other. Nobody is told to remove a
+// container for that, or that there is none.
+func TestAContainerIsNotDamagedForWantOfDescriptors(t *testing.T) {
+	store := &state.Store{Dir: t.TempDir()}
+	id := strings.Repeat("a", 64)
+	add(t, store, id, "whole")
+	remove := func(_ context.Context, l *state.Locked) error { return l.Remove(func() error { return nil }) }
+	for name, call := range map[string]func() error{
+		"Find":     func() error { _, err := store.Find("whole"); return err },
+		"All":      func() error { _, err := store.All(); return err },
+		"Transact": func() error { return store.Transact(t.Context(), id, state.OpRemove, remove) },
+	} {
+		for more := range 3 {
+			if err := withFiles(t, more, call); err == nil && more < 2 && name != "Transact" || err != nil && !errors.Is(err, syscall.EMFILE) {
+				t.Errorf("%s with %d files: %v", name, more, err)
+			}
+		}
+	}
+	if c, err := store.Find("whole"); err != nil || c.Damaged != nil {
+		t.Fatalf("%+v, %v", c, err)
+	}
+}
+
+// withFiles calls with room for so many files more than are open.
+func withFiles(t *testing.T, more int, call func() error) error {
+	t.Helper()
+	var free uintptr
+	for range 2 { // the first time Go opens files of its own
+		f, err := os.Open(t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		free = f.Fd()
+		f.Close()
+	}
+	var before syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	set := func(l syscall.Rlimit) {
+		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(syscall.Rlimit{Cur: uint64(free) + uint64(more), Max: before.Max})
+	defer set(before)
+	return call()
 }
 
 func add(t *testing.T, store *state.Store, id, name string) {

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/mosscontainers/moss/libpod/monitor"
 	"github.com/mosscontainers/moss/libpod/names"
@@ -297,6 +298,9 @@ func (s *Store) read(dir *os.File, id string, buf []byte) (*Container, error) {
 	if err == nil {
 		return c, nil
 	}
+	if passing(err) {
+		return nil, fmt.Errorf("cannot read container %s: %w", names.Short(id), err)
+	}
 	if _, lost := os.Lstat(c.Dir); errors.Is(lost, os.ErrNotExist) {
 		return nil, gone(id)
 	}
@@ -334,18 +338,23 @@ func (s *Store) All() ([]*Container, error) {
 		return nil, fmt.Errorf("cannot list the containers: %w", err)
 	}
 	defer dir.Close()
-	found := make([]*Container, len(ids))
+	found, errs := make([]*Container, len(ids)), make([]error, len(ids))
 	workers := min(runtime.GOMAXPROCS(0), len(ids)/32+1)
 	var wg sync.WaitGroup
 	for w := range workers {
 		wg.Go(func() {
 			buf := make([]byte, readSize)
 			for i := w; i < len(ids); i += workers {
-				found[i], _ = s.read(dir, ids[i], buf) // nil: it is gone
+				found[i], errs[i] = s.read(dir, ids[i], buf)
 			}
 		})
 	}
 	wg.Wait()
+	for _, err := range errs {
+		if err != nil && !errors.Is(err, errdefs.ErrNotFound) { // else it is gone
+			return nil, err
+		}
+	}
 	return slices.DeleteFunc(found, func(c *Container) bool { return c == nil }), nil
 }
 
@@ -358,9 +367,15 @@ func (s *Store) Find(ref string) (*Container, error) {
 		return nil, notFound(strings.TrimPrefix(ref, "/"))
 	}
 	if id, err := os.Readlink(s.nameLink(ref)); err == nil {
-		if c, err := s.Read(id); err == nil && (c.Damaged != nil || c.Spec.Name == ref) {
+		c, err := s.Read(id)
+		if err == nil && (c.Damaged != nil || c.Spec.Name == ref) {
 			return c, nil
 		}
+		if err != nil && !errors.Is(err, errdefs.ErrNotFound) {
+			return nil, err
+		}
+	} else if passing(err) || errors.Is(err, syscall.EIO) {
+		return nil, fmt.Errorf("cannot look for container %q: %w", ref, err)
 	}
 	ids, err := s.IDs()
 	if err != nil {

@@ -2,6 +2,7 @@ package sys
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -30,34 +31,42 @@ func Identify(pid int) (Process, error) {
 	return Process{Pid: pid, StartTime: start, BootID: boot}, err
 }
 
-// Alive says whether this very process still runs; a zombie does not.
+// Alive says whether this very process still runs; a zombie does not. One of which nothing can be read just now does, as long as somebody has its
+// number: what is done for the dead cannot be undone.
 func (p Process) Alive() bool {
+	alive, err := p.alive()
+	return alive || err != nil && syscall.Kill(p.Pid, 0) != syscall.ESRCH
+}
+
+func (p Process) alive() (bool, error) {
 	if p.Pid <= 0 {
-		return false
+		return false, nil
 	}
 	boot, err := BootID()
 	if err != nil || boot != p.BootID {
-		return false
+		return false, err
 	}
 	start, err := startTime(p.Pid)
-	return err == nil && start == p.StartTime
+	if errors.Is(err, os.ErrProcessDone) {
+		return false, nil
+	}
+	return err == nil && start == p.StartTime, err
 }
 
 // Open returns a pidfd of this very process; os.ErrProcessDone when it is gone.
 func (p Process) Open() (*os.File, error) {
 	fd, err := unix.PidfdOpen(p.Pid, 0)
-	if err != nil && !p.Alive() { // its number may be a thread's now, which has no pidfd
+	alive, unknown := p.alive()
+	if err == nil && (!alive || unknown != nil) {
+		_ = unix.Close(fd)
+	}
+	switch {
+	case !alive && unknown == nil: // its number may be a thread's now, which has no pidfd
 		return nil, os.ErrProcessDone
+	case err != nil || unknown != nil:
+		return nil, fmt.Errorf("cannot open process %d: %w", p.Pid, cmp.Or(err, unknown))
 	}
-	if err != nil {
-		return nil, fmt.Errorf("cannot open process %d: %w", p.Pid, err)
-	}
-	f := os.NewFile(uintptr(fd), "pidfd:"+strconv.Itoa(p.Pid))
-	if !p.Alive() {
-		f.Close()
-		return nil, os.ErrProcessDone
-	}
-	return f, nil
+	return os.NewFile(uintptr(fd), "pidfd:"+strconv.Itoa(p.Pid)), nil
 }
 
 // Signal sends a signal to this very process; os.ErrProcessDone when it is gone.
@@ -112,8 +121,11 @@ func BootID() (string, error) {
 
 func startTime(pid int) (uint64, error) {
 	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if err != nil {
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
 		return 0, os.ErrProcessDone
+	}
+	if err != nil {
+		return 0, err
 	}
 	// The command (field 2) may hold blanks and parentheses: count from the last ')'.
 	i := bytes.LastIndexByte(stat, ')')

@@ -60,6 +60,18 @@ func DialUnix(dir, name string) (*os.File, error) {
 	return f, nil
 }
 
+// PeerPid is the process at the other end of a unix socket: of one that was connected, who listened (unix(7), SO_PEERCRED).
+func PeerPid(conn *os.File) (pid int, err error) {
+	err = control(conn, "cannot ask who is at the other end of "+conn.Name(), func(fd int) error {
+		cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
+		if err == nil {
+			pid = int(cred.Pid)
+		}
+		return err
+	})
+	return pid, err
+}
+
 // Accept waits for a connection on a listener of ListenUnix; closing the listener ends the wait.
 func Accept(listener *os.File) (*os.File, error) {
 	raw, err := listener.SyscallConn()

@@ -1,0 +1,56 @@
+package libpod
+
+import (
+	"syscall"
+	"time"
+
+	"github.com/mosscontainers/moss/libpod/monitor"
+	"github.com/mosscontainers/moss/libpod/state"
+	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/sys"
+)
+
+// endDamaged ends a container whose files cannot be read, before it is removed. What it is called, and how it wants to be told, nobody knows.
+func (e *Engine) endDamaged(ctx Context, c *state.Container, opts RemoveOptions) error {
+	left := e.stillThere(c.Spec.ID)
+	if len(left) == 0 {
+		return nil
+	}
+	if !opts.Force {
+		return stillRuns(c)
+	}
+	timeout := defaultStopTimeout
+	if opts.Timeout != nil {
+		timeout = time.Duration(*opts.Timeout) * time.Second
+	}
+	if timeout > 0 {
+		if err := signalProcess(left[0], syscall.SIGTERM); err != nil { // a monitor passes it on
+			return err
+		}
+	}
+	for _, process := range left {
+		if err := end(ctx, process, timeout); err != nil {
+			return err
+		}
+		timeout = 0
+	}
+	return nil
+}
+
+func stillRuns(c *state.Container) error {
+	return errdefs.Errorf(errdefs.ErrConflict, "cannot remove container %s: it is damaged, and running; remove it with -f", c.Spec.Name)
+}
+
+// stillThere are the processes of a container, its monitor first, as its run directory tells: by the file that the monitor left, or else by the
+// socket that it listens on.
+func (e *Engine) stillThere(id string) (left []sys.Process) {
+	dir := e.runDir(id)
+	life, _ := monitor.ReadLife(dir) // nothing when it is damaged too
+	keeper, _ := monitor.Listening(dir)
+	for _, process := range []sys.Process{life.Monitor, keeper, life.Container} {
+		if process.Alive() && (len(left) == 0 || left[0] != process) {
+			left = append(left, process)
+		}
+	}
+	return left
+}
