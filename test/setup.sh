@@ -153,7 +153,7 @@ for step; do
 		;;
 	test)
 		packages uidmap slirp4netns passt runc crun podman skopeo docker-registry debootstrap busybox-static \
-			apache2-utils curl wrk ca-certificates iproute2 util-linux procps openssh-client perl rpm
+			apache2-utils curl wrk ca-certificates iproute2 util-linux procps openssh-client perl rpm strace
 		devices
 		users
 		debian
