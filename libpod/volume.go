@@ -29,6 +29,8 @@ type Volume struct {
 	Scope      string            `json:"Scope"` // local
 	Options    map[string]string `json:"Options"`
 	Anonymous  bool              `json:"Anonymous,omitempty"`
+	// Damaged says that the description could not be understood: no container uses the volume then, which may be another directory than its own.
+	Damaged error `json:"-"`
 }
 
 const (
@@ -57,7 +59,10 @@ func (e *Engine) CreateVolume(v Volume) (*Volume, error) {
 	staging := e.volumeDir("." + randomHex())
 	err = fillVolume(staging, dir, &v, source)
 	if err == nil {
-		return &v, sys.Sync(filepath.Join(dir, volumeFile), dir, filepath.Dir(dir))
+		if err = sys.Sync(filepath.Join(dir, volumeFile), dir, filepath.Dir(dir)); err == nil {
+			return &v, nil
+		}
+		err = errors.Join(err, os.Rename(dir, staging))
 	}
 	err = errors.Join(err, os.RemoveAll(staging))
 	if _, there := os.Lstat(dir); there == nil {
@@ -114,8 +119,12 @@ func (e *Engine) Volume(name string) (*Volume, error) {
 		return nil, fmt.Errorf("cannot look at volume %q: %w", name, err)
 	}
 	data, err := os.ReadFile(filepath.Join(dir, volumeFile))
-	if err != nil || json.Unmarshal(data, v) != nil {
-		v.CreatedAt = info.ModTime()
+	if err == nil {
+		err = json.Unmarshal(data, v)
+	}
+	if err != nil {
+		*v = Volume{Driver: "local", Scope: "local", CreatedAt: info.ModTime()}
+		v.Damaged = errdefs.Errorf(errdefs.ErrDamaged, "cannot read the description of volume %q: %w; files of its own are in %s", name, err, filepath.Join(dir, volumeData))
 	}
 	v.Name, v.Mountpoint = name, filepath.Join(dir, volumeData) // the store may have been moved
 	return v, nil
@@ -124,6 +133,9 @@ func (e *Engine) Volume(name string) (*Volume, error) {
 // volumeSource is what a volume is mounted from.
 func (e *Engine) volumeSource(name string) (spec.VolumeSource, error) {
 	v, err := e.Volume(name)
+	if err == nil {
+		err = v.Damaged
+	}
 	if err != nil {
 		return spec.VolumeSource{}, err
 	}

@@ -138,6 +138,11 @@ func newVolumeListCommand(app *App) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			for _, v := range volumes {
+				if v.Damaged != nil {
+					app.Warn(v.Damaged.Error())
+				}
+			}
 			return volumeTable().Print(app.Out, volumes, o)
 		},
 	}
