@@ -118,7 +118,7 @@ func (e *Engine) Volume(name string) (*Volume, error) {
 		}
 		return nil, fmt.Errorf("cannot look at volume %q: %w", name, err)
 	}
-	data, err := os.ReadFile(filepath.Join(dir, volumeFile))
+	data, err := sys.ReadSmall(filepath.Join(dir, volumeFile))
 	if err == nil {
 		err = json.Unmarshal(data, v)
 	}

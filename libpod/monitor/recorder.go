@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mosscontainers/moss/pkg/spec"
+	"github.com/mosscontainers/moss/pkg/sys"
 )
 
 // Recorder is the container's record as the monitor uses it; the state package implements it. The
@@ -76,7 +77,7 @@ const lifeFile = "life"
 
 func readJSON(dir, name string, v json.Unmarshaler) error {
 	path := filepath.Join(dir, name)
-	data, err := os.ReadFile(path)
+	data, err := sys.ReadSmall(path)
 	if err != nil {
 		return err
 	}

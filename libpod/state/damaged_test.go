@@ -14,6 +14,9 @@ import (
 	"github.com/mosscontainers/moss/pkg/spec"
 )
 
+// endless is what a file begins with that then has a hole of 4 TiB.
+const endless = "{"
+
 // Whatever a disk makes of a container's files: the container is named, the others are as they were, and it can be
 // removed.
 func TestADamagedContainerIsNamedAndRemoved(t *testing.T) {
@@ -27,14 +30,22 @@ func TestADamagedContainerIsNamedAndRemoved(t *testing.T) {
 		{"state.json", "garbage"},
 		{"state.json", "null"},
 		{"state.json", `{"status": "happy"}`},
+		{"spec.json", endless},
+		{"state.json", endless},
 	} {
 		t.Run(tt.file+" "+tt.content, func(t *testing.T) {
 			store := &state.Store{Dir: t.TempDir()}
 			add(t, store, strings.Repeat("a", 64), "whole")
 			id := strings.Repeat("b", 64)
 			add(t, store, id, "broken")
-			if err := os.WriteFile(filepath.Join(store.ContainerDir(id), tt.file), []byte(tt.content), 0o600); err != nil {
+			path := filepath.Join(store.ContainerDir(id), tt.file)
+			if err := os.WriteFile(path, []byte(tt.content), 0o600); err != nil {
 				t.Fatal(err)
+			}
+			if tt.content == endless {
+				if err := os.Truncate(path, 1<<42); err != nil {
+					t.Fatal(err)
+				}
 			}
 			c, err := store.Find("broken")
 			if err != nil || !errors.Is(c.Damaged, errdefs.ErrDamaged) || c.Spec.ID != id || c.Spec.Name != "broken" {

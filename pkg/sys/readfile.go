@@ -1,10 +1,33 @@
 package sys
 
 import (
+	"fmt"
+	"io"
 	"os"
 
 	"golang.org/x/sys/unix"
 )
+
+// maxSmall bounds what we take for a small file of our own: what a disk or somebody made of it is not to take all memory.
+const maxSmall = 64 << 20
+
+// ReadSmall is os.ReadFile of such a file.
+func ReadSmall(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxSmall+1))
+	if err == nil && len(data) > maxSmall {
+		err = tooLarge(path)
+	}
+	return data, err
+}
+
+func tooLarge(path string) error {
+	return fmt.Errorf("%s is larger than %d bytes", path, maxSmall)
+}
 
 // ReadFileAt reads a small file below a directory that is open, in three system calls: it is for lists of many. The
 // content is in buf, or in a larger buffer where it does not fit; links are followed.
@@ -25,6 +48,9 @@ func ReadFileAt(dir *os.File, name string, buf []byte) ([]byte, error) {
 		n += got
 		if n < len(buf) { // regular files are read as far as there is room, or whole
 			return buf[:n], nil
+		}
+		if n > maxSmall {
+			return nil, tooLarge(dir.Name() + "/" + name)
 		}
 		buf = append(buf, make([]byte, len(buf)+4096)...)
 	}
