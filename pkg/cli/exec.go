@@ -67,6 +67,11 @@ func (o *execOptions) run(ctx context.Context, app *App, args []string) error {
 		return err
 	}
 	o.Command = command
+	if o.User != "" {
+		if err := spec.CheckUser("user", o.User); err != nil {
+			return err
+		}
+	}
 	if o.Env, err = spec.Environment(o.Env, o.envFiles, os.Environ()); err != nil {
 		return err
 	}

@@ -102,7 +102,7 @@ func FuzzDevice(f *testing.F) {
 }
 
 func FuzzUser(f *testing.F) {
-	fuzz(f, func(s string) (string, error) { return s, checkUser("user", s) }, func(t *testing.T, s string) {
+	fuzz(f, func(s string) (string, error) { return s, CheckUser("user", s) }, func(t *testing.T, s string) {
 		if strings.ContainsAny(s, "/\x00\n ") || s == "" {
 			t.Errorf("%q was accepted", s)
 		}

@@ -35,7 +35,7 @@ func (i *Identity) AddFlags(fs *pflag.FlagSet) {
 		if i.User = s; s == "" {
 			return nil // as Docker and Podman have it: not given
 		}
-		return checkUser("user", s)
+		return CheckUser("user", s)
 	})
 	addList(fs, &i.Groups, "group-add", "", "an additional `group` of the process, or keep-groups for those of the caller", func(s string) (string, error) {
 		return s, checkID("group-add", s, s)
@@ -49,9 +49,9 @@ func (i *Identity) AddFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&i.NoHostname, "no-hostname", false, "leave /etc/hostname as the image has it")
 }
 
-// checkUser checks NAME|UID[:GROUP|GID] as far as that goes without the rootfs. One of the two may be missing, as with Docker and Podman: the
+// CheckUser checks NAME|UID[:GROUP|GID] as far as that goes without the rootfs. One of the two may be missing, as with Docker and Podman: the
 // user is root then, and the group the user's.
-func checkUser(flag, s string) error {
+func CheckUser(flag, s string) error {
 	user, group, _ := strings.Cut(s, ":")
 	if user == "" && group == "" {
 		return invalid(flag, s, "a name or a number is missing")
@@ -103,7 +103,7 @@ func checkHostname(s string) error {
 // Validate checks the identity.
 func (i *Identity) Validate() error {
 	if i.User != "" {
-		if err := checkUser("user", i.User); err != nil {
+		if err := CheckUser("user", i.User); err != nil {
 			return err
 		}
 	}
