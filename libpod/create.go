@@ -24,17 +24,22 @@ const (
 	logFile  = "ctr.log"
 )
 
-// Create adds a container made from an image (nil with Image.Rootfs): it completes c, which is then what is
-// stored.
-func (e *Engine) Create(ctx Context, c *spec.Container, img *storage.Image) error {
-	return e.create(ctx, c, img, nil)
+// CreateOptions say what a new container is made of.
+type CreateOptions struct {
+	Image   *storage.Image // nil with Image.Rootfs
+	Replace bool           // the container that has its name goes
+}
+
+// Create adds a container: it completes c, which is then what is stored.
+func (e *Engine) Create(ctx Context, c *spec.Container, opts CreateOptions) error {
+	return e.create(ctx, c, opts, nil)
 }
 
 // Run is Create and Start in one. After a state.StartError the container is there, but does not run.
-func (e *Engine) Run(ctx Context, c *spec.Container, img *storage.Image, opts StartOptions) (warnings []string, err error) {
+func (e *Engine) Run(ctx Context, c *spec.Container, what CreateOptions, opts StartOptions) (warnings []string, err error) {
 	begun := false
-	opts.Image = img
-	err = e.create(ctx, c, img, &starter{
+	opts.Image = what.Image
+	err = e.create(ctx, c, what, &starter{
 		ready: func() error {
 			opts.network, err = e.makeNetwork(ctx, c, nil)
 			return err
@@ -68,12 +73,12 @@ func newContainerID() string {
 	}
 }
 
-func (e *Engine) create(ctx Context, c *spec.Container, img *storage.Image, start *starter) error {
+func (e *Engine) create(ctx Context, c *spec.Container, opts CreateOptions, start *starter) error {
 	if c.ID == "" { // else its monitor has it already
 		c.ID = newContainerID()
 	}
 	c.Created = time.Now().Round(0)
-	if img != nil {
+	if img := opts.Image; img != nil {
 		c.Image.ID, c.Image.Kin = img.ID, host.Kin(img.Architecture)
 		c.ApplyImage(&img.Config)
 	}
@@ -102,26 +107,31 @@ func (e *Engine) create(ctx Context, c *spec.Container, img *storage.Image, star
 	if err := e.checkReferences(c); err != nil {
 		return err
 	}
+	if opts.Replace { // before the network is made: the new one may be to have its address
+		if err := e.replace(ctx, c.Name); err != nil {
+			return err
+		}
+	}
 	if start != nil {
 		if err := start.ready(); err != nil {
 			return err
 		}
 	}
 	if c.Remove {
-		return e.addWithVolumes(ctx, c, start)
+		return e.addWithVolumes(ctx, c, opts.Replace, start)
 	}
 	for _, id := range c.ImageIDs() {
 		if err := e.pin(ctx, id); err != nil {
 			return err
 		}
 	}
-	return e.addPinned(ctx, c, start)
+	return e.addPinned(ctx, c, opts.Replace, start)
 }
 
 // addPinned looks for the images' pins once more when the container is there, before it starts: who removed one meanwhile did
 // not see the container yet (image.InUse).
-func (e *Engine) addPinned(ctx Context, c *spec.Container, start *starter) error {
-	err := e.addWithVolumes(ctx, c, start)
+func (e *Engine) addPinned(ctx Context, c *spec.Container, replace bool, start *starter) error {
+	err := e.addWithVolumes(ctx, c, replace, start)
 	if err == nil && start == nil {
 		err = e.repin(ctx, c)
 	}
@@ -149,12 +159,12 @@ func (e *unpinnedError) Error() string { return e.err.Error() }
 func (e *unpinnedError) Unwrap() error { return e.err }
 
 // addWithVolumes keeps the container's volumes and networks from being removed until it is there.
-func (e *Engine) addWithVolumes(ctx Context, c *spec.Container, start *starter) error {
+func (e *Engine) addWithVolumes(ctx Context, c *spec.Container, replace bool, start *starter) error {
 	nameVolumes(c)
 	volumes := &heldVolumes{}
 	letGo, err := e.useNetworks(c)
 	if err == nil {
-		err = errors.Join(e.add(ctx, c, volumes, start), letGo())
+		err = errors.Join(e.add(ctx, c, volumes, replace, start), letGo())
 	}
 	err = errors.Join(err, volumes.release())
 	if err == nil {
@@ -167,39 +177,71 @@ func (e *Engine) addWithVolumes(ctx Context, c *spec.Container, start *starter) 
 var ErrUnpinned = errors.New("the image is being removed; try again")
 
 // add stores the container under its name; without one, under a random one that is free. Its volumes are made when its description is on the disk.
-func (e *Engine) add(ctx Context, c *spec.Container, volumes *heldVolumes, start *starter) error {
+func (e *Engine) add(ctx Context, c *spec.Container, volumes *heldVolumes, replace bool, start *starter) error {
 	prepare := func(dir string) error {
 		if err := e.useVolumes(c, volumes); err != nil {
 			return err
 		}
 		return prepareLayer(dir)
 	}
+	var run func(Context, *state.Locked) error
+	if start != nil {
+		run = start.start
+	}
 	random := c.Name == ""
-	for range 10 {
+	for try := 0; replace || try < 10; try++ {
 		if random {
 			c.Name = names.Random()
 		} else if err := names.Validate(c.Name); err != nil {
 			return err
-		}
-		var run func(Context, *state.Locked) error
-		if start != nil {
-			run = start.start
 		}
 		err := e.Store.Create(ctx, c, state.Record{Status: state.Created, RunDir: e.runDir(c.ID)}, prepare, run)
 		var created *state.StartError
 		if !errors.Is(err, errdefs.ErrConflict) || errors.As(err, &created) {
 			return err
 		}
-		if !random && !e.removeGone(ctx, c.Name) {
+		switch {
+		case random:
+		case replace:
+			if err := e.replace(ctx, c.Name); err != nil {
+				return err
+			}
+		case !e.removeGone(ctx, c.Name):
 			return err
 		}
 	}
 	return errdefs.Errorf(errdefs.ErrConflict, "cannot find a free name for the container; give one with --name")
 }
 
+// replace removes the container that has a name, or is about to have it, so that another may. Of several commands that want it the last one
+// gets it.
+func (e *Engine) replace(ctx Context, name string) error {
+	if name == "" {
+		return nil
+	}
+	const often = 5 * time.Millisecond
+	for {
+		old, err := e.Store.Named(name)
+		if err == nil {
+			err = e.Remove(ctx, old.Spec.ID, RemoveOptions{Force: true})
+		}
+		switch {
+		case !errors.Is(err, errdefs.ErrNotFound):
+			return err
+		case !e.Store.Taken(name):
+			return nil
+		}
+		select { // another command is just making it
+		case <-time.After(often):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
 // removeGone removes the container that has a name, if it should have removed itself already.
 func (e *Engine) removeGone(ctx Context, name string) bool {
-	other, err := e.Store.Find(name)
+	other, err := e.Store.Named(name)
 	if errors.Is(err, errdefs.ErrNotFound) {
 		return !e.Store.Taken(name) // by one that is just being made
 	}

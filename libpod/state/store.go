@@ -366,16 +366,8 @@ func (s *Store) Find(ref string) (*Container, error) {
 	if strings.ContainsRune(ref, '/') {
 		return nil, notFound(strings.TrimPrefix(ref, "/"))
 	}
-	if id, err := os.Readlink(s.nameLink(ref)); err == nil {
-		c, err := s.Read(id)
-		if err == nil && (c.Damaged != nil || c.Spec.Name == ref) {
-			return c, nil
-		}
-		if err != nil && !errors.Is(err, errdefs.ErrNotFound) {
-			return nil, err
-		}
-	} else if passing(err) || errors.Is(err, syscall.EIO) {
-		return nil, fmt.Errorf("cannot look for container %q: %w", ref, err)
+	if c, err := s.Named(ref); !errors.Is(err, errdefs.ErrNotFound) {
+		return c, err
 	}
 	ids, err := s.IDs()
 	if err != nil {
@@ -395,6 +387,25 @@ func (s *Store) Find(ref string) (*Container, error) {
 		return nil, notFound(ref)
 	}
 	return s.Read(match)
+}
+
+// Named finds the container that has a name, and none whose id begins like it.
+func (s *Store) Named(name string) (*Container, error) {
+	id, err := os.Readlink(s.nameLink(name))
+	if passing(err) || errors.Is(err, syscall.EIO) {
+		return nil, fmt.Errorf("cannot look for container %q: %w", name, err)
+	}
+	if err != nil {
+		return nil, notFound(name)
+	}
+	c, err := s.Read(id)
+	if err == nil && c.Damaged == nil && c.Spec.Name != name {
+		err = notFound(name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 func notFound(ref string) error {

@@ -52,7 +52,7 @@ func (o *createOptions) create(ctx context.Context, app *App, args []string) (*s
 	if err != nil {
 		return nil, err
 	}
-	return c, o.store(ctx, engine, func() error { return engine.Create(ctx, c, img) })
+	return c, o.store(func() error { return engine.Create(ctx, c, o.made(img)) })
 }
 
 // describe completes the description by flags and arguments.
@@ -83,21 +83,18 @@ func (o *createOptions) usual(app *App) error {
 	return nil
 }
 
+// made says how the container is made of an image.
+func (o *createOptions) made(img *storage.Image) libpod.CreateOptions {
+	return libpod.CreateOptions{Image: img, Replace: o.replace}
+}
+
 // store creates the container that was described, by add, which may start it too.
-func (o *createOptions) store(ctx context.Context, engine *libpod.Engine, add func() error) error {
+func (o *createOptions) store(add func() error) error {
 	cidfile, err := o.openCIDFile()
 	if err != nil {
 		return err
 	}
-	if o.replace && o.Name != "" {
-		err = engine.Remove(ctx, o.Name, libpod.RemoveOptions{Force: true})
-		if errors.Is(err, errdefs.ErrNotFound) {
-			err = nil
-		}
-	}
-	if err == nil {
-		err = add()
-	}
+	err = add()
 	if !created(err) {
 		return errors.Join(err, cidfile.abandon())
 	}
@@ -234,10 +231,10 @@ func (o *runOptions) run(ctx context.Context, app *App, args []string) error {
 	}
 	made, started := false, false
 	start := func() (warnings []string, err error) {
-		err = o.store(ctx, engine, func() error {
+		err = o.store(func() error {
 			opts := libpod.StartOptions{Attach: theirs, Monitor: m}
 			m = nil // Run uses it up
-			warnings, err = engine.Run(ctx, c, img, opts)
+			warnings, err = engine.Run(ctx, c, o.made(img), opts)
 			made, started = created(err), err == nil
 			return err
 		})

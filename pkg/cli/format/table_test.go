@@ -67,6 +67,8 @@ func TestPrint(t *testing.T) {
 			`{"Id":"0123456789abcdef","Name":"shy_fern","Labels":{"a.x":"<1>","b":"2"},"Ports":["80","81"]}` + "\n" +
 				`{"Id":"fedcba9876543210","Name":"a\u001b[2Jb"}` + "\n",
 		},
+		{"a row as it is", format.Options{Format: `{{.Names}}: {{.}}`}, `shy_fern: {"Id":"0123456789abcdef","Name":"shy_fern","Labels":{"a.x":"<1>","b":"2"},"Ports":["80","81"]}` + "\n" +
+			"a\x1b[2Jb: " + `{"Id":"fedcba9876543210","Name":"a\u001b[2Jb"}` + "\n"},
 		{
 			"functions",
 			format.Options{Format: `{{upper .Names}}|{{title .Names}}|{{pad .Names 1 2}}|{{truncate .Names 3}}|{{join (split .Names "_") "+"}}`},

@@ -29,6 +29,15 @@ func (r record) Label(key string) string {
 	return labels[key]
 }
 
+// String serves {{.}}: the row's own object, as {{json .}} has it. Peers print Go's own notation of whatever they keep.
+func (r record) String() string {
+	text, err := toJSON(r)
+	if err != nil {
+		return err.Error()
+	}
+	return text
+}
+
 // printTemplate executes text for each row, a line each; heading adds a line with the columns' headers.
 func (t *Table[T]) printTemplate(w io.Writer, text string, rows []T, o Options, heading bool) error {
 	tmpl, err := compile(text)
