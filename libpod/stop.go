@@ -44,8 +44,9 @@ func (e *Engine) Stop(ctx Context, ref string, opts StopOptions) error {
 	told, deaf := e.hear(ctx, c)
 	defer deaf()
 	var init, keeper sys.Process
+	var before state.Status
 	err = e.Store.Transact(ctx, c.Spec.ID, state.OpStop, func(_ context.Context, l *state.Locked) error {
-		init, keeper = l.State.Init, l.State.Monitor
+		init, keeper, before = l.State.Init, l.State.Monitor, l.State.Status
 		if l.State.Status == state.Restarting { // nothing runs: it is the monitor that waits
 			return signalProcess(keeper, syscall.SIGTERM)
 		}
@@ -58,6 +59,9 @@ func (e *Engine) Stop(ctx Context, ref string, opts StopOptions) error {
 		return err
 	}
 	if err := end(ctx, init, timeout); err != nil {
+		if before == state.Running && ctx.Err() != nil {
+			err = errors.Join(err, e.keep(ctx, c.Spec.ID, init))
+		}
 		return err
 	}
 	if keeper != c.State.Monitor { // it was started anew meanwhile, and what we listen to tells of the life before
@@ -67,6 +71,20 @@ func (e *Engine) Stop(ctx Context, ref string, opts StopOptions) error {
 		return err
 	}
 	return e.Store.Transact(ctx, c.Spec.ID, state.OpUpdate, mended)
+}
+
+// keep has a container that a stop has waited for in vain be one that runs, unless it has ended after all.
+func (e *Engine) keep(ctx Context, id string, init sys.Process) error {
+	err := e.Store.Transact(context.WithoutCancel(ctx), id, state.OpKeep, func(_ context.Context, l *state.Locked) error {
+		if l.State.Init != init {
+			return errdefs.Errorf(errdefs.ErrConflict, "it was started anew meanwhile")
+		}
+		return nil
+	})
+	if errors.Is(err, errdefs.ErrConflict) || errors.Is(err, errdefs.ErrNotFound) {
+		return nil
+	}
+	return err
 }
 
 // hear begins to listen: told gets nil at the end, or an error when only the monitor's own end tells of it. deaf stops listening.

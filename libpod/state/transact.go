@@ -23,6 +23,7 @@ type Op string
 const (
 	OpStart  Op = "start"
 	OpStop   Op = "stop"    // ask it to end; it ends by OpExit
+	OpKeep   Op = "keep"    // who asked it to end has given up
 	OpExit   Op = "exit"    // its first process has ended for good
 	OpPause  Op = "retry"   // its first process has ended; the restart policy wants it to run again
 	OpResume Op = "restart" // the monitor has run it again
@@ -44,6 +45,7 @@ type transition struct {
 var transitions = map[Op]transition{
 	OpStart:  {from: []Status{Created, Exited}, intent: Starting, to: Running, told: true, why: "stop it first, or use restart"},
 	OpStop:   {from: []Status{Running, Stopping, Restarting}, to: Stopping, why: "it does not run"},
+	OpKeep:   {from: []Status{Stopping}, to: Running, why: "it has ended, or nobody stops it"},
 	OpExit:   {from: []Status{Created, Running, Stopping, Restarting, Exited}, to: Exited},
 	OpPause:  {from: []Status{Running}, to: Restarting, why: "a stop was asked for"},
 	OpResume: {from: []Status{Restarting}, to: Running, why: "a stop was asked for"},
