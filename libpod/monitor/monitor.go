@@ -94,6 +94,7 @@ func Main(hooks Hooks) int {
 		ignoreSignals(m.signals, handled)
 		m.answer(failed(err))
 		m.end()
+		m.forget()
 		return errdefs.ExitEngine
 	}
 	m.answer(reply{Pids: l.pids})
@@ -344,6 +345,17 @@ func (m *monitor) start(l *life) error {
 func (m *monitor) answer(r reply) {
 	if m.control != nil {
 		_ = json.NewEncoder(m.control).Encode(r)
+	}
+}
+
+// forget removes a container with --rm that never ran, unless whoever called Spawn lives, and does it.
+func (m *monitor) forget() {
+	closeAll(m.record) // a lock that the caller has, too, as long as he lives
+	if !m.req.Remove {
+		return
+	}
+	if recorder, err := m.hooks.Recorder(m.req); err == nil {
+		_ = recorder.Forget() // the next command that looks for such does
 	}
 }
 

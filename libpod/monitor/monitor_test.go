@@ -138,6 +138,7 @@ func (f *fileRecorder) StopRequested() (bool, error) {
 }
 
 func (f *fileRecorder) Remove() error { return f.say("removed", nil) }
+func (f *fileRecorder) Forget() error { return f.say("forgotten", nil) }
 
 // box is one container of a test.
 type box struct {
@@ -540,6 +541,20 @@ func TestContainerThatIsCancelledDoesNotRun(t *testing.T) {
 	if _, err := os.Stat(b.req.RunDir + "/life"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the life of a container that never ran: %v", err)
 	}
+}
+
+func TestContainerThatVanishesIsForgottenWithItsCaller(t *testing.T) {
+	b := shell(t, "exit 0")
+	b.req.Remove = true
+	var err error
+	b.req.Bundle, err = (&runtime.Bundle{ID: "test", Spec: &specs.Spec{Process: b.process}}).Encode()
+	b.must(err)
+	b.handle, err = Spawn(t.Context(), "/proc/self/exe", b.req.ContainerID, nil)
+	b.must(err)
+	b.must(b.handle.Send(b.req, Passed{}))
+	b.must(b.handle.Close()) // as the kernel does when the caller is killed
+	b.wait()
+	b.same("record", b.record(), "forgotten null\n")
 }
 
 func TestContainerInheritsNothing(t *testing.T) {

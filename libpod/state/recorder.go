@@ -93,6 +93,15 @@ func (r *Recorder) Remove() error {
 	return err // the run directory tells that it has ended, unless the container is gone
 }
 
+// Forget is described at monitor.Recorder.
+func (r *Recorder) Forget() error {
+	c, err := r.Store.Read(r.ID)
+	if err != nil || !c.Gone() {
+		return err
+	}
+	return r.Remove()
+}
+
 func (r *Recorder) removeRest() error {
 	errs := []error{(&Store{Dir: r.Store.Dir}).RemoveUnusedVolumes(r.Volumes)} // which needs whole descriptions
 	for _, tree := range r.Trees {

@@ -1,12 +1,15 @@
 package state_test
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/mosscontainers/moss/libpod/state"
+	"github.com/mosscontainers/moss/pkg/spec"
 )
 
 // Without its run directory nobody would see that it has ended: it would be there for good, and keep its name.
@@ -34,4 +37,42 @@ func TestAContainerThatCannotBeRemovedKeepsItsRunDirectory(t *testing.T) {
 	if _, err := os.Stat(runDir); !os.IsNotExist(err) {
 		t.Errorf("the run directory is still there: %v", err)
 	}
+}
+
+// One that was only created is to run some day; one that somebody still has locked is his.
+func TestForgetLeavesContainersThatSomebodyWants(t *testing.T) {
+	store := &state.Store{Dir: t.TempDir()}
+	id := strings.Repeat("a", 64)
+	nothing := func(string) error { return nil }
+	c := &spec.Container{ID: id, Name: "volatile", Lifecycle: spec.Lifecycle{Remove: true}}
+	record := state.Record{Status: state.Created}
+	if err := store.Create(t.Context(), c, record, nothing, nil); err != nil {
+		t.Fatal(err)
+	}
+	recorder := &state.Recorder{Store: store, ID: id, Volatile: true}
+	forget := func(what string, stays bool) {
+		t.Helper()
+		if err := recorder.Forget(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(store.ContainerDir(id)); (err == nil) != stays {
+			t.Errorf("one that is %s: %v", what, err)
+		}
+	}
+	forget("created", true)
+	if err := os.RemoveAll(store.ContainerDir(id)); err != nil {
+		t.Fatal(err)
+	}
+	failed := errors.New("it did not start")
+	err := store.Create(t.Context(), c, record, nothing, func(_ context.Context, l *state.Locked) error {
+		if err := l.Commit(); err != nil {
+			return err
+		}
+		forget("locked", true)
+		return failed
+	})
+	if !errors.Is(err, failed) {
+		t.Fatal(err)
+	}
+	forget("abandoned", false)
 }
