@@ -186,7 +186,12 @@ func (e *Engine) add(ctx Context, c *spec.Container, volumes *heldVolumes, repla
 	}
 	var run func(Context, *state.Locked) error
 	if start != nil {
-		run = start.start
+		run = func(ctx Context, l *state.Locked) error {
+			// A container that runs may end at once, and its monitor removes its volumes, unless somebody has them.
+			commit := l.Commit
+			l.Commit = func() error { return errors.Join(commit(), volumes.release()) }
+			return start.start(ctx, l)
+		}
 	}
 	random := c.Name == ""
 	for try := 0; replace || try < 10; try++ {

@@ -18,11 +18,13 @@ type heldVolumes struct {
 	made  []string // the names of those that were not there before
 }
 
+// release lets go of them, once: the container's record says that it uses them.
 func (h *heldVolumes) release() error {
 	var errs []error
 	for _, lock := range h.locks {
 		errs = append(errs, lock.Unlock())
 	}
+	h.locks = nil
 	return errors.Join(errs...)
 }
 
