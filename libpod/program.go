@@ -92,7 +92,21 @@ func (e *Engine) share(p program, pid int) error {
 	if err != nil {
 		return fmt.Errorf("cannot record who runs the monitor program: %w", err)
 	}
+	forgetPrograms(e.NS.Dir)
 	return nil
+}
+
+// forgetPrograms removes the records of those who are dead: other versions of moss, and programs of other ids, nobody would look for any more.
+func forgetPrograms(dir string) {
+	records, _ := filepath.Glob(filepath.Join(dir, "moss-*"))
+	for _, record := range records {
+		if filepath.Ext(record) != "" { // it is just being written
+			continue
+		}
+		if _, lives := sys.ReadProcess(record); !lives {
+			_ = os.Remove(record) // it is in nobody's way
+		}
+	}
 }
 
 func (e *Engine) programRecord(name string) string { return filepath.Join(e.NS.Dir, name) }
