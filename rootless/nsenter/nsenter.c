@@ -11,10 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -440,6 +442,27 @@ static void open_streams(void)
 			return;
 }
 
+/* Where not even these few files may be opened, the Go runtime would end with a trace: it needs some before anybody asks for any. */
+static void make_sure_of_files(void)
+{
+	static const char sentence[] = "moss: cannot begin: too many open files; ulimit -n raises the limit\n";
+	enum { few = 7, enough = 1024 };
+	struct rlimit limit;
+	int files[few], n = 0;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_max >= enough || limit.rlim_cur < limit.rlim_max)
+		return; /* Go goes up to the harder limit itself */
+	while (n < few && (files[n] = epoll_create1(EPOLL_CLOEXEC)) >= 0)
+		n++;
+	if (n < few) {
+		if (write(2, sentence, sizeof sentence - 1) < 0) {
+		}
+		_exit(125);
+	}
+	while (n > 0)
+		close(files[--n]);
+}
+
 /*
  * The command line, of which only glibc tells constructors, with a NULL after its end. One that is longer than this is cut: what
  * counts is at its beginning. Returns argc; 0 without /proc.
@@ -486,6 +509,7 @@ __attribute__((constructor)) static void moss_enter(void)
 	argc = command_line(argv, sizeof argv / sizeof *argv);
 	if (getenv("_MOSS_UPLINK"))
 		moss_keep_door(argv); /* neither */
+	make_sure_of_files();
 #ifdef MOSS_FRONT
 	if (is_for_full(argc, argv))
 		moss_entry.no_full = moss_become_full();
