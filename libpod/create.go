@@ -79,6 +79,9 @@ func (e *Engine) create(ctx Context, c *spec.Container, opts CreateOptions, star
 	}
 	c.Created = time.Now().Round(0)
 	if img := opts.Image; img != nil {
+		if img.OS != "" && !strings.EqualFold(img.OS, "linux") {
+			return errdefs.Errorf(errdefs.ErrInvalid, "cannot make a container of image %s: it is for %s, and containers are Linux's", c.Image.Name, img.OS)
+		}
 		c.Image.ID, c.Image.Kin = img.ID, host.Kin(img.Architecture)
 		c.ApplyImage(&img.Config)
 	}

@@ -30,6 +30,11 @@ type Image struct {
 	Lower []string `json:"lower,omitempty"`
 }
 
+// Platform is what the image says that it is for.
+func (i *Image) Platform() Platform {
+	return Platform{OS: i.OS, Architecture: i.Architecture, Variant: i.Variant}
+}
+
 // configFile is an image's configuration without history and rootfs.
 type configFile struct {
 	Created      *time.Time       `json:"created"`

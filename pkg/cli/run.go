@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -16,6 +17,7 @@ import (
 	"github.com/mosscontainers/moss/libpod/monitor"
 	"github.com/mosscontainers/moss/libpod/state"
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/host"
 	"github.com/mosscontainers/moss/pkg/spec"
 	"github.com/mosscontainers/moss/storage"
 )
@@ -120,6 +122,9 @@ func (o *createOptions) image(ctx context.Context, app *App, name string) (*stor
 		return nil, err
 	}
 	c.Image.Name = imageName(img, name)
+	if o.platform == "" && img.Architecture != "" && img.Architecture != runtime.GOARCH && !host.Kin(img.Architecture) {
+		app.Warn(fmt.Sprintf("image %s is for %s, and this machine is %s; --platform %[2]s says that this is meant", c.Image.Name, img.Platform(), runtime.GOARCH))
+	}
 	return img, nil
 }
 
