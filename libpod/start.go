@@ -35,6 +35,9 @@ type StartOptions struct {
 	Image *storage.Image
 	// Monitor was started by Spawn for this container; nil when there is none. Start uses it up.
 	Monitor *Monitor
+	// More are descriptors for the container's process, from 3 on, and Env is what it alone is told of them.
+	More []*os.File
+	Env  []string
 
 	network *pendingNetwork // nil begins with Start
 }
@@ -69,13 +72,15 @@ type launch struct {
 	volumes  map[string]spec.VolumeSource
 	req      monitor.Request
 	network  *pendingNetwork
+	more     []*os.File // of StartOptions
+	env      []string
 	keep     []*os.File     // what must stay open while the container lives
 	close    []func() error // what this process opened for the monitor
 	warnings []string
 }
 
 func (e *Engine) start(ctx Context, l *state.Locked, opts StartOptions) (warnings []string, err error) {
-	s := &launch{Engine: e, l: l, record: &l.State, c: l.Spec, image: opts.Image, runDir: e.runDir(l.Spec.ID)}
+	s := &launch{Engine: e, l: l, record: &l.State, c: l.Spec, image: opts.Image, runDir: e.runDir(l.Spec.ID), more: opts.More, env: opts.Env}
 	defer func() {
 		for _, release := range s.close {
 			err = errors.Join(err, release())
@@ -157,7 +162,11 @@ func (s *launch) prepare(ctx Context, pid int) (err error) {
 	if err := os.WriteFile(filepath.Join(s.runDir, bundleFile), s.req.Bundle, 0o600); err != nil {
 		return errdefs.NoSpace(fmt.Errorf("cannot start container %s: %w", s.c.Name, err))
 	}
-	return nil
+	if len(s.env) > 0 { // what is executed in the container later is not told
+		bundle.Spec.Process.Env = append(bundle.Spec.Process.Env, s.env...)
+		s.req.Bundle, err = bundle.Encode()
+	}
+	return err
 }
 
 // show lets everybody see the container, and then makes sure that what it needs is still there.
@@ -208,7 +217,7 @@ func (s *launch) setUp(ctx Context, handle *monitor.Handle, attach *os.File) err
 	if _, err := waitProcess(ctx, s.record.Monitor, unmountTime); err != nil {
 		return err
 	}
-	return handle.Send(&s.req, monitor.Passed{Attach: attach, RecordLock: s.l.Lock(), NetNS: s.network.namespace()})
+	return handle.Send(&s.req, monitor.Passed{Attach: attach, RecordLock: s.l.Lock(), NetNS: s.network.namespace(), More: s.more})
 }
 
 // run tells the monitor of the network and waits until the container's command has been executed.

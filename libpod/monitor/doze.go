@@ -31,6 +31,7 @@ type asleep struct {
 	Wiring   Wiring             `json:"wiring"`
 	NetNS    int                `json:"netns"`
 	Extra    []int              `json:"extra"`
+	More     []int              `json:"more,omitempty"`
 	Listener int                `json:"listener"`
 	Log      int                `json:"log"`
 	Rows     uint16             `json:"rows"`
@@ -200,6 +201,9 @@ func (m *monitor) leave(l *life, nap *sys.Nap) (s asleep, err error) {
 	}
 	for _, f := range m.extra {
 		s.Extra = append(s.Extra, nap.Keep(f))
+	}
+	for _, f := range m.more {
+		s.More = append(s.More, nap.Keep(f))
 	}
 	if m.out.log != nil {
 		s.Log = nap.Keep(m.out.log.File())

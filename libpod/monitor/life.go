@@ -127,7 +127,7 @@ type streams struct {
 
 // openStreams makes pipes; with a terminal the launcher makes that instead.
 func (m *monitor) openStreams() (*streams, error) {
-	s := &streams{}
+	s := &streams{theirs: runtime.Stdio{More: m.more}}
 	if m.req.Terminal {
 		return s, nil
 	}

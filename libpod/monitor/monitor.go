@@ -57,6 +57,7 @@ type monitor struct {
 	record   *os.File // only held, until the container runs; nil then
 	netns    *os.File
 	extra    []*os.File // of Connect
+	more     []*os.File // of Passed, for each life
 	self     sys.Process
 	launcher runtime.Launcher
 	recorder Recorder
@@ -101,6 +102,10 @@ func Main(hooks Hooks) int {
 	_ = m.recorder.Began() // the run directory tells as well
 	closeAll(m.control, m.record)
 	m.control, m.record = nil, nil
+	if p := m.req.Restart.Policy; p == "" || p == RestartNo { // else who waits for the end of a pipe waits for the last life's
+		closeAll(m.more...)
+		m.more = nil
+	}
 	m.newKeeper()
 	m.keep(context.Background(), l, handled)
 	return 0
@@ -155,6 +160,7 @@ func (m *monitor) take(e *envelope, passed []*os.File) (attached *os.File, err e
 		return f
 	}
 	attached, m.record, m.netns = next(e.Attach), next(e.RecordLock), next(e.NetNS)
+	m.more = passed
 	if attached == nil {
 		return nil, nil
 	}

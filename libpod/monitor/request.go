@@ -86,6 +86,8 @@ type Passed struct {
 	RecordLock *os.File
 	// NetNS is the container's network namespace, nil when the bundle says all.
 	NetNS *os.File
+	// More are descriptors for the container's process, from 3 on.
+	More []*os.File
 }
 
 // envelope is what travels: the request and which descriptors come with it. In the memory file its length comes before it,

@@ -80,7 +80,7 @@ func (h *Handle) Send(req *Request, passed Passed) error {
 			send = append(send, f)
 		}
 	}
-	if err := h.tell(wordFiles, send); err != nil {
+	if err := h.tell(wordFiles, append(send, passed.More...)); err != nil {
 		return err
 	}
 	told := h.control

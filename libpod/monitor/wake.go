@@ -49,6 +49,9 @@ func remember(hooks Hooks, left string) (*monitor, *life, error) {
 	for _, fd := range s.Extra {
 		m.extra = append(m.extra, t.take(fd, "extra", false))
 	}
+	for _, fd := range s.More {
+		m.more = append(m.more, t.take(fd, "more", false))
+	}
 	l := &life{
 		pids: s.Pids, began: s.Began, restarts: s.Restarts, mounts: t.take(s.Mounts, "mounts", false),
 		streams: &streams{

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -60,9 +61,22 @@ func (s *stage) become() error {
 }
 
 // handOn moves the descriptors from moreFD on to where the command expects them, right behind the standard streams. Nothing else of ours is there
-// but what the stage was started with: the control socket, which makes room, and the program, which only a reaper needs.
+// but what the stage was started with: the control socket, which makes room, and the program, which only a reaper needs: that hands on itself.
 func (s *stage) handOn() (err error) {
 	if s.more == 0 {
+		return nil
+	}
+	for i, e := range s.proc.Env {
+		if strings.HasPrefix(e, listenPID) {
+			s.proc.Env[i] = listenPID + strconv.Itoa(os.Getpid())
+		}
+	}
+	if s.reaper {
+		for i := range s.more {
+			if err := sys.KeepOnExec(moreFD + i); err != nil {
+				return err
+			}
+		}
 		return nil
 	}
 	first := controlFD
@@ -76,6 +90,9 @@ func (s *stage) handOn() (err error) {
 	}
 	return nil
 }
+
+// listenPID says whose the sockets are that a process was started with (sd_listen_fds(3)).
+const listenPID = "LISTEN_PID="
 
 // dieWithParent ties a container to its monitor. A parent that ended just before has closed its end of the socket.
 func (s *stage) dieWithParent() error {

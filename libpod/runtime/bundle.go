@@ -64,7 +64,7 @@ type CopyUp struct {
 // the three are nil.
 type Stdio struct {
 	Stdin, Stdout, Stderr *os.File
-	// More are descriptors from 3 on. Exec passes them on, Create does not.
+	// More are descriptors from 3 on.
 	More []*os.File
 }
 

@@ -70,7 +70,7 @@ func Exec(ctx context.Context, target Target, task func() (*Task, error), io Std
 		err = errNoArgs
 	}
 	if err == nil {
-		start.order.Command = &command{Task: *t, Namespaces: kinds &^ sys.ClonePID, Pid: target.Pid, More: len(io.More)}
+		start.order.Command = &command{Task: *t, Namespaces: kinds &^ sys.ClonePID, Pid: target.Pid}
 		err = start.instruct(p)
 	}
 	if err != nil {
@@ -116,7 +116,7 @@ func differing(pid int) (int, error) {
 // enter joins a running container. What is read of it for us is read from outside first.
 func (s *stage) enter(o *order) error {
 	c := o.Command
-	s.proc, s.more = c.Process, c.More
+	s.proc = c.Process
 	if err := s.readFilter(c.Seccomp); err != nil {
 		return err
 	}

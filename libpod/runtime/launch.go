@@ -70,7 +70,7 @@ func (l *launch) instruct(p *process) error {
 	if err := l.join(p.pid); err != nil {
 		return err
 	}
-	l.order.slack = p.child.Slack
+	l.order.slack, l.order.more = p.child.Slack, len(l.stdio.More)
 	if err := l.sendOrder(p.socket); err != nil && !errors.Is(err, syscall.EPIPE) {
 		return fmt.Errorf("cannot tell the container's first process what to do: %w", err)
 	}

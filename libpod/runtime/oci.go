@@ -179,6 +179,9 @@ func (p *ociProcess) create(ctx context.Context, io Stdio, terminal bool) error 
 		defer console.close()
 		args = append(args, "--console-socket", console.path)
 	}
+	if len(io.More) > 0 {
+		args = append(args, "--preserve-fds", strconv.Itoa(len(io.More)))
+	}
 	if err := p.runtime.run(ctx, p.bundle, io, append(args, p.bundle.ID)...); err != nil {
 		return err
 	}
@@ -212,6 +215,7 @@ func (l *oci) run(ctx context.Context, b *Bundle, io Stdio, args ...string) erro
 	if io.Stderr != nil {
 		cmd.Stderr = io.Stderr
 	}
+	cmd.ExtraFiles = io.More
 	err := cmd.Run()
 	if err == nil {
 		return nil

@@ -52,11 +52,11 @@ func (l *Own) Prepare(fresh uint32) {
 	l.ready, _ = start.start() // Create tells what is wrong
 }
 
-// take is the stage that is ready, if it fits.
-func (l *Own) take(spaces *namespaces) *process {
+// take is the stage that is ready, if it fits: descriptors are there from its beginning.
+func (l *Own) take(spaces *namespaces, more bool) *process {
 	p := l.ready
 	l.ready = nil
-	if p != nil && (spaces.pid != nil || spaces.cloned() != l.spaces.cloned()) {
+	if p != nil && (more || spaces.pid != nil || spaces.cloned() != l.spaces.cloned()) {
 		p.abandon()
 		p = nil
 	}
@@ -96,7 +96,7 @@ func (l *Own) create(b Encoded, io Stdio, netns, start *os.File) (*process, erro
 	}
 	stage := &launch{
 		exe: l.exe, name: stageInit, spaces: spaces, group: group, stdio: io,
-		ready: l.take(spaces),
+		ready: l.take(spaces, len(io.More) > 0),
 		order: order{Bundle: b, kinds: spaces.joined(), loopback: spaces.fresh&sys.CloneNet != 0, start: start},
 	}
 	p, err := stage.begin()

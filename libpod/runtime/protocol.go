@@ -37,6 +37,7 @@ type order struct {
 	start *os.File
 	// slack is what the command's timers are to have: sys.SpawnLate.
 	slack int
+	more  int // as in orderHead
 }
 
 // maxJoined is as many namespaces as there are kinds.
@@ -48,6 +49,7 @@ type orderHead struct {
 	Loopback uint32 // 0 or 1
 	Detached uint32 // 0 or 1: the last descriptor is the order's start
 	Slack    uint32 // nanoseconds
+	More     uint32 // how many descriptors the stage was started with beyond its own, for the process
 	Kinds    [maxJoined]uint32
 }
 
@@ -57,8 +59,6 @@ type command struct {
 	// Namespaces are those of the process Pid that it is to join.
 	Namespaces int `json:"namespaces,omitempty"`
 	Pid        int `json:"pid,omitempty"`
-	// More is how many descriptors the stage was started with beyond its own, for the process.
-	More int `json:"more,omitempty"`
 }
 
 // Descriptors of a stage.
@@ -76,7 +76,7 @@ func sendOrder(socket *os.File, o *order) error {
 			return fmt.Errorf("cannot encode what the container's first process is to do: %w", err)
 		}
 	}
-	head := orderHead{Length: uint32(len(body)), Slack: uint32(o.slack)}
+	head := orderHead{Length: uint32(len(body)), Slack: uint32(o.slack), More: uint32(o.more)}
 	if o.loopback {
 		head.Loopback = 1
 	}
@@ -115,7 +115,7 @@ func receiveOrder(socket *os.File, isCommand bool) (*order, error) {
 	if _, err := binary.Decode(b, binary.LittleEndian, &head); err != nil {
 		return nil, err
 	}
-	o := &order{loopback: head.Loopback != 0, slack: int(head.Slack)}
+	o := &order{loopback: head.Loopback != 0, slack: int(head.Slack), more: int(head.More)}
 	if last := len(files) - 1; head.Detached != 0 {
 		o.start, files = files[last], files[:last]
 	}

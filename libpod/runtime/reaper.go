@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strconv"
 	"syscall"
 
 	"github.com/mosscontainers/moss/pkg/sys"
@@ -14,7 +15,7 @@ import (
 // privileges of a stage. The descriptor of the control socket stays open across, so that it can tell how the command
 // started.
 func (s *stage) execReaper() error {
-	args := append([]string{stageReaper}, s.proc.Args...)
+	args := append([]string{stageReaper, strconv.Itoa(s.more)}, s.proc.Args...)
 	if err := sys.Replace(controlFD, s.socket); err != nil && !isErrno(err, syscall.EINVAL) {
 		return err
 	}
@@ -29,7 +30,11 @@ func runReaper() {
 	socket := os.NewFile(controlFD, "control")
 	signals := make(chan os.Signal, 64)
 	signal.Notify(signals)
-	pid, err := spawn(os.Args[1:])
+	more, err := strconv.Atoi(os.Args[1])
+	pid := 0
+	if err == nil {
+		pid, err = spawn(os.Args[2:], more)
+	}
 	if err != nil {
 		_ = sendError(socket, err) // without a parent there is nobody to tell
 		os.Exit(1)
@@ -47,12 +52,15 @@ func runReaper() {
 	}
 }
 
-// spawn starts the command; it is looked for in PATH as execute does.
-func spawn(args []string) (int, error) {
+// spawn starts the command, with so many descriptors from moreFD on behind its standard streams; it is looked for in PATH as execute does.
+func spawn(args []string, more int) (int, error) {
 	if err := sys.CloseOnExecFrom(3); err != nil {
 		return 0, fmt.Errorf("cannot close what the command must not inherit: %w", err)
 	}
 	attr := &syscall.ProcAttr{Env: os.Environ(), Files: []uintptr{0, 1, 2}}
+	for i := range more {
+		attr.Files = append(attr.Files, uintptr(moreFD+i))
+	}
 	var pid int
 	err := search(args, os.Environ(), func(file string) (err error) {
 		pid, err = syscall.ForkExec(file, args, attr)

@@ -48,7 +48,7 @@ type stage struct {
 	cwd     *os.File
 	console *os.File // master side of the terminal
 	tty     *os.File // slave side
-	more    int      // as in command
+	more    int      // as in order
 	reaper  bool
 	// dies says that the process must not outlive its parent: a container's first, whose monitor it is.
 	dies bool
@@ -95,6 +95,7 @@ func (s *stage) run() error {
 		return err
 	}
 	syscall.Umask(0) // modes of what we make are exact
+	s.more = o.more
 	if err := takeStreams(o.streams); err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ type execOptions struct {
 	envFiles    []string
 	interactive bool
 	detach      bool
-	preserve    uint
+	inherited
 }
 
 func newExecCommand(app *App) *cobra.Command {
@@ -50,7 +50,7 @@ func newExecCommand(app *App) *cobra.Command {
 	fs.BoolVarP(&o.interactive, "interactive", "i", false, "join our standard input")
 	fs.BoolVarP(&o.detach, "detach", "d", false, "run in the background")
 	fs.BoolVar(&o.Privileged, "privileged", false, "give the command all capabilities")
-	fs.UintVar(&o.preserve, "preserve-fds", 0, "pass so many of our descriptors on, from 3 on")
+	o.inherited.addFlags(fs)
 	fs.StringArrayVar(&o.container.cidfiles, "cidfile", nil, "read the container's id from this file")
 	o.container.addLatest(fs)
 	o.addKeys(fs, "command")
@@ -79,7 +79,7 @@ func (o *execOptions) run(ctx context.Context, app *App, args []string) error {
 	if err != nil {
 		return err
 	}
-	if io.More, err = o.inherited(); err != nil {
+	if io.More, err = o.files(); err != nil {
 		return errors.Join(err, release())
 	}
 	process, err := engine.Exec(ctx, ref, o.ExecOptions, io)
@@ -124,20 +124,6 @@ func (o *execOptions) stdio(app *App) (runtime.Stdio, func() error, error) {
 		s = runtime.Stdio{Stdin: null, Stdout: null, Stderr: null}
 	}
 	return s, null.Close, nil
-}
-
-// inherited are the descriptors of --preserve-fds, from the first on behind the standard streams.
-func (o *execOptions) inherited() ([]*os.File, error) {
-	const first = 3
-	var files []*os.File
-	for i := range o.preserve {
-		f := sys.Inherited(first + int(i))
-		if f == nil {
-			return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot use --preserve-fds %d: descriptor %d is not open; whoever starts moss opens them, from %d on", o.preserve, first+i, first)
-		}
-		files = append(files, f)
-	}
-	return files, nil
 }
 
 // attach runs the command and waits for it. Without a terminal our streams are its own, and signals are passed

@@ -183,6 +183,7 @@ func newCreateCommand(app *App) *cobra.Command {
 type runOptions struct {
 	createOptions
 	attachOptions
+	inherited
 	detach  bool
 	streams []string
 }
@@ -201,6 +202,7 @@ func newRunCommand(app *App) *cobra.Command {
 	fs.SetInterspersed(false)
 	o.createOptions.addFlags(fs)
 	o.attachOptions.addFlags(fs)
+	o.inherited.addFlags(fs)
 	fs.BoolVarP(&o.detach, "detach", "d", false, "run in the background and print the container's id")
 	fs.StringSliceVarP(&o.streams, "attach", "a", nil, "attach only to these of stdin, stdout, stderr")
 	return cmd
@@ -213,6 +215,10 @@ func (o *runOptions) run(ctx context.Context, app *App, args []string) error {
 	o.Container.DetachKeys = o.keys
 	c, err := o.describe(app, args)
 	if err != nil {
+		return err
+	}
+	var opts libpod.StartOptions
+	if err := o.sockets(&opts); err != nil {
 		return err
 	}
 	engine, err := app.Engine()
@@ -237,7 +243,7 @@ func (o *runOptions) run(ctx context.Context, app *App, args []string) error {
 	made, started := false, false
 	start := func() (warnings []string, err error) {
 		err = o.store(func() error {
-			opts := libpod.StartOptions{Attach: theirs, Monitor: m}
+			opts.Attach, opts.Monitor = theirs, m
 			m = nil // Run uses it up
 			warnings, err = engine.Run(ctx, c, o.made(img), opts)
 			made, started = created(err), err == nil

@@ -82,8 +82,8 @@ func ReceiveFile(socket *os.File, data []byte) (n int, f *os.File, err error) {
 	return n, f, err
 }
 
-// maxRights is more descriptors than anybody here sends at once.
-const maxRights = 16
+// maxRights is as many descriptors as the kernel takes at once (SCM_MAX_FD).
+const maxRights = 253
 
 // ReceiveFiles reads data and the descriptors that came with it from a unix socket. No data is io.EOF's n == 0.
 func ReceiveFiles(socket *os.File, data []byte) (n int, files []*os.File, err error) {
