@@ -3,11 +3,14 @@
 package libpod
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/mosscontainers/moss/libpod/runtime"
+	"github.com/mosscontainers/moss/libpod/state"
+	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
 	"github.com/mosscontainers/moss/storage"
 	"github.com/mosscontainers/moss/storage/image"
@@ -42,6 +45,7 @@ func (e *Engine) Commit(ctx Context, ref string, o CommitOptions) (id string, er
 		Merge:   o.Merge, Changes: o.Changes, Docker: o.Docker, Author: o.Author, Message: o.Message,
 		CreatedBy: strings.Join(append(c.Spec.Entrypoint, c.Spec.Command...), " "),
 	}
+	opts.Whole = func() error { return e.isWhole(c) }
 	if o.Squash {
 		opts.Squash = e.openLayers
 	}
@@ -52,6 +56,16 @@ func (e *Engine) Commit(ctx Context, ref string, o CommitOptions) (id string, er
 		return "", err
 	}
 	return images.Commit(ctx, opts)
+}
+
+// isWhole makes sure that what was read of a container's files was there until the end: a container that is removed goes as a whole, before
+// any of its files do.
+func (e *Engine) isWhole(c *state.Container) error {
+	_, err := e.Store.Read(c.Spec.ID)
+	if errors.Is(err, errdefs.ErrNotFound) {
+		return errdefs.Errorf(errdefs.ErrNotFound, "cannot commit container %s: it was removed meanwhile", c.Spec.Name)
+	}
+	return err
 }
 
 // openLayers opens layers of the store, topmost first, as one tree.

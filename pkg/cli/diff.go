@@ -106,10 +106,15 @@ func differences(engine *libpod.Engine, find findLayers, names []string) ([]imag
 		before, container = first.all, container || first.container
 	}
 	changes, err := image.Diff(before, last.all)
-	if container {
-		changes = libpod.WithoutMountPoints(changes)
+	if !container {
+		return changes, err
 	}
-	return changes, err
+	for _, name := range names { // of one that is being removed nobody knows how much was read
+		if _, err := find(engine, name); err != nil {
+			return nil, err
+		}
+	}
+	return libpod.WithoutMountPoints(changes), err
 }
 
 // changedPaths is the object of diff --format json.

@@ -33,6 +33,8 @@ type CommitOptions struct {
 	CreatedBy string    // what history shows; the container's command
 	Created   time.Time // zero: now
 	Docker    bool      // of Docker's format, not of OCI's
+	// Whole, when not nil, says what is wrong with what was read of the layer: that it was being removed.
+	Whole func() error
 	// Squash opens layers, topmost first, as one tree, which becomes the image's only layer; nil keeps them apart.
 	Squash func(layers []string) (*os.File, error)
 }
@@ -63,7 +65,7 @@ func (im *Images) Commit(ctx context.Context, o CommitOptions) (id string, err e
 	if len(layers) > 0 {
 		parent = layers[len(layers)-1].ID
 	}
-	layer, err := im.store.CommitLayer(ctx, parent, o.Upper)
+	layer, err := im.commitUpper(ctx, parent, o)
 	if err != nil {
 		return "", explain(err, "commit", "the container")
 	}
@@ -78,6 +80,20 @@ func (im *Images) Commit(ctx context.Context, o CommitOptions) (id string, err e
 	}
 	id, err = im.newImage(doc, layers, names, o.Docker)
 	return id, im.dropLayer(layers[len(layers)-1].ID, err)
+}
+
+// commitUpper makes a layer of the container's own.
+func (im *Images) commitUpper(ctx context.Context, parent string, o CommitOptions) (*store.Layer, error) {
+	layer, err := im.store.CommitLayer(ctx, parent, o.Upper)
+	if o.Whole == nil {
+		return layer, err
+	}
+	if gone := o.Whole(); gone != nil && err != nil { // that is why
+		return nil, gone
+	} else if gone != nil {
+		return nil, im.dropLayer(layer.ID, gone)
+	}
+	return layer, err
 }
 
 // together makes one layer of several.
