@@ -64,8 +64,9 @@ func (e *Engine) Exec(ctx Context, ref string, o ExecOptions, io runtime.Stdio) 
 	task := func() (*runtime.Task, error) { return e.task(c, o) }
 	p, err := runtime.Exec(ctx, target, task, io, exe.path())
 	if err != nil && (!errdefs.Explained(err) || errors.Is(err, errdefs.ErrConflict)) {
-		// With its PID 1 the kernel ends all that is in a container, and that one last.
-		if ended, waitErr := waitProcess(ctx, c.State.Init, endTime); ended && waitErr == nil {
+		// With its PID 1 the kernel ends all that is in a container, and that one last: what it has lost already tells as well.
+		ended, waitErr := waitProcess(ctx, c.State.Init, endTime)
+		if waitErr == nil && (ended || errors.Is(err, errdefs.ErrConflict)) {
 			err = errEnded(c)
 		}
 	}

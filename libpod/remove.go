@@ -127,9 +127,10 @@ func (e *Engine) Prune(ctx Context, match func(*state.Container) bool) ([]string
 			continue
 		}
 		err := e.Remove(ctx, c.Spec.ID, RemoveOptions{If: idle})
-		if err == nil {
+		switch {
+		case err == nil:
 			removed = append(removed, c.Spec.ID)
-		} else if !errors.Is(err, errdefs.ErrNotFound) {
+		case !errors.Is(err, errdefs.ErrNotFound) && !errors.Is(err, errdefs.ErrConflict): // somebody was faster to remove or to start it
 			errs = append(errs, err)
 		}
 	}
