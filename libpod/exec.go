@@ -16,6 +16,7 @@ import (
 	"github.com/mosscontainers/moss/libpod/state"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
+	"github.com/mosscontainers/moss/pkg/sys"
 )
 
 // ExecOptions describe one more process in a running container.
@@ -64,9 +65,9 @@ func (e *Engine) Exec(ctx Context, ref string, o ExecOptions, io runtime.Stdio) 
 	task := func() (*runtime.Task, error) { return e.task(c, o) }
 	p, err := runtime.Exec(ctx, target, task, io, exe.path())
 	if err != nil && (!errdefs.Explained(err) || errors.Is(err, errdefs.ErrConflict)) {
-		// With its PID 1 the kernel ends all that is in a container, and that one last: what it has lost already tells as well.
+		// With its PID 1 the kernel ends all that is in a container, and that one last.
 		ended, waitErr := waitProcess(ctx, c.State.Init, endTime)
-		if waitErr == nil && (ended || errors.Is(err, errdefs.ErrConflict)) {
+		if waitErr == nil && (ended || ending(c.State.Init)) {
 			err = errEnded(c)
 		}
 	}
@@ -75,6 +76,12 @@ func (e *Engine) Exec(ctx Context, ref string, o ExecOptions, io runtime.Stdio) 
 		err = errors.Join(errEnded(c), syscall.Kill(p.Pid(), syscall.SIGKILL))
 	}
 	return &Execution{p, e.runDir(c.Spec.ID)}, errors.Join(err, exe.Close())
+}
+
+// ending says that a process has lost its program already: it may still have to wait for others of its container whose parents do not collect them.
+func ending(p sys.Process) bool {
+	_, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", p.Pid))
+	return errors.Is(err, os.ErrNotExist)
 }
 
 // endTime is more than a container needs to end whose processes are being killed.
