@@ -59,7 +59,8 @@ func (e *Engine) CreateVolume(v Volume) (*Volume, error) {
 	staging := e.volumeDir("." + randomHex())
 	err = fillVolume(staging, dir, &v, source)
 	if err == nil {
-		if err = sys.Sync(filepath.Join(dir, volumeFile), dir, filepath.Dir(dir)); err == nil {
+		err = sys.Sync(filepath.Join(dir, volumeFile), dir, filepath.Dir(dir))
+		if err == nil || errors.Is(err, os.ErrNotExist) { // it was made, and somebody may have removed it already
 			return &v, nil
 		}
 		err = errors.Join(err, os.Rename(dir, staging))

@@ -58,6 +58,9 @@ func (l *launch) start() (*process, error) {
 	}
 	p := &process{socket: ours, gone: make(chan struct{})}
 	p.child, err = l.fork(theirs, p.gone)
+	if l.spaces.pid != nil && isErrno(err, syscall.ENOMEM) { // clone(2): its first process has ended
+		err = errOwnerEnded
+	}
 	if err := errors.Join(err, theirs.Close()); err != nil {
 		ours.Close()
 		return nil, fmt.Errorf("cannot start the container's first process: %w", err)

@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
@@ -34,6 +36,8 @@ type namespace struct {
 	file *os.File
 }
 
+var errOwnerEnded = errdefs.Errorf(errdefs.ErrConflict, "the container whose it is has just ended")
+
 func openNamespaces(list []specs.LinuxNamespace, netns *os.File) (*namespaces, error) {
 	s := &namespaces{}
 	for _, n := range list {
@@ -47,9 +51,12 @@ func openNamespaces(list []specs.LinuxNamespace, netns *os.File) (*namespaces, e
 			s.fresh |= kind
 		default:
 			f, err := os.Open(n.Path)
+			if errors.Is(err, os.ErrNotExist) && strings.HasPrefix(n.Path, "/proc/") {
+				err = errOwnerEnded
+			}
 			if err != nil {
 				s.close()
-				return nil, fmt.Errorf("cannot join a namespace: %w", err)
+				return nil, fmt.Errorf("cannot join the %s namespace: %w", n.Type, err)
 			}
 			s.add(kind, f)
 		}

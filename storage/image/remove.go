@@ -124,7 +124,7 @@ func (im *Images) delete(id string, untagged []string, inUse InUse) (*Removed, e
 	switch {
 	case errors.Is(err, lib.ErrImageUsedByContainer):
 		return nil, errdefs.Errorf(errdefs.ErrConflict, "cannot remove image %s: a container of Podman or Buildah uses it: %w", names.Short(id), err)
-	case errors.Is(err, lib.ErrImageUnknown):
+	case errors.Is(err, lib.ErrImageUnknown), errors.Is(err, lib.ErrNotAnImage): // which of them, depends on who was faster by how much
 		return nil, errdefs.Errorf(errdefs.ErrNotFound, "cannot remove image %s: it is gone", names.Short(id))
 	case errors.Is(err, lib.ErrLayerUnknown): // its layers were lost; its record has gone before they were missed
 		return &Removed{Untagged: untagged, Deleted: id}, nil
@@ -212,8 +212,8 @@ func (im *Images) Prune(ctx context.Context, o PruneOptions) (*Pruned, error) {
 		} else if !ok {
 			continue
 		}
-		if _, err := im.delete(img.ID, nil, o.InUse); errors.Is(err, errdefs.ErrConflict) {
-			continue // Podman's containers are not ours to judge, and one of ours came just now
+		if _, err := im.delete(img.ID, nil, o.InUse); errors.Is(err, errdefs.ErrConflict) || errors.Is(err, errdefs.ErrNotFound) {
+			continue // Podman's containers are not ours to judge, one of ours came just now, or somebody was faster
 		} else if err != nil {
 			failures = append(failures, err)
 			continue

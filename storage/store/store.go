@@ -144,5 +144,11 @@ func (s *Store) Reset() error {
 	return removeAll(storage.CacheDir(s.cfg), storage.PinDir(s.cfg))
 }
 
-// ForgetAnswers empties the cache of Resolve.
-func (s *Store) ForgetAnswers() error { return removeAll(storage.CacheDir(s.cfg)) }
+// ForgetAnswers empties the cache of Resolve. Others may put answers there meanwhile.
+func (s *Store) ForgetAnswers() error {
+	err := removeAll(storage.CacheDir(s.cfg))
+	if errors.Is(err, syscall.ENOTEMPTY) {
+		return nil
+	}
+	return err
+}
