@@ -95,6 +95,8 @@ func advise(err error) error {
 	switch {
 	case errors.Is(err, syscall.EMFILE):
 		return fmt.Errorf("%w; ulimit -n raises the limit", err)
+	case errors.Is(err, syscall.EFBIG):
+		return fmt.Errorf("%w; ulimit -f raises the limit", err)
 	case errors.Is(err, syscall.EAGAIN) && errors.As(err, &path) && path.Op == "fork/exec":
 		return fmt.Errorf("%w; the limit of processes is reached: end some, or raise it with ulimit -u", err)
 	}

@@ -442,23 +442,29 @@ static void open_streams(void)
 			return;
 }
 
-/* Where not even these few files may be opened, the Go runtime would end with a trace: it needs some before anybody asks for any. */
-static void make_sure_of_files(void)
+/* Ends with a sentence, at once. */
+static void give_up(const char *sentence)
 {
-	static const char sentence[] = "moss: cannot begin: too many open files; ulimit -n raises the limit\n";
-	enum { few = 7, enough = 1024 };
+	if (write(2, sentence, strlen(sentence)) < 0) {
+	}
+	_exit(125);
+}
+
+/* With less than this the Go runtime ends with a trace, before anybody asks for anything: so much address space, and some files. */
+static void make_sure_of_limits(void)
+{
+	enum { few = 7, enough = 1024, least = 1 << 30 };
 	struct rlimit limit;
 	int files[few], n = 0;
 
+	if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur < least)
+		give_up("moss: cannot begin: less than 1 GB of address space is allowed; ulimit -v raises the limit\n");
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_max >= enough || limit.rlim_cur < limit.rlim_max)
 		return; /* Go goes up to the harder limit itself */
 	while (n < few && (files[n] = epoll_create1(EPOLL_CLOEXEC)) >= 0)
 		n++;
-	if (n < few) {
-		if (write(2, sentence, sizeof sentence - 1) < 0) {
-		}
-		_exit(125);
-	}
+	if (n < few)
+		give_up("moss: cannot begin: too many open files; ulimit -n raises the limit\n");
 	while (n > 0)
 		close(files[--n]);
 }
@@ -509,7 +515,7 @@ __attribute__((constructor)) static void moss_enter(void)
 	argc = command_line(argv, sizeof argv / sizeof *argv);
 	if (getenv("_MOSS_UPLINK"))
 		moss_keep_door(argv); /* neither */
-	make_sure_of_files();
+	make_sure_of_limits();
 #ifdef MOSS_FRONT
 	if (is_for_full(argc, argv))
 		moss_entry.no_full = moss_become_full();
