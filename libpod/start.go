@@ -307,7 +307,7 @@ func (s *launch) copyUps() []runtime.CopyUp {
 	for _, m := range s.c.Mounts.List {
 		from := s.volumes[m.Source]
 		if m.Type == spec.MountVolume && m.Subpath == "" && !m.NoCopy && !m.Overlay && !from.NoCopy && !from.Memory {
-			out = append(out, runtime.CopyUp{Volume: from.Dir, Target: m.Target})
+			out = append(out, runtime.CopyUp{Volume: from.Dir, Filling: filepath.Join(s.volumeDir(m.Source), volumeFilling), Target: m.Target})
 		}
 	}
 	return out

@@ -34,8 +34,9 @@ type Volume struct {
 }
 
 const (
-	volumeFile = "volume.json"
-	volumeData = "_data"
+	volumeFile    = "volume.json"
+	volumeData    = "_data"
+	volumeFilling = "filling" // while a container fills it
 )
 
 func (e *Engine) volumeDir(name string) string { return e.Store.VolumeDir(name) }

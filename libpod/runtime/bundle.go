@@ -56,8 +56,9 @@ type Overlay struct {
 
 // CopyUp fills an empty volume with what the image has at its target.
 type CopyUp struct {
-	Volume string `json:"volume"` // absolute directory of the host
-	Target string `json:"target"` // absolute path in the container
+	Volume  string `json:"volume"`  // absolute directory of the host
+	Filling string `json:"filling"` // absolute path of a file that is there, and locked, while somebody does that; no container can reach it
+	Target  string `json:"target"`  // absolute path in the container
 }
 
 // Stdio is what the container's process reads and writes. With a terminal the launcher makes it, and

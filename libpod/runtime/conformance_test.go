@@ -301,7 +301,7 @@ func TestVolumesAreFilledOnceFromTheImage(t *testing.T) {
 			must(t, os.Chown(filepath.Join(data, "f"), 5, 5))
 			must(t, os.Link(filepath.Join(data, "f"), filepath.Join(data, "g")))
 			must(t, os.Symlink("/etc/passwd", filepath.Join(data, "l")))
-			b.CopyUp = []runtime.CopyUp{{Volume: volume, Target: "/data"}}
+			b.CopyUp = []runtime.CopyUp{{Volume: volume, Filling: filepath.Join(t.TempDir(), "filling"), Target: "/data"}}
 			b.Spec.Mounts = append(b.Spec.Mounts, specs.Mount{Destination: "/data", Type: "bind", Source: volume, Options: []string{"rbind"}})
 			if got := mustRun(t, l, b); got.out != "hello\n640:5:2\n/etc/passwd\n750\n" {
 				t.Errorf("got %q", got.out)

@@ -26,13 +26,76 @@ func (r *rootfs) copyUp(c CopyUp) error {
 		return fmt.Errorf("cannot fill the volume %s: %w", c.Volume, err)
 	}
 	defer to.Close()
-	if _, err := to.ReadDir(1); err != io.EOF {
-		return err // filled already, or not readable
-	}
-	if err := copyTree(from, to); err != nil {
+	if err := c.fill(from, to); err != nil {
 		return fmt.Errorf("cannot fill the volume %s: %w", c.Volume, err)
 	}
 	return nil
+}
+
+// fill copies from into a volume that is empty, once: whoever comes meanwhile waits, and goes on where somebody was killed.
+func (c CopyUp) fill(from, to *os.File) error {
+	for {
+		filled, err := hasEntries(to)
+		if err != nil {
+			return err
+		}
+		if _, err := os.Lstat(c.Filling); filled && errors.Is(err, os.ErrNotExist) { // in this order: it is there before the first entry
+			return nil
+		}
+		lock, err := sys.LockFile(c.Filling, false)
+		if err != nil {
+			return err
+		}
+		if isAt(lock.File(), c.Filling) {
+			return errors.Join(c.fillLocked(from, to, lock.File()), lock.Unlock())
+		}
+		if err := lock.Unlock(); err != nil { // of somebody who is done
+			return err
+		}
+	}
+}
+
+// fillLocked is fill for who has the file c.Filling, which is not empty once somebody has begun.
+func (c CopyUp) fillLocked(from, to, filling *os.File) error {
+	info, err := filling.Stat()
+	if err != nil {
+		return err
+	}
+	begun := info.Size() > 0
+	filled, err := hasEntries(to)
+	if err != nil {
+		return err
+	}
+	if begun || !filled {
+		if _, err := filling.WriteString("begun"); err != nil {
+			return err
+		}
+		if err := copyTree(from, to, begun); err != nil {
+			return err
+		}
+	}
+	return os.Remove(c.Filling)
+}
+
+func hasEntries(dir *os.File) (bool, error) {
+	if _, err := dir.Seek(0, io.SeekStart); err != nil {
+		return false, err
+	}
+	_, err := dir.ReadDir(1)
+	if err == io.EOF {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// isAt says whether an open file still is what a path names.
+func isAt(f *os.File, path string) bool {
+	there, err := os.Lstat(path)
+	if err != nil {
+		return false
+	}
+	open, err := f.Stat()
+	return err == nil && os.SameFile(open, there)
 }
 
 // fileID names an inode, to make hard links again.
@@ -41,12 +104,13 @@ type fileID struct{ dev, ino uint64 }
 // treeCopy copies one tree. links are the first copies of files with several names, as open descriptors.
 type treeCopy struct {
 	links map[fileID]*os.File
+	again bool // somebody was killed who did the same
 }
 
 // copyTree copies what is in the directory from into the directory to, and from's own attributes: owner, mode,
-// times, extended attributes, links, devices where they may be made.
-func copyTree(from, to *os.File) error {
-	c := &treeCopy{links: map[fileID]*os.File{}}
+// times, extended attributes, links, devices where they may be made. again replaces what is there.
+func copyTree(from, to *os.File, again bool) error {
+	c := &treeCopy{links: map[fileID]*os.File{}, again: again}
 	defer func() {
 		for _, f := range c.links {
 			f.Close()
@@ -73,6 +137,11 @@ func (c *treeCopy) entry(from, to *os.File, name string) error {
 	if err != nil {
 		return err
 	}
+	if c.again && st.Mode&syscall.S_IFMT != syscall.S_IFDIR {
+		if err := sys.UnlinkAt(to, name); err != nil && !errors.Is(err, syscall.ENOENT) {
+			return err
+		}
+	}
 	id := fileID{st.Dev, st.Ino}
 	if first := c.links[id]; first != nil {
 		return sys.LinkAt(first, to, name)
@@ -96,7 +165,7 @@ func (c *treeCopy) subdirectory(from, to *os.File, name string) error {
 		return err
 	}
 	defer src.Close()
-	if err := sys.Mkdirat(to, name, 0o700); err != nil {
+	if err := sys.Mkdirat(to, name, 0o700); err != nil && !(c.again && errors.Is(err, syscall.EEXIST)) {
 		return err
 	}
 	dst, err := sys.OpenIn(to, name, os.O_RDONLY|sys.ODirectory|sys.ONoFollow, sys.NoLinks)

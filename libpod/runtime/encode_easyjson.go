@@ -66,7 +66,7 @@ func easyjsonF0ae8156DecodeGithubComMosscontainersMossLibpodRuntime(in *jlexer.L
 				in.Delim('[')
 				if out.CopyUp == nil {
 					if !in.IsDelim(']') {
-						out.CopyUp = make([]CopyUp, 0, 2)
+						out.CopyUp = make([]CopyUp, 0, 1)
 					} else {
 						out.CopyUp = []CopyUp{}
 					}
@@ -343,6 +343,12 @@ func easyjsonF0ae8156DecodeGithubComMosscontainersMossLibpodRuntime3(in *jlexer.
 			} else {
 				out.Volume = string(in.String())
 			}
+		case "filling":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				out.Filling = string(in.String())
+			}
 		case "target":
 			if in.IsNull() {
 				in.Skip()
@@ -367,6 +373,11 @@ func easyjsonF0ae8156EncodeGithubComMosscontainersMossLibpodRuntime3(out *jwrite
 		const prefix string = ",\"volume\":"
 		out.RawString(prefix[1:])
 		out.String(string(in.Volume))
+	}
+	{
+		const prefix string = ",\"filling\":"
+		out.RawString(prefix)
+		out.String(string(in.Filling))
 	}
 	{
 		const prefix string = ",\"target\":"

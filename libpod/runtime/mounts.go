@@ -383,7 +383,7 @@ func (r *rootfs) fillTmpfs(mount *os.File, target string) error {
 		return err
 	}
 	defer to.Close()
-	if err := copyTree(from, to); err != nil {
+	if err := copyTree(from, to, false); err != nil {
 		return fmt.Errorf("cannot copy the image's files: %w", err)
 	}
 	return nil

@@ -34,6 +34,14 @@ func LinkAt(file, dir *os.File, name string) error {
 	return nil
 }
 
+// UnlinkAt removes an entry of an open directory that is no directory itself.
+func UnlinkAt(dir *os.File, name string) error {
+	if err := unix.Unlinkat(dirfd(dir), name, 0); err != nil {
+		return &os.PathError{Op: "unlinkat", Path: nameAt(dir, name), Err: err}
+	}
+	return nil
+}
+
 // CopyLink copies a symbolic link, with its owner and times.
 func CopyLink(from, to *os.File, name string, st *syscall.Stat_t) error {
 	target, err := ReadlinkAt(from, name)
