@@ -18,7 +18,7 @@ import (
 // networks are the records of this store.
 func (e *Engine) networks() *netconf.Store {
 	store := &netconf.Store{
-		Dir: filepath.Join(e.Store.Dir, "networks"), Podman: []string{e.Config.NetworkDir}, Meet: filepath.Join(e.networkDir(), "stores"),
+		Dir: filepath.Join(e.Store.Dir, "networks"), Podman: e.Config.NetworkDirs, Meet: filepath.Join(e.networkDir(), "stores"),
 		Subnet: e.Config.Containers.Subnet,
 	}
 	for _, p := range e.Config.Containers.SubnetPools {

@@ -16,12 +16,13 @@ import (
 
 	"github.com/mosscontainers/moss/libpod/names"
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/sys"
 )
 
 // Store are the networks of one graph root.
 type Store struct {
 	Dir    string   // <graphroot>/moss/networks: one directory per network
-	Podman []string // directories with Podman's own records, which are read only
+	Podman []string // directories with Podman's own records, of netavark's and of CNI's, which are read only
 	// Meet is a directory of the user's on a tmpfs where all stores that are in use tell of themselves.
 	Meet string
 	// Subnet is the default network's; not valid: that of Default.
@@ -42,6 +43,7 @@ func (s *Store) dir(name string) string { return filepath.Join(s.Dir, name) }
 // those who chose another one, or none.
 func (s *Store) Default() *Network {
 	n := Default()
+	n.Created = s.made()
 	if !s.Subnet.IsValid() || s.Subnet == n.Subnets[0].Subnet {
 		return n
 	}
@@ -50,6 +52,15 @@ func (s *Store) Default() *Network {
 	n.NetworkInterface = "moss" + hex.EncodeToString(sum[:5])
 	n.Subnets = []Subnet{{Subnet: s.Subnet, Gateway: s.Subnet.Addr().Next()}}
 	return n
+}
+
+// made is when the directory was made that the store's is in: since then there is the default network. Where there is nothing yet it is made now.
+func (s *Store) made() time.Time {
+	at, err := sys.Born(filepath.Dir(s.Dir))
+	if err != nil {
+		return time.Now()
+	}
+	return at
 }
 
 // Find reads the network with this name, id, or beginning of an id.
@@ -148,22 +159,35 @@ func (s *Store) All() ([]*Network, error) {
 func (s *Store) podmans(known []*Network) []*Network {
 	var found []*Network
 	for _, dir := range s.Podman {
-		files, _ := filepath.Glob(filepath.Join(dir, "*.json")) // the pattern is a good one
-		for _, path := range files {
-			n, err := read(path)
-			if err != nil || names.Validate(n.Name) != nil || n.Driver != Bridge {
-				continue
+		for _, kind := range []struct {
+			pattern string
+			read    func(path string) (*Network, error)
+		}{{"*.json", read}, {"*.conflist", readCNI}} {
+			files, _ := filepath.Glob(filepath.Join(dir, kind.pattern)) // the patterns are good ones
+			for _, path := range files {
+				n, err := kind.read(path)
+				if err != nil || names.Validate(n.Name) != nil || n.Driver != Bridge {
+					continue
+				}
+				named := func(k *Network) bool { return k.Name == n.Name }
+				if !slices.ContainsFunc(known, named) && !slices.ContainsFunc(found, named) {
+					s.adopt(n, path)
+					found = append(found, n)
+				}
 			}
-			if slices.ContainsFunc(known, func(k *Network) bool { return k.Name == n.Name }) {
-				continue
-			}
-			n.Foreign, n.ID = true, ID(n.Name)
-			n.NetworkInterface, n.Owner = s.bridgeName(n.Name), s.owner(n)
-			if err := errors.Join(n.checkOptions(), n.checkSubnets()); err != nil {
-				n.Damaged = errdefs.Errorf(errdefs.ErrInvalid, "cannot use the network in %s: %w", path, err)
-			}
-			found = append(found, n)
 		}
 	}
 	return found
+}
+
+// adopt makes a network of Podman's, which is in a file, one that is used here.
+func (s *Store) adopt(n *Network, path string) {
+	n.Foreign, n.ID = true, ID(n.Name)
+	n.NetworkInterface, n.Owner = s.bridgeName(n.Name), s.owner(n)
+	if n.Created.IsZero() { // CNI has no such field, and Podman tells that of the file, too
+		n.Created, _ = sys.Born(path) // it was just read
+	}
+	if err := cmp.Or(n.Damaged, n.checkOptions(), n.checkSubnets()); err != nil {
+		n.Damaged = errdefs.Errorf(errdefs.ErrInvalid, "cannot use the network in %s: %w", path, err)
+	}
 }

@@ -62,6 +62,9 @@ func (s *selection) refs(engine *libpod.Engine, args []string, match func(*state
 	if len(args) > 0 {
 		return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot use --all, --latest or --filter together with names of containers")
 	}
+	if s.latest && (s.all || len(s.filters) > 0) {
+		return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot use --latest together with --all or --filter: it is one container")
+	}
 	containers, err := engine.List()
 	if err != nil {
 		return nil, err

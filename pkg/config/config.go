@@ -33,7 +33,8 @@ type Config struct {
 	RuntimeDir string // private to the user (0700), emptied by a reboot or a logout
 	Storage    Storage
 	Containers Containers
-	NetworkDir string // where Podman's own networks are
+	// NetworkDirs are where Podman's own networks are: those that it made with netavark and with CNI.
+	NetworkDirs []string
 }
 
 // Storage says where images, layers and containers are.
@@ -76,22 +77,23 @@ func Load(over Overrides) (*Config, error) {
 	if cfg.Storage, err = loadStorage(cfg.RuntimeDir, over); err != nil {
 		return nil, err
 	}
-	if cfg.NetworkDir, err = networkDir(over, user, cfg.Storage); err != nil {
+	if cfg.NetworkDirs, err = networkDirs(over, user, cfg.Storage); err != nil {
 		return nil, err
 	}
 	cfg.Containers, err = loadContainers(user.UID)
 	return cfg, err
 }
 
-// networkDir is where Podman keeps its networks (netavark's, not CNI's).
-func networkDir(over Overrides, user User, s Storage) (string, error) {
+// networkDirs are where Podman keeps its networks, by default netavark's and CNI's apart.
+func networkDirs(over Overrides, user User, s Storage) ([]string, error) {
 	switch {
 	case over.NetworkDir != "":
-		return absolute("--network-config-dir", over.NetworkDir)
+		dir, err := absolute("--network-config-dir", over.NetworkDir)
+		return []string{dir}, err
 	case user.UID == 0:
-		return "/etc/containers/networks", nil
+		return []string{"/etc/containers/networks", "/etc/cni/net.d"}, nil
 	}
-	return filepath.Join(s.GraphRoot, "networks"), nil
+	return []string{filepath.Join(s.GraphRoot, "networks"), filepath.Join(user.ConfigHome, "cni/net.d")}, nil
 }
 
 // forgetUnusable unsets a variable that is no absolute path. The XDG Base Directory Specification says that it counts as
