@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/mosscontainers/moss/network/published"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
 	"github.com/mosscontainers/moss/pkg/sys"
@@ -88,7 +89,7 @@ func explain(err error, m spec.PortMapping) error {
 		return errdefs.Errorf(errdefs.ErrDenied, "cannot publish port %s: ports below %s are root's; use a higher one, or run (as root) sysctl net.ipv4.ip_unprivileged_port_start=%d",
 			at, firstUnprivileged(), m.HostPort)
 	}
-	return fmt.Errorf("cannot publish port %s: %w", at, err)
+	return fmt.Errorf("cannot publish port %s: %w", at, published.Crowded(err))
 }
 
 func firstUnprivileged() string {

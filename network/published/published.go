@@ -4,12 +4,15 @@ package published
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"os"
+	"syscall"
 
 	"github.com/mosscontainers/moss/network/helper"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
+	"github.com/mosscontainers/moss/pkg/sys"
 )
 
 // Mark is the mark of the packets of published connections inside a container's network namespace, and the number
@@ -94,4 +97,12 @@ func (f Forwarder) Hold(ctx context.Context) (held *os.File, err error) {
 		return nil, errdefs.Errorf(errdefs.ErrUnavailable, "cannot publish ports: %w", err)
 	}
 	return held, nil
+}
+
+// Crowded says of an error what to do when it is that this process may open no more files: each port is one.
+func Crowded(err error) error {
+	if !errors.Is(err, syscall.EMFILE) && !errors.Is(err, syscall.ENFILE) {
+		return err
+	}
+	return errdefs.Errorf(errdefs.ErrUnavailable, "%w; a process of yours may have %d, and each published port is one: publish fewer, or raise the limit (ulimit -n; nofile in limits.conf)", err, sys.MostFiles())
 }

@@ -63,3 +63,12 @@ func MoveFrom(f *os.File, first int) (*os.File, error) {
 	}
 	return os.NewFile(uintptr(fd), f.Name()), nil
 }
+
+// MostFiles is how many files this process may have open; the Go runtime raises the soft limit to the hard one.
+func MostFiles() uint64 {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return 0 // it never fails (getrlimit(2))
+	}
+	return limit.Cur
+}

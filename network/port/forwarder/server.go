@@ -2,10 +2,10 @@ package forwarder
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"os"
+	"syscall"
 
 	"github.com/mosscontainers/moss/network/published"
 )
@@ -35,7 +35,7 @@ func (s *session) take(data []byte, files []*os.File) (err error) {
 		return err
 	}
 	if len(files) != 1+len(b.Ports) {
-		return errors.New("the forwarder has too many files open")
+		return published.Crowded(fmt.Errorf("the forwarder of published ports: %w", syscall.EMFILE))
 	}
 	if s.server == nil {
 		if s.server, err = newServer(files[0], b.Target); err != nil {
@@ -44,7 +44,7 @@ func (s *session) take(data []byte, files []*os.File) (err error) {
 	}
 	for i, p := range b.Ports {
 		if err := s.server.serve(files[1+i], p, s.tell); err != nil {
-			return fmt.Errorf("cannot serve port %d: %w", p.Number, err)
+			return fmt.Errorf("cannot serve port %d: %w", p.Number, published.Crowded(err))
 		}
 	}
 	return nil
