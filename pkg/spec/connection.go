@@ -142,9 +142,14 @@ func parseMAC(s string) (string, error) {
 	return strings.ToLower(strings.Join(parts, ":")), nil
 }
 
+// appendAlias refuses names that nobody could ask the DNS server for (RFC 1035, 2.3.4, with the underscores of names of containers).
 func appendAlias(list []string, alias string) ([]string, error) {
-	if alias == "" || strings.ContainsAny(alias, " \t\n\r#") {
-		return list, plain("%q is no name for a host", alias)
+	good := len(alias) <= 253
+	for label := range strings.SplitSeq(alias, ".") {
+		good = good && label != "" && len(label) <= 63 && isHostLabel(label)
+	}
+	if !good {
+		return list, plain("%q is no name for a host: want parts of 1 to 63 letters, digits, hyphens and underscores, with dots between", alias)
 	}
 	if slices.Contains(list, alias) {
 		return list, nil

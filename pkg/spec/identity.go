@@ -89,15 +89,18 @@ func checkHostname(s string) error {
 		return invalid("hostname", s, "it is longer than 64 bytes")
 	}
 	for label := range strings.SplitSeq(s, ".") {
-		ok := label != "" && !strings.HasPrefix(label, "-")
-		for _, r := range label {
-			ok = ok && (r == '-' || r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z')
-		}
-		if !ok {
+		if label == "" || strings.HasPrefix(label, "-") || !isHostLabel(label) {
 			return invalid("hostname", s, "want letters, digits and hyphens, with dots between")
 		}
 	}
 	return nil
+}
+
+// isHostLabel says whether a part of a name has letters, digits, hyphens and underscores only.
+func isHostLabel(label string) bool {
+	return !strings.ContainsFunc(label, func(r rune) bool {
+		return r != '-' && r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+	})
 }
 
 // Validate checks the identity.

@@ -107,6 +107,7 @@ func TestNamesOfAnEgressList(t *testing.T) {
 		c.sentBack(name, mdns.TypeA, mdns.RcodeRefused)
 		c.sentBack(name, mdns.TypeTXT, mdns.RcodeRefused)
 	}
+	c.sees("localhost.", mdns.TypeA, "127.0.0.1")
 	c.reaches()
 	c.sees("DB.dns.podman.", mdns.TypeA, "10.89.1.3")
 	c.reaches("10.89.1.3")

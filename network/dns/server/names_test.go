@@ -32,6 +32,25 @@ func TestContainersFindEachOtherByName(t *testing.T) {
 	web.sees("3.1.89.10.in-addr.arpa.", mdns.TypeTXT)
 }
 
+func TestSomeNamesAreNobodyElses(t *testing.T) {
+	w := newWorld(t)
+	b := w.network("one", "10.89.1.1/24", "fd00:1::1/64", func(n *dns.Network) { n.Servers = []netip.Addr{netip.MustParseAddr("192.0.2.1")} })
+	c := w.container("aaa").join(b, 2, "web")
+	w.container("bbb").join(b, 3, "shop.localhost", "localhost")
+	w.ensure()
+	for _, name := range []string{"localhost.", "LocalHost.", "a.b.localhost."} {
+		c.sees(name, mdns.TypeA, "127.0.0.1")
+		c.sees(name, mdns.TypeAAAA, "::1")
+		c.sees(name, mdns.TypeMX)
+	}
+	c.sees("shop.localhost.", mdns.TypeA, "10.89.1.3")
+	c.sees("2.0.0.127.in-addr.arpa.", mdns.TypePTR, "localhost.")
+	c.sees("1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa.", mdns.TypePTR, "localhost.")
+	for _, name := range []string{"invalid.", "x.INVALID.", "onion.", "a.b.onion."} {
+		c.sentBack(name, mdns.TypeA, mdns.RcodeNameError)
+	}
+}
+
 func TestAnAnswerSaysWhatItIs(t *testing.T) {
 	w := newWorld(t)
 	b := w.network("one", "10.89.1.1/24", "fd00:1::1/64")

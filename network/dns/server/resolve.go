@@ -35,6 +35,9 @@ func (r *resolver) resolve(q query) (reply *dns.Msg, rest func(context.Context) 
 	if len(networks) == 0 { // nobody of ours
 		return q.reply(dns.RcodeRefused), nil
 	}
+	if isLocal(q.question()) {
+		return loopback(q), nil
+	}
 	if h := r.zones.holds(q.asker); h != nil {
 		return r.resolveFor(h, q, networks, own)
 	}
@@ -48,8 +51,11 @@ func (r *resolver) answer(q query, networks []*zone, own []netip.Addr) (reply *d
 		reply.Authoritative, reply.Answer = true, answers
 		return reply, nil
 	}
+	if reply := special(q); reply != nil {
+		return reply, nil
+	}
 	servers, outside := leadingOut(networks)
-	if !outside || dns.IsSubDomain(domain, strings.ToLower(q.question().Name)) {
+	if !outside {
 		reply = q.reply(dns.RcodeNameError)
 		reply.Authoritative = true
 		return reply, nil
@@ -78,6 +84,9 @@ func lookup(networks []*zone, q dns.Question) (answers []dns.RR, known bool) {
 	name := strings.ToLower(q.Name)
 	if addr, ok := reversed(name); ok {
 		names := namesOf(networks, addr)
+		if addr.IsLoopback() {
+			names = []string{local}
+		}
 		return pointers(q, names), len(names) > 0
 	}
 	if name == domain {
