@@ -62,11 +62,14 @@ func (e *Engine) care() *monitor.Care {
 	return &monitor.Care{
 		Watch:   append(network.Helpers(dir), e.NS.HolderFile()),
 		Lock:    filepath.Join(dir, "heal.lock"),
-		Log:     filepath.Join(dir, "log"),
+		Log:     e.healLog(),
 		Command: []string{program, HealCommand},
 		Env:     append(e.careEnvironment(), rootless.Entry(monitor.CareUsersLock)...),
 	}
 }
+
+// healLog is where it stands what was brought back.
+func (e *Engine) healLog() string { return filepath.Join(e.networkDir(), "log") }
 
 // careEnvironment are those variables of this process by which another finds the same files and programs.
 func (e *Engine) careEnvironment() []string {

@@ -66,6 +66,8 @@ type UplinkInfo struct {
 	Pid     int    `json:"pid,omitempty"`
 	IPv6    bool   `json:"ipv6"` // that it serves IPv6 too
 	MTU     int    `json:"mtu,omitempty"`
+	// Log tells which helpers of the networks had ended, and what took their places. It is there once there is something to tell.
+	Log string `json:"log"`
 }
 
 // SecurityInfo is about what confines containers.

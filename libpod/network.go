@@ -198,6 +198,7 @@ func (e *Engine) uplinkInfo() (info UplinkInfo) {
 	if link, ok := network.Running(e.networkDir()); ok {
 		info.Running, info.Pid, info.MTU, info.IPv6 = link.Uplink, link.Process.Pid, link.MTU, link.IPv6.Own.IsValid()
 	}
+	info.Log = e.healLog()
 	return info
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/vishvananda/netlink"
 
@@ -159,7 +160,7 @@ func takeInterface(netns *os.File) error {
 		if err == nil {
 			err = h.LinkDel(link)
 		}
-		if err != nil {
+		if err != nil && !errors.Is(err, syscall.ENODEV) { // it has just gone with its process
 			return fmt.Errorf("cannot connect to the network: cannot remove what an earlier uplink left: %w", err)
 		}
 		return nil

@@ -61,7 +61,7 @@ func (a *App) printInfo(info *libpod.Info) error {
 	for _, name := range slices.Sorted(maps.Keys(h.Helpers)) {
 		lines = append(lines, "    "+name+": "+orNone(h.Helpers[name]))
 	}
-	lines = append(lines, "  uplink: "+describeUplink(&h.Uplink))
+	lines = append(lines, "  uplink: "+describeUplink(&h.Uplink), "  network log: "+h.Uplink.Log)
 	s := &info.Store
 	lines = append(lines,
 		"store:",
