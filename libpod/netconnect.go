@@ -77,7 +77,7 @@ func (e *Engine) DisconnectNetwork(ctx Context, ref, name string, force bool) er
 			return nil, err
 		}
 		c.Networks = without(c.Networks, n.Name)
-		return w, w.unplug(n)
+		return w, w.unplug(ctx, n)
 	})
 	if force && gone == nil && errors.Is(err, errdefs.ErrNotFound) {
 		return nil
@@ -107,7 +107,7 @@ func (e *Engine) ReloadNetwork(ctx Context, ref string) error {
 			return nil, err
 		}
 		for _, c := range connections {
-			if err := w.unplug(c.Network); err != nil {
+			if err := w.unplug(ctx, c.Network); err != nil {
 				return nil, err
 			}
 			if err := w.plug(ctx, c); err != nil {

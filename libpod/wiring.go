@@ -112,16 +112,19 @@ func (w *wiring) plug(ctx Context, c network.Connection) error {
 }
 
 // unplug disconnects a container that runs.
-func (w *wiring) unplug(n *netconf.Network) error {
+func (w *wiring) unplug(ctx Context, n *netconf.Network) error {
 	ends := &w.l.State.Network.Endpoints
 	at := w.l.State.Network.Endpoint(n.Name)
 	if at == nil {
 		return nil
 	}
 	if w.netns != nil {
-		r := w.networkRequest()
-		r.ContainerID = w.l.Spec.ID
-		if err := errors.Join(network.Unplug(r, n, at), w.forget(n, w.l.Spec.ID)); err != nil {
+		err := w.surviving(ctx, func() error {
+			r := w.networkRequest()
+			r.ContainerID = w.l.Spec.ID
+			return network.Unplug(r, n, at)
+		})
+		if err := errors.Join(err, w.forget(n, w.l.Spec.ID)); err != nil {
 			return err
 		}
 	}

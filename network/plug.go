@@ -169,9 +169,9 @@ func (a *Attachment) unplug(h *netlink.Handle, r *Request) error {
 	return errors.Join(errs...)
 }
 
-// Unplug disconnects a container from a network where it has an endpoint.
+// Unplug disconnects a container that runs from a network where it has an endpoint.
 func Unplug(r Request, n *netconf.Network, e *spec.Endpoint) error {
-	return r.visit(func(h *netlink.Handle) error { return unplug(h, r.ContainerID, n.NetworkInterface, e) })
+	return r.there(func(h *netlink.Handle) error { return unplug(h, r.ContainerID, n.NetworkInterface, e) })
 }
 
 // unplug removes a cable of a container's; one that is not there is fine.

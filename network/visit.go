@@ -1,7 +1,9 @@
 package network
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -38,21 +40,35 @@ func RemoveBridge(r Request, n *netconf.Network) error {
 
 // visit calls do on a thread in the user's namespace, if there is one.
 func (r *Request) visit(do func(*netlink.Handle) error) error {
+	if err := r.there(do); !errors.Is(err, errNowhere) {
+		return err
+	}
+	return nil
+}
+
+// there is visit for those who know that there is one, as a container that runs is in it: while its holder and the uplink are dead, nobody finds it.
+func (r *Request) there(do func(*netlink.Handle) error) error {
 	netns, ok := r.open()
 	if !ok {
-		return nil
+		return errNowhere
 	}
 	defer netns.Close()
 	return inside(netns, do)
 }
 
-// open opens the user's network namespace, if there is one.
+// errNowhere is about a user's network namespace that nobody finds. Whoever knows that there is one has its holder come back.
+var errNowhere = fmt.Errorf("cannot find the namespace of the networks: %w", fs.ErrNotExist)
+
+// open opens the user's network namespace, if it is found.
 func (r *Request) open() (netns *os.File, ok bool) {
-	if netns, ok = r.uplink().running(); ok || r.UserNetNS == "" {
+	if netns, ok = r.uplink().running(); ok {
 		return netns, ok
 	}
+	if r.UserNetNS == "" {
+		return r.uplink().kept()
+	}
 	netns, err := os.Open(r.UserNetNS)
-	return netns, err == nil // else the namespace's holder is gone, and it with it
+	return netns, err == nil
 }
 
 // inside calls do on a thread in a namespace.
