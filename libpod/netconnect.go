@@ -28,17 +28,17 @@ func (e *Engine) ConnectNetwork(ctx Context, ref string, want spec.Connection) e
 	want.Name = n.Name
 	return e.rewire(ctx, ref, func(l *state.Locked) (*wiring, error) {
 		c := l.Spec
-		half := l.State.Active() && l.State.Network.Endpoint(n.Name) == nil // a command was killed
-		if c.Connection(n.Name) != nil && !half {
-			return nil, errdefs.Errorf(errdefs.ErrConflict, "cannot connect container %s to network %q: it is on it already", c.Name, n.Name)
-		}
 		w, err := e.wiring(l)
 		if err != nil {
 			return nil, err
 		}
+		half := l.State.Active() && l.State.Network.Endpoint(n.Name) == nil // a command was killed
+		if c.Connection(n.Name) != nil && !half {
+			return w, errdefs.Errorf(errdefs.ErrConflict, "cannot connect container %s to network %q: it is on it already", c.Name, n.Name)
+		}
 		c.Networks = append(without(c.Networks, n.Name), want)
 		if err := c.Validate(); err != nil {
-			return nil, err
+			return w, err
 		}
 		asked, err := connection(c, n, want)
 		if err == nil {

@@ -22,7 +22,8 @@ type wiring struct {
 	l     *state.Locked
 	netns *os.File // nil when it does not run
 	was   []spec.Endpoint
-	files files // what it knows of names, before
+	gone  []spec.Endpoint // those of was whose cable is gone
+	files files           // what it knows of names, before
 }
 
 // Close closes the namespace.
@@ -59,7 +60,7 @@ func (e *Engine) wiring(l *state.Locked) (*wiring, error) {
 	return w, nil
 }
 
-// sweep takes away what commands have left that were killed, or failed.
+// sweep takes away what commands have left that were killed, or failed, and forgets what they have taken: settle brings it back.
 func (w *wiring) sweep(c *spec.Container) error {
 	if w.netns == nil {
 		return nil
@@ -70,14 +71,23 @@ func (w *wiring) sweep(c *spec.Container) error {
 	}
 	r := w.networkRequest()
 	r.ContainerID = c.ID
-	return network.Sweep(r, w.netns, connections)
+	lost, err := network.Sweep(r, w.netns, connections)
+	ends := &w.l.State.Network.Endpoints
+	*ends = slices.DeleteFunc(slices.Clone(*ends), func(at spec.Endpoint) bool {
+		is := slices.Contains(lost, at.Network)
+		if is {
+			w.gone = append(w.gone, at)
+		}
+		return is
+	})
+	return err
 }
 
 // connected are the connections of a container that runs.
 func (w *wiring) connected(c *spec.Container) ([]network.Connection, error) {
 	there := *c
 	there.Networks = slices.DeleteFunc(slices.Clone(c.Networks), func(on spec.Connection) bool { return w.lost(on.Name) })
-	return w.connections(&there, w.l.State.Network.Endpoints)
+	return w.connections(&there, slices.Concat(w.l.State.Network.Endpoints, w.gone))
 }
 
 // namespaceOf opens the network namespace of a container. Between two lives of a restart policy its monitor alone has it.
@@ -137,12 +147,25 @@ func (w *wiring) unplug(ctx Context, n *netconf.Network) error {
 	return nil
 }
 
+// complete are the connections of a container that runs, each with its cable: what a killed command has left undone is done.
+func (w *wiring) complete(ctx Context) ([]network.Connection, error) {
+	connections, err := w.connected(w.l.Spec)
+	for i := range connections {
+		name := connections[i].Network.Name
+		if err == nil && w.l.State.Network.Endpoint(name) == nil {
+			err = w.plug(ctx, connections[i])
+		}
+		connections[i].Last = w.l.State.Network.Endpoint(name)
+	}
+	return connections, err
+}
+
 // settle tells the container and its neighbours of the change.
 func (w *wiring) settle(ctx Context) error {
 	if w.netns == nil {
 		return nil
 	}
-	connections, err := w.connected(w.l.Spec)
+	connections, err := w.complete(ctx)
 	if err != nil {
 		return err
 	}
