@@ -17,18 +17,26 @@ import (
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
-// bind binds all ports. Those that were chosen are put into the mappings.
+// bind binds all ports, those first that leave no choice. Those that were chosen are put into the mappings.
 func (p *Publication) bind(ctx context.Context) error {
 	p.Mappings = slices.Clone(p.options.Mappings)
-	for i := range p.Mappings {
-		socket, err := listen(ctx, &p.Mappings[i], p.options.Last)
-		if err != nil {
-			return err
+	p.sockets = make([]*os.File, len(p.Mappings))
+	for _, choice := range []bool{false, true} {
+		for i := range p.Mappings {
+			if p.sockets[i] != nil || choice != open(p.Mappings[i]) {
+				continue
+			}
+			var err error
+			if p.sockets[i], err = listen(ctx, &p.Mappings[i], p.options.Last); err != nil {
+				return err
+			}
 		}
-		p.sockets = append(p.sockets, socket)
 	}
 	return nil
 }
+
+// open says whether a mapping leaves it open which port of the host it is.
+func open(m spec.PortMapping) bool { return m.HostPort == 0 || m.HostEnd != 0 }
 
 // listen binds a port, or one of those to choose from, which it puts into m.
 func listen(ctx context.Context, m *spec.PortMapping, last []spec.PortMapping) (socket *os.File, err error) {
@@ -38,7 +46,7 @@ func listen(ctx context.Context, m *spec.PortMapping, last []spec.PortMapping) (
 			return nil, explain(none, *m)
 		}
 		tried.HostPort = number
-		if socket, err = open(ctx, tried); err == nil {
+		if socket, err = bound(ctx, tried); err == nil {
 			m.HostPort, m.HostEnd = number, 0
 			return socket, nil
 		}
@@ -52,8 +60,8 @@ func listen(ctx context.Context, m *spec.PortMapping, last []spec.PortMapping) (
 	return nil, explain(err, tried)
 }
 
-// open binds one port. Nobody waits here for what comes to it.
-func open(ctx context.Context, m spec.PortMapping) (*os.File, error) {
+// bound binds one port. Nobody waits here for what comes to it.
+func bound(ctx context.Context, m spec.PortMapping) (*os.File, error) {
 	var config net.ListenConfig
 	proto, at := network(m), net.JoinHostPort(m.HostIP, strconv.Itoa(int(m.HostPort)))
 	if strings.HasPrefix(proto, "udp") {

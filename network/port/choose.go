@@ -13,7 +13,7 @@ import (
 // choose begin with the one that was chosen last.
 func candidates(m spec.PortMapping, last []spec.PortMapping) iter.Seq2[uint16, error] {
 	return func(yield func(uint16, error) bool) {
-		if m.HostPort != 0 && m.HostEnd == 0 {
+		if !open(m) {
 			yield(m.HostPort, nil)
 			return
 		}

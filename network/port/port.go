@@ -68,7 +68,9 @@ func (p *Publication) Close() error {
 func (p *Publication) release() error {
 	var errs []error
 	for _, s := range p.sockets {
-		errs = append(errs, s.Close())
+		if s != nil { // it was not bound any more
+			errs = append(errs, s.Close())
+		}
 	}
 	p.sockets = nil
 	return errors.Join(errs...)
