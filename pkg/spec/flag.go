@@ -2,6 +2,7 @@ package spec
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/docker/go-units"
 	"github.com/spf13/pflag"
@@ -28,14 +29,35 @@ func addFlag(fs *pflag.FlagSet, name, short, kind, shown, help string, set func(
 
 // addList declares a flag that may be given several times.
 func addList[T any](fs *pflag.FlagSet, to *[]T, name, short, help string, parse func(string) (T, error)) {
-	addFlag(fs, name, short, "list", "", help, func(s string) error {
+	addFlag(fs, name, short, "list", "", help, appending(to, parse))
+}
+
+// addCommaList declares one that also takes several values at once, as Podman has it: none of them can have a comma.
+func addCommaList[T any](fs *pflag.FlagSet, to *[]T, name, help string, parse func(string) (T, error)) {
+	addFlag(fs, name, "", "list", "", help, eachOf(appending(to, parse)))
+}
+
+func appending[T any](to *[]T, parse func(string) (T, error)) func(string) error {
+	return func(s string) error {
 		one, err := parse(s)
 		if err != nil {
 			return err
 		}
 		*to = append(*to, one)
 		return nil
-	})
+	}
+}
+
+// eachOf hands set what is between commas.
+func eachOf(set func(string) error) func(string) error {
+	return func(list string) error {
+		for one := range strings.SplitSeq(list, ",") {
+			if err := set(one); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 }
 
 // addBytes declares a flag for a number of bytes: 512m, 2g, 1024.

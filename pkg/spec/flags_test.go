@@ -2,6 +2,7 @@ package spec_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -125,6 +126,8 @@ func TestMistakes(t *testing.T) {
 		{"--network a --network-alias b..c", "is no name for a host"},
 		{"--network a --network-alias ü", "is no name for a host"},
 		{"--network a:alias=" + strings.Repeat("x", 64), "is no name for a host"},
+		{"-p 80,", `"" is not a port number`},
+		{"--dns 192.0.2.1,name", "want an IP address"},
 		{"--network a --link b:c/d", "want CONTAINER[:ALIAS]"},
 		{"--network host --network-alias db", "cannot use --network-alias with --network host"},
 		{"--add-host a:192.0.2.1 --no-hosts", "leave out one of them"},
@@ -196,6 +199,20 @@ func TestPorts(t *testing.T) {
 		if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Errorf("%s: %s", c.flag, diff)
 		}
+	}
+}
+
+// Podman takes several values of these flags at once.
+func TestListsWithCommas(t *testing.T) {
+	c := parse(t, "--dns", "192.0.2.1,192.0.2.2", "--dns-search", "a.example,b.example", "--dns-option", "ndots:2,rotate", "--add-host", "a:192.0.2.1,b;c:192.0.2.2",
+		"--network", "a", "--network-alias", "x,y", "-p", "80,8081:81/udp", "--expose", "90,91-92", "sh")
+	if err := c.Settle(&spec.Container{}); err != nil {
+		t.Fatal(err)
+	}
+	got := fmt.Sprintln(c.DNS, c.DNSSearch, c.DNSOptions, c.AddHosts, c.Networks[0].Aliases, len(c.Ports), c.Ports[1].Exposed(), c.Expose)
+	want := "[192.0.2.1 192.0.2.2] [a.example b.example] [ndots:2 rotate] [a:192.0.2.1 b;c:192.0.2.2] [x y] 2 81/udp [90/tcp 91/tcp 92/tcp]\n"
+	if got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 }
 

@@ -33,12 +33,12 @@ const (
 )
 
 func (n *Naming) addFlags(fs *pflag.FlagSet) {
-	addList(fs, &n.DNS, "dns", "", "`address` of a name server, or none to leave resolv.conf as the image has it", parseDNS)
-	addList(fs, &n.DNSSearch, "dns-search", "", "`domain` to search names in", verbatim)
-	addList(fs, &n.DNSOptions, "dns-option", "", "`option` for resolv.conf", verbatim)
-	addList(fs, &n.DNSOptions, "dns-opt", "", "alias of --dns-option", verbatim)
+	addCommaList(fs, &n.DNS, "dns", "`address` of a name server, or none to leave resolv.conf as the image has it", parseDNS)
+	addCommaList(fs, &n.DNSSearch, "dns-search", "`domain` to search names in", verbatim)
+	addCommaList(fs, &n.DNSOptions, "dns-option", "`option` for resolv.conf", verbatim)
+	addCommaList(fs, &n.DNSOptions, "dns-opt", "alias of --dns-option", verbatim)
 	fs.Lookup("dns-opt").Hidden = true
-	addList(fs, &n.AddHosts, "add-host", "", "a line for /etc/hosts: `NAME:IP`", parseAddHost)
+	addCommaList(fs, &n.AddHosts, "add-host", "a line for /etc/hosts: `NAME:IP`", parseAddHost)
 	fs.BoolVar(&n.NoHosts, "no-hosts", false, "leave /etc/hosts as the image has it")
 	addFlag(fs, "hosts-file", "", "string", "", "what /etc/hosts begins with: a `file` of the host's, image, or none (default localhost only)", func(s string) (err error) {
 		if n.HostsFile = s; s != "" && s != HostsFileNone && s != HostsFileImage {

@@ -44,9 +44,9 @@ func (n *Network) AddFlags(fs *pflag.FlagSet) {
 	addFlag(fs, "net", "", "list", "", "alias of --network", n.join)
 	fs.Lookup("net").Hidden = true
 	n.addAddressFlags(fs)
-	addFlag(fs, "publish", "p", "list", "", "publish a `port`: [[IP:][HOSTPORT]:]PORT[/PROTOCOL]", n.publish)
+	addFlag(fs, "publish", "p", "list", "", "publish a `port`: [[IP:][HOSTPORT]:]PORT[/PROTOCOL]", eachOf(n.publish))
 	fs.BoolVarP(&n.PublishAll, "publish-all", "P", false, "publish all ports that the image exposes, on any free ports")
-	addFlag(fs, "expose", "", "list", "", "a `port` that the container listens on: PORT[-END][/PROTOCOL]", n.expose)
+	addFlag(fs, "expose", "", "list", "", "a `port` that the container listens on: PORT[-END][/PROTOCOL]", eachOf(n.expose))
 	addFlag(fs, "egress", "", "list", "", "`whom` the container may reach, nobody else: none, CIDR[:PORT], IP[:PORT], NAME[:PORT]; give it again for another", n.allow)
 	n.Naming.addFlags(fs)
 }
@@ -54,12 +54,16 @@ func (n *Network) AddFlags(fs *pflag.FlagSet) {
 // addAddressFlags declares the flags about the only network of a container.
 func (n *Network) addAddressFlags(fs *pflag.FlagSet) {
 	own := func(name, kind, option, help string) {
-		addFlag(fs, name, "", kind, "", help, func(s string) error {
+		set := func(s string) error {
 			if err := n.Own.Set(option, s); err != nil {
 				return invalid(name, s, "%w", err)
 			}
 			return nil
-		})
+		}
+		if kind == "list" {
+			set = eachOf(set)
+		}
+		addFlag(fs, name, "", kind, "", help, set)
 	}
 	own("ip", "ip", "ip", "`address` of IPv4 that the container has")
 	own("ip6", "ip", "ip6", "`address` of IPv6 that the container has")
