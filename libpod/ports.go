@@ -6,16 +6,21 @@ import (
 
 	"github.com/mosscontainers/moss/network/published"
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/spec"
 )
 
 // publication tells the monitor what to publish. It is nil for a container without an address of its own: its
-// ports are the host's already, or another container's, or nobody's.
+// ports are the host's already, or another container's, or nobody's. One that is on no network may be connected to one later.
 func (s *launch) publication() (json.RawMessage, error) {
 	net := &s.l.State.Network
-	if len(s.c.Ports) == 0 || len(net.Endpoints) == 0 {
+	none := len(net.Endpoints) == 0
+	if len(s.c.Ports) == 0 || none && s.c.Network.Mode != spec.NetworkBridge {
 		return nil, nil
 	}
 	p := published.Ports{RunDir: s.networkDir(), Mappings: s.c.Ports, Last: net.Ports}
+	if none {
+		p.Target = published.Nowhere()
+	}
 	for _, at := range net.Endpoints {
 		if !p.Address.IsValid() && at.Address.IsValid() {
 			p.Address, p.Gateway = at.Address.Addr(), at.Gateway

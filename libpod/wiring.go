@@ -172,6 +172,11 @@ func (w *wiring) settle(ctx Context) error {
 	if err := network.Reroute(w.netns, connections); err != nil {
 		return fmt.Errorf("cannot change the default route of container %s: %w", w.l.Spec.Name, err)
 	}
+	if len(w.l.Spec.Ports) > 0 {
+		if err := network.Admit(w.netns, len(connections) > 0); err != nil {
+			return fmt.Errorf("cannot let clients of published ports reach container %s, or keep them from it: %w", w.l.Spec.Name, err)
+		}
+	}
 	k, err := w.known()
 	if err != nil {
 		return err

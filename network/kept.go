@@ -14,17 +14,19 @@ import (
 // KeepAddress lets a container answer at an address that it has no cable for any more: published ports are served at the one that it
 // had first, from within its namespace.
 func KeepAddress(netns *os.File, addr netip.Addr) error {
-	return inside(netns, func(h *netlink.Handle) error {
-		lo, err := h.LinkByIndex(loopback)
-		if err != nil {
-			return err
-		}
-		err = h.AddrAdd(lo, address(netip.PrefixFrom(addr, addr.BitLen())))
-		if errors.Is(err, syscall.EEXIST) {
-			return nil
-		}
+	return inside(netns, func(h *netlink.Handle) error { return keepAddress(h, addr) })
+}
+
+func keepAddress(inner *netlink.Handle, addr netip.Addr) error {
+	lo, err := inner.LinkByIndex(loopback)
+	if err != nil {
 		return err
-	})
+	}
+	err = inner.AddrAdd(lo, address(netip.PrefixFrom(addr, addr.BitLen())))
+	if errors.Is(err, syscall.EEXIST) {
+		return nil
+	}
+	return err
 }
 
 // keptAddresses are those that a container has by KeepAddress.

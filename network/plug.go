@@ -11,6 +11,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/mosscontainers/moss/network/netconf"
+	"github.com/mosscontainers/moss/network/published"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
 	"github.com/mosscontainers/moss/pkg/sys"
@@ -52,6 +53,9 @@ func (a *Attachment) plug(user *os.File, r *Request, fresh bool) error {
 		defer inner.Close()
 		if fresh {
 			if err := prepare(inner, r.Published); err != nil {
+				return err
+			}
+			if err := r.isolate(inner); err != nil {
 				return err
 			}
 		}
@@ -102,6 +106,14 @@ func (a *Attachment) lay(r *Request, bridges []int, outer, inner *netlink.Handle
 		return errors.Join(err, a.unplug(outer, r))
 	}
 	return nil
+}
+
+// isolate gives a container that begins on no network an address at which its published ports can be served once it is on one.
+func (r *Request) isolate(inner *netlink.Handle) error {
+	if !r.Published || len(r.Connections) > 0 {
+		return nil
+	}
+	return errors.Join(keepAddress(inner, published.Nowhere().Address), admit(inner, false))
 }
 
 // prepare sets up a new namespace.

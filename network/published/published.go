@@ -37,6 +37,11 @@ type Target struct {
 	Gateway6 netip.Addr `json:"gateway6"` // as Gateway
 }
 
+// Nowhere is the target in a container that begins on no network: the address of machines that have none of their own (RFC 7600, 4.8), and one of the same kind.
+func Nowhere() Target {
+	return Target{Address: netip.AddrFrom4([4]byte{192, 0, 0, 8}), Gateway: netip.AddrFrom4([4]byte{192, 0, 0, 1})}
+}
+
 // Batch is what a monitor tells the forwarder, as JSON, with descriptors: the container's network namespace, and a socket for each
 // port, bound on the host. For each batch there is an answer (helper.Ready), and between answers there may be events. They are served until the connection ends.
 type Batch struct {

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -89,6 +90,14 @@ func bindTransparent(fd int, from netip.AddrPort, mark int) error {
 		}
 	}
 	return os.NewSyscallError("bind", unix.Bind(fd, sockaddr(from)))
+}
+
+// Mark marks the packets of a socket (SO_MARK, socket(7)).
+func Mark(socket syscall.RawConn, mark int) (err error) {
+	controlErr := socket.Control(func(fd uintptr) {
+		err = os.NewSyscallError("setsockopt SO_MARK", unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_MARK, mark))
+	})
+	return errors.Join(controlErr, err)
 }
 
 func sockaddr(a netip.AddrPort) unix.Sockaddr {

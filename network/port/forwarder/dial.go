@@ -71,10 +71,14 @@ func (d *dialer) connect(ctx context.Context, from, to netip.AddrPort) (*net.TCP
 	return sys.ConnectTCP(ctx, socket, to)
 }
 
-// datagrams opens a socket whose datagrams come from the container's own address.
+// datagrams opens a socket whose datagrams come from the container's own address. They have the mark by which they are kept from one that is on no network.
 func (d *dialer) datagrams(number uint16) (conn *net.UDPConn, err error) {
+	dialer := net.Dialer{Control: func(_, _ string, c syscall.RawConn) error { return sys.Mark(c, published.Mark) }}
 	d.Do(func() {
-		conn, err = net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(d.gateway[0].to, number)))
+		var got net.Conn
+		if got, err = dialer.DialContext(d.ctx, "udp", netip.AddrPortFrom(d.gateway[0].to, number).String()); err == nil {
+			conn = got.(*net.UDPConn)
+		}
 	})
 	return conn, err
 }
