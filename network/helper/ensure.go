@@ -76,27 +76,14 @@ func (w *Wanted) ask(ctx context.Context) error {
 
 // clear ends a helper that does not answer, or not as it should, and waits until its sockets are closed.
 func (w *Wanted) clear() error {
-	pid, ok := w.Kind.Pid(w.RunDir)
-	if !ok {
-		return nil
-	}
-	old, err := sys.Identify(pid)
+	old, err := sys.RecordedProcess(w.Kind.Record(w.RunDir))
 	if err != nil {
-		return nil // it has ended
+		return nil //nolint:nilerr // there was none, or nobody knows it
 	}
-	pidfd, err := old.Open()
-	if errors.Is(err, os.ErrProcessDone) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer pidfd.Close()
 	if err := old.Signal(syscall.SIGKILL); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
-	_, err = sys.WaitExit(pidfd, answerTimeout)
-	return err
+	return old.AwaitEnd(answerTimeout)
 }
 
 // start starts a helper, which outlives this process.

@@ -96,6 +96,22 @@ func WaitExit(pidfd *os.File, timeout time.Duration) (bool, error) {
 	}
 }
 
+// AwaitEnd waits until nothing of a process is left, or the timeout is over: while its first thread is a zombie already, so that it does not count as alive, others
+// may be on their way out, with its files.
+func (p Process) AwaitEnd(timeout time.Duration) error {
+	fd, err := unix.PidfdOpen(p.Pid, 0)
+	if err != nil {
+		return nil //nolint:nilerr // it is gone; its number may be a thread's
+	}
+	pidfd := os.NewFile(uintptr(fd), "pidfd:"+strconv.Itoa(p.Pid))
+	defer pidfd.Close()
+	if _, start, err := stateOf(p.Pid); err != nil || start != p.StartTime {
+		return nil //nolint:nilerr // its number is another's
+	}
+	_, err = WaitExit(pidfd, timeout)
+	return err
+}
+
 // AwaitExit waits for the end of the process behind a pidfd that Go can wait for (Pollable), without a thread. It
 // fails when the pidfd is closed meanwhile.
 func AwaitExit(pidfd *os.File) error {
@@ -119,24 +135,32 @@ func BootID() (string, error) {
 	return strings.TrimSpace(string(b)), err
 }
 
+// startTime is that of a process which still runs.
 func startTime(pid int) (uint64, error) {
-	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+	state, start, err := stateOf(pid)
+	if state == 'Z' || state == 'X' {
 		return 0, os.ErrProcessDone
 	}
+	return start, err
+}
+
+// stateOf is what proc_pid_stat(5) calls state and starttime.
+func stateOf(pid int) (state byte, start uint64, err error) {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+		return 0, 0, os.ErrProcessDone
+	}
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	// The command (field 2) may hold blanks and parentheses: count from the last ')'.
 	i := bytes.LastIndexByte(stat, ')')
 	fields := bytes.Fields(stat[i+1:])
 	if i < 0 || len(fields) < 20 {
-		return 0, fmt.Errorf("cannot parse /proc/%d/stat", pid)
+		return 0, 0, fmt.Errorf("cannot parse /proc/%d/stat", pid)
 	}
-	if s := fields[0][0]; s == 'Z' || s == 'X' {
-		return 0, os.ErrProcessDone
-	}
-	return strconv.ParseUint(string(fields[19]), 10, 64)
+	start, err = strconv.ParseUint(string(fields[19]), 10, 64)
+	return fields[0][0], start, err
 }
 
 // WriteProcess records a living process in a file, "PID STARTTIME" and what else is to be known of it, in one step.

@@ -2,11 +2,14 @@ package sys_test
 
 import (
 	"errors"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/mosscontainers/moss/pkg/sys"
 )
@@ -55,5 +58,68 @@ func TestAProcessOfWhichNothingCanBeReadIsAlive(t *testing.T) {
 	}
 	if !alive || !gone || !errors.Is(openErr, syscall.EMFILE) {
 		t.Errorf("alive: %v, another gone: %v, open: %v", alive, gone, openErr)
+	}
+}
+
+// headless is set for a process that goes on without its first thread from the first byte of its standard input to its end, and has its standard output open until then.
+const headless = "MOSS_TEST_HEADLESS"
+
+// While packages are initialised, the first thread runs.
+var _ = func() error {
+	if os.Getenv(headless) == "" {
+		return nil
+	}
+	_, _ = os.Stdin.Read(make([]byte, 1))
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		time.Sleep(100 * time.Millisecond) // so that there is something to wait for
+		os.Exit(0)
+	}()
+	_, _, err := syscall.Syscall(syscall.SYS_EXIT, 0, 0, 0)
+	return err
+}()
+
+// Of a process whose first thread is gone, others may still have its files.
+func TestTheEndOfAProcessIsThatOfAllItsThreads(t *testing.T) {
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), headless+"=1")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stdout = write
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cmd.Wait() }()
+	write.Close()
+	p, err := sys.Identify(cmd.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := in.Write([]byte{0}); err != nil {
+		t.Fatal(err)
+	}
+	for p.Alive() {
+		time.Sleep(time.Millisecond)
+	}
+	in.Close()
+	if err := p.AwaitEnd(time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := read.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var readErr error
+	if err := raw.Control(func(fd uintptr) { _, readErr = syscall.Read(int(fd), make([]byte, 1)) }); err != nil || readErr != nil {
+		t.Errorf("its files are open: %v, %v", err, readErr)
+	}
+	if err := (sys.Process{Pid: p.Pid, StartTime: p.StartTime + 1}).AwaitEnd(0); err != nil {
+		t.Error(err)
 	}
 }
