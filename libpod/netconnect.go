@@ -102,16 +102,19 @@ func (e *Engine) ReloadNetwork(ctx Context, ref string) error {
 		if w.netns == nil {
 			return nil, errdefs.Errorf(errdefs.ErrConflict, "cannot reload the network of container %s: it does not run", l.Spec.Name)
 		}
+		if err := w.repair(ctx); err != nil {
+			return w, err
+		}
 		connections, err := w.connected(l.Spec)
 		if err != nil {
-			return nil, err
+			return w, err
 		}
 		for _, c := range connections {
 			if err := w.unplug(ctx, c.Network); err != nil {
-				return nil, err
+				return w, err
 			}
 			if err := w.plug(ctx, c); err != nil {
-				return nil, err
+				return w, err
 			}
 		}
 		return w, nil

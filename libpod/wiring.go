@@ -83,6 +83,15 @@ func (w *wiring) sweep(c *spec.Container) error {
 	return err
 }
 
+// repair makes rules anew that somebody has removed.
+func (w *wiring) repair(ctx Context) error {
+	all, err := w.Networks()
+	if err != nil {
+		return err
+	}
+	return w.surviving(ctx, func() error { return network.Repair(w.networkRequest(), all) })
+}
+
 // connected are the connections of a container that runs.
 func (w *wiring) connected(c *spec.Container) ([]network.Connection, error) {
 	there := *c

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/nftables"
 	"github.com/vishvananda/netlink"
 
 	"github.com/mosscontainers/moss/network"
@@ -257,6 +258,32 @@ func TestTwoStoresDoNotClash(t *testing.T) {
 	r.Connections = []network.Connection{{Network: n}}
 	if _, err := u.try(r); !errors.Is(err, errdefs.ErrConflict) || !strings.Contains(err.Error(), "another store") {
 		t.Errorf("the same subnet again: %v", err)
+	}
+}
+
+func TestRulesThatSomebodyRemovedAreMadeAnew(t *testing.T) {
+	u := newUser(t)
+	apart, other := u.makes(netconf.Network{Name: "apart", Options: map[string]string{"isolate": "strict"}}), u.makes(netconf.Network{Name: "other"})
+	a, b := u.on("aaaa", apart), u.on("bbbb", other)
+	outside, _ := listen(t, nil, hostAddress(t)+":0")
+	must(t, sys.InNetNS(a.Keep[0], func() error {
+		conn, err := nftables.New()
+		if err != nil {
+			return err
+		}
+		conn.FlushRuleset()
+		return conn.Flush()
+	}))
+	if !reaches(t, a, b, 0, v4) {
+		t.Fatal("the rules are still there")
+	}
+	for range 2 {
+		must(t, network.Repair(u.request("aaaa"), []*netconf.Network{apart, other, netconf.Default()}))
+		if reaches(t, a, b, 0, v4) || reaches(t, b, a, 0, v4) {
+			t.Error("the networks are not kept apart")
+		}
+		conn, err := dial(a, "tcp4", outside.String())
+		expectHello(t, conn, err)
 	}
 }
 

@@ -34,7 +34,7 @@ func RemoveBridge(r Request, n *netconf.Network) error {
 		if err := h.LinkDel(link); err != nil {
 			return fmt.Errorf("cannot remove the bridge of network %q: %w", n.Name, err)
 		}
-		return sort(n.NetworkInterface, map[string]bool{internalSet: false, isolatedSet: false, strictSet: false})
+		return unsort(n.NetworkInterface)
 	})
 }
 
