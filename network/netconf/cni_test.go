@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/mosscontainers/moss/network/netconf"
+	"github.com/mosscontainers/moss/pkg/sys"
 )
 
 // What is in testdata/cni was written by Podman 4.3.1.
@@ -127,6 +128,19 @@ func FuzzCNI(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What is no file is passed over, as what cannot be read is.
+func TestWhatIsNoFile(t *testing.T) {
+	s := newStore(t)
+	must(t, os.MkdirAll(s.Podman[0], 0o700))
+	must(t, os.Symlink("/dev/zero", filepath.Join(s.Podman[0], "a.conflist")))
+	must(t, os.Symlink("nowhere", filepath.Join(s.Podman[0], "b.conflist")))
+	must(t, os.Mkdir(filepath.Join(s.Podman[0], "c.json"), 0o700))
+	must(t, sys.MakeFIFO(filepath.Join(s.Podman[0], "d.json")))
+	if all, err := s.All(); err != nil || len(all) != 1 {
+		t.Errorf("%v, %v", all, err)
+	}
 }
 
 // Whom both of Podman's kinds of network have is netavark's, which Podman has been using by default since it had it.

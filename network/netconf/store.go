@@ -165,6 +165,9 @@ func (s *Store) podmans(known []*Network) []*Network {
 		}{{"*.json", read}, {"*.conflist", readCNI}} {
 			files, _ := filepath.Glob(filepath.Join(dir, kind.pattern)) // the patterns are good ones
 			for _, path := range files {
+				if there, err := os.Stat(path); err != nil || !there.Mode().IsRegular() { // a pipe would be waited for
+					continue
+				}
 				n, err := kind.read(path)
 				if err != nil || names.Validate(n.Name) != nil || n.Driver != Bridge {
 					continue
