@@ -41,7 +41,7 @@ func (e *Engine) Commit(ctx Context, ref string, o CommitOptions) (id string, er
 	defer closing(&err, images)
 	opts := image.CommitOptions{
 		ImageID: c.Spec.Image.ID,
-		Upper:   store.Upper{Dir: filepath.Join(c.Dir, upperDir), Exclude: mountPoints(c.Spec)},
+		Upper:   store.Upper{Dir: filepath.Join(c.Dir, upperDir), Exclude: mountPoints(c.Spec), Changing: c.State.Active()},
 		Merge:   o.Merge, Changes: o.Changes, Docker: o.Docker, Author: o.Author, Message: o.Message,
 		CreatedBy: strings.Join(append(c.Spec.Entrypoint, c.Spec.Command...), " "),
 	}

@@ -27,6 +27,7 @@ import (
 	"github.com/mosscontainers/moss/pkg/build/seen"
 	"github.com/mosscontainers/moss/pkg/build/tree"
 	"github.com/mosscontainers/moss/pkg/spec"
+	"github.com/mosscontainers/moss/pkg/sys"
 	"github.com/mosscontainers/moss/storage/image"
 )
 
@@ -45,7 +46,7 @@ type Options struct {
 	DecryptionKeys []string
 
 	Step    spec.Container // what is the same for the containers of all steps
-	Jobs    int            // how many operations work at a time
+	Jobs    int            // how many operations work at a time; 0: as many as can
 	Secrets map[string]Secret
 	Agents  map[string]Agent
 	Allow   []string // what Dockerfiles may ask for: security.insecure
@@ -100,6 +101,18 @@ type Builder struct {
 	opened  func() *image.Images
 }
 
+// descriptors is about how many files an operation has open, and descriptorsBesides what all of them share.
+const descriptors, descriptorsBesides = 16, 32
+
+// jobs is how many operations work at a time: not more than can open their files.
+func (o *Options) jobs() int {
+	most := max(1, (sys.MostDescriptors()-descriptorsBesides)/descriptors)
+	if o.Jobs < 1 {
+		return most
+	}
+	return min(o.Jobs, most)
+}
+
 // New is a builder with the engine's store.
 func New(engine *libpod.Engine, o *Options) (*Builder, error) {
 	facts, err := engine.Facts()
@@ -107,7 +120,7 @@ func New(engine *libpod.Engine, o *Options) (*Builder, error) {
 		return nil, err
 	}
 	s := &solver{
-		engine: engine, opts: o, facts: facts, slots: make(chan struct{}, max(o.Jobs, 1)),
+		engine: engine, opts: o, facts: facts, slots: make(chan struct{}, o.jobs()),
 		events: &events{tell: o.Progress}, seen: &seen.Notes{}, tasks: map[digest.Digest]*task{}, knowns: knowns{},
 	}
 	s.cache = &cache{dir: cacheDir(engine), has: s.hasLayer}

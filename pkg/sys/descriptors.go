@@ -1,6 +1,7 @@
 package sys
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -44,6 +45,15 @@ func Descriptors(pid int) map[string]string {
 		}
 	}
 	return open
+}
+
+// MostDescriptors is how many descriptors this process may have open.
+func MostDescriptors() int {
+	var may unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &may); err != nil { // not with these arguments
+		return 0
+	}
+	return int(min(may.Cur, math.MaxInt32))
 }
 
 // Inherited is a descriptor that whoever executed this program left open, nil if it is not: all that we open is closed on execution.

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"go.podman.io/storage/pkg/idtools"
+
 	"github.com/mosscontainers/moss/pkg/config"
 	"github.com/mosscontainers/moss/storage"
 	"github.com/mosscontainers/moss/storage/image"
@@ -116,6 +118,28 @@ func TestTakenLayerHasTheDigestOfACopiedOne(t *testing.T) {
 	}
 	if *taken != *copied {
 		t.Errorf("%+v, and %+v", taken, copied)
+	}
+}
+
+// The library leaves out what it cannot read, as here a file whose owner no id maps to, and says so only in its log.
+func TestNoLayerIsMadeOfAPartOfTheFiles(t *testing.T) {
+	_, im := newStore(t)
+	only := []idtools.IDMap{{ContainerID: 0, HostID: 0, Size: 1}}
+	upper := store.Upper{Dir: filepath.Join(im.Store().Config().GraphRoot, "upper"), UIDMap: only, GIDMap: only}
+	if err := os.Mkdir(upper.Dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(upper.Dir, "file"), "content")
+	if err := os.Chown(filepath.Join(upper.Dir, "file"), 5, 6); err != nil {
+		t.Fatal(err)
+	}
+	l, err := im.Store().CommitLayer(t.Context(), "", upper)
+	if err == nil || err.Error() != "cannot write a layer: 1 of its files could not be read" {
+		t.Errorf("%v, %v", l, err)
+	}
+	upper.Changing = true // so it may have been removed by whoever changes it
+	if _, err := im.Store().CommitLayer(t.Context(), "", upper); err != nil {
+		t.Error(err)
 	}
 }
 

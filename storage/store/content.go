@@ -35,6 +35,7 @@ type content struct {
 	room *room
 	pack splitstorage.Packer
 
+	entries    int // of files, whiteouts among them, but for marks of opaque directories
 	uids, gids map[uint32]bool
 	root       *fs.FileMode // the mode that the tar gives its root; nil: none
 }
@@ -137,9 +138,12 @@ func (c *content) entry(parser *tar.Reader, header *tar.Header) error {
 	return c.segment(parser.RawBytes())
 }
 
-// note remembers owners, and what the root is like.
+// note counts, and remembers owners and what the root is like.
 func (c *content) note(header *tar.Header) {
 	name := path.Clean(header.Name)
+	if path.Base(name) != archive.WhiteoutOpaqueDir {
+		c.entries++
+	}
 	if strings.HasPrefix(path.Base(name), archive.WhiteoutPrefix) {
 		return
 	}

@@ -24,6 +24,8 @@ type Staged struct {
 	record lib.Layer    // what its content says
 	mode   *fs.FileMode // of its root; nil: as that below it
 	packed archive.Compression
+
+	entries int // see content
 }
 
 // DiffID is the digest of the uncompressed tar.
@@ -108,7 +110,7 @@ func (g *Staged) fill(s *Store, plain io.Reader, fill func(c *content, tree stri
 	if err = os.Mkdir(g.tree(), 0o755); err == nil {
 		err = fill(c, g.tree())
 	}
-	g.record, g.mode = c.record(), c.root
+	g.record, g.mode, g.entries = c.record(), c.root, c.entries
 	return cmp.Or(err, c.close(s)) // of a full disk both say the same
 }
 

@@ -55,6 +55,9 @@ func Open(ctx context.Context, cfg config.Storage) (*Store, error) {
 	if err := mountable(cfg); err != nil {
 		return nil, err
 	}
+	if err := enoughFiles(); err != nil {
+		return nil, err
+	}
 	s, err := open(cfg)
 	if err != nil && forgetFailure(cfg) {
 		if s, err = open(cfg); err != nil {
@@ -87,6 +90,17 @@ func mountable(cfg config.Storage) error {
 		}
 	}
 	return nil
+}
+
+// fewestFiles is how many files a process must be allowed to open to work with the store. Where the library cannot open one of its locks it panics.
+const fewestFiles = 64
+
+func enoughFiles() error {
+	may := sys.MostDescriptors()
+	if may >= fewestFiles {
+		return nil
+	}
+	return errdefs.Errorf(errdefs.ErrUnavailable, "cannot open the image store with at most %d open files: it takes %d; ulimit -n raises the limit", may, fewestFiles)
 }
 
 // forgetFailure removes the library's note, which stays in the run directory until the machine boots, that some store could not be

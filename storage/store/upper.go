@@ -36,6 +36,8 @@ type Upper struct {
 	EarlierToo bool
 	// Keep keeps the layer for later builds, as Store.Keep does.
 	Keep bool
+	// Changing says that somebody may be writing in Dir: what of it becomes the layer is chance.
+	Changing bool
 }
 
 // CommitLayer makes a layer of a container's changes on top of parent: whiteouts (character devices
@@ -46,7 +48,8 @@ func (s *Store) CommitLayer(ctx context.Context, parent string, upper Upper) (*L
 	if take {
 		ready = tidy
 	}
-	if err := ready(upper); err != nil {
+	entries, err := ready(upper)
+	if err != nil {
 		return nil, layerError(ctx, err)
 	}
 	stream, err := s.upperTar(parent, upper)
@@ -57,11 +60,19 @@ func (s *Store) CommitLayer(ctx context.Context, parent string, upper Upper) (*L
 	if err = errors.Join(err, stream.Close()); err != nil {
 		return nil, err
 	}
+	if staged.entries < entries && !upper.Changing {
+		return nil, layerError(ctx, errors.Join(errLeftOut(entries-staged.entries), staged.Discard()))
+	}
 	layer, err := s.commitOne(ctx, parent, staged, upper.Keep)
 	if upper.Take {
 		err = errors.Join(err, removeAll(upper.Dir)) // where it was copied
 	}
 	return layer, err
+}
+
+// errLeftOut is about the library, which leaves out of the tar what it cannot read, as where no more files can be opened, and goes on.
+func errLeftOut(n int) error {
+	return errdefs.Errorf(errdefs.ErrUnavailable, "%d of its files could not be read", n)
 }
 
 func (s *Store) upperTar(parent string, upper Upper) (io.ReadCloser, error) {
@@ -136,19 +147,20 @@ func (s *Store) tree(id string) (string, error) {
 }
 
 // tidy makes a tree that a container wrote like one that was unpacked: without sockets, which no tar can have, and
-// without what only served the mount.
-func tidy(upper Upper) (err error) {
+// without what only served the mount. It counts what is below the root.
+func tidy(upper Upper) (entries int, err error) {
 	root, err := os.OpenRoot(upper.Dir) // links in there lead nowhere else
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer closeJoined(&err, root)
 	for _, path := range upper.Exclude {
 		if err := root.RemoveAll(path); err != nil {
-			return err
+			return 0, err
 		}
 	}
-	return filepath.WalkDir(upper.Dir, func(path string, entry fs.DirEntry, err error) error {
+	entries = -1 // the root
+	err = filepath.WalkDir(upper.Dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -158,16 +170,19 @@ func tidy(upper Upper) (err error) {
 		if entry.Type() == fs.ModeSocket {
 			return os.Remove(path)
 		}
+		entries++
 		if err := sys.ForgetUpper(path); err != nil || upper.Latest.IsZero() {
 			return err
 		}
 		return upper.setTime(path, entry)
 	})
+	return entries, err
 }
 
-// check looks for names that no layer can have in a tree that stays as it is. Somebody may be writing in there.
-func check(upper Upper) error {
-	return filepath.WalkDir(upper.Dir+"/.", func(path string, entry fs.DirEntry, err error) error {
+// check looks for names that no layer can have in a tree that stays as it is, and counts what of it goes into a layer. Somebody may be writing in there.
+func check(upper Upper) (entries int, err error) {
+	entries = -1 // the root
+	err = filepath.WalkDir(upper.Dir+"/.", func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return nil
@@ -179,8 +194,12 @@ func check(upper Upper) error {
 			}
 			return nil
 		}
+		if entry.Type() != fs.ModeSocket {
+			entries++
+		}
 		return upper.allows(path, entry)
 	})
+	return entries, err
 }
 
 // allows says which names no layer can have. Those of whiteouts would delete another file wherever the layer is unpacked. Directories whose
