@@ -41,6 +41,25 @@ type ImageOptions struct {
 	SquashAll          bool
 }
 
+// AnnotatePlatform annotates the manifests for a platform.
+func (o *ImageOptions) AnnotatePlatform(platform, key, value string) {
+	if o.PlatformAnnotations[platform] == nil {
+		o.PlatformAnnotations[platform] = map[string]string{}
+	}
+	o.PlatformAnnotations[platform][key] = value
+}
+
+// Clone is a copy to add names and annotations to.
+func (o *ImageOptions) Clone() ImageOptions {
+	c := *o
+	c.Names, c.Annotations, c.ListAnnotations = slices.Clone(o.Names), maps.Clone(o.Annotations), maps.Clone(o.ListAnnotations)
+	c.PlatformAnnotations = map[string]map[string]string{}
+	for platform, annotations := range o.PlatformAnnotations {
+		c.PlatformAnnotations[platform] = maps.Clone(annotations)
+	}
+	return c
+}
+
 // Store makes images of what was built, in the store.
 func (b *Builder) Store(ctx context.Context, res *Result, o ImageOptions) (*image.Assembled, error) {
 	if !res.List {

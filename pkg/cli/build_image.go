@@ -3,7 +3,7 @@
 package cli
 
 import (
-	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/mosscontainers/moss/pkg/build"
+	"github.com/mosscontainers/moss/pkg/build/export"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
 )
@@ -147,16 +148,13 @@ func (o *buildImageOptions) annotateKind(kind, key, value string) error {
 		if err != nil {
 			return err
 		}
-		if o.PlatformAnnotations[name] == nil {
-			o.PlatformAnnotations[name] = map[string]string{}
-		}
-		o.PlatformAnnotations[name][key] = value
+		o.AnnotatePlatform(name, key, value)
 	case kind == "manifest":
 		o.Annotations[key] = value
 	case kind == "index" && !one:
 		o.ListAnnotations[key] = value
 	default:
-		return errors.New("manifests are annotated, and the index that lists them, but no descriptors; write manifest:KEY=VALUE or index:KEY=VALUE")
+		return fmt.Errorf("%w; write manifest:KEY=VALUE or index:KEY=VALUE", export.ErrDescriptor)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/containerd/platforms"
 	"github.com/spf13/pflag"
 
 	"github.com/mosscontainers/moss/pkg/build"
@@ -61,20 +62,14 @@ func (o *outputOptions) stores() bool {
 	return slices.ContainsFunc(o.parsed, func(out export.Output) bool { return out.Stores() })
 }
 
+// pushes says whether the image goes to a registry.
+func (o *outputOptions) pushes() bool {
+	return slices.ContainsFunc(o.parsed, func(out export.Output) bool { return out.Push })
+}
+
 // toStdout says whether the standard output is taken.
 func (o *outputOptions) toStdout() bool {
 	return slices.ContainsFunc(o.parsed, func(out export.Output) bool { return out.Dest == export.Stdout })
-}
-
-// storedNames are those that outputs give the image in the store beside its own.
-func (o *outputOptions) storedNames() []string {
-	var names []string
-	for i := range o.parsed {
-		if o.parsed[i].Stores() {
-			names = append(names, o.parsed[i].Names...)
-		}
-	}
-	return names
 }
 
 // allNames are those of the image and those that outputs give it instead.
@@ -95,19 +90,50 @@ func (o *buildOptions) deliver(ctx context.Context, app *App, b *build.Builder, 
 	if o.output.stores() && len(res.Images[0].Statements) > 0 {
 		app.Warn("what is attested of the image is not in the store: it is in what is pushed, and in archives of type=oci")
 	}
-	if len(o.image.ListAnnotations) > 0 && !res.List && len(res.Images[0].Statements) == 0 {
+	if o.annotatesList() && !res.List && len(res.Images[0].Statements) == 0 {
 		return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot annotate the list of images: for one platform there is none; write --annotation manifest:KEY=VALUE, or --build-arg BUILDKIT_MULTI_PLATFORM=1")
 	}
 	sent, err := o.send(ctx, app, b, res)
 	if err != nil || !o.output.stores() {
 		return sent, err
 	}
-	stored := o.image.ImageOptions
-	stored.Names = append(slices.Clone(stored.Names), o.output.storedNames()...)
-	return b.Store(ctx, res, stored)
+	stored, err := b.Store(ctx, res, o.stored())
+	if err == nil && sent != nil && o.output.pushes() {
+		stored.Manifest, stored.Config = sent.Manifest, sent.Config // a registry's is what others can ask for
+	}
+	return stored, err
 }
 
-// send carries out all outputs but storing.
+// annotatesList says whether the list of images is to have annotations.
+func (o *buildOptions) annotatesList() bool {
+	return len(o.image.ListAnnotations) > 0 || slices.ContainsFunc(o.output.parsed, func(out export.Output) bool { return out.AnnotatesList() })
+}
+
+// stored is what the image in the store is like: there is one, whatever the outputs that ask for it.
+func (o *buildOptions) stored() build.ImageOptions {
+	stored := o.image.ImageOptions.Clone()
+	for i := range o.output.parsed {
+		out := &o.output.parsed[i]
+		if !out.Stores() {
+			continue
+		}
+		stored.Names = append(stored.Names, out.Names...)
+		stored.Docker = stored.Docker || out.Docker
+		for _, a := range out.Annotations {
+			switch {
+			case a.OfList():
+				stored.ListAnnotations[a.Key] = a.Value
+			case a.Platform != nil:
+				stored.AnnotatePlatform(platforms.Format(*a.Platform), a.Key, a.Value)
+			default:
+				stored.Annotations[a.Key] = a.Value
+			}
+		}
+	}
+	return stored
+}
+
+// send carries out all outputs but storing. It returns what a registry got, before what an archive has.
 func (o *buildOptions) send(ctx context.Context, app *App, b *build.Builder, res *build.Result) (last *image.Assembled, err error) {
 	if !slices.ContainsFunc(o.output.parsed, func(out export.Output) bool { return out.Sends() }) {
 		return nil, nil
@@ -116,6 +142,7 @@ func (o *buildOptions) send(ctx context.Context, app *App, b *build.Builder, res
 	if err != nil {
 		return nil, err
 	}
+	pushed := false
 	for _, out := range o.output.parsed {
 		if !out.Sends() {
 			continue
@@ -124,8 +151,8 @@ func (o *buildOptions) send(ctx context.Context, app *App, b *build.Builder, res
 		if err != nil {
 			return nil, err
 		}
-		if sent != nil {
-			last = sent
+		if sent != nil && (out.Push || !pushed) {
+			last, pushed = sent, out.Push
 		}
 	}
 	return last, nil

@@ -12,6 +12,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"go.podman.io/image/v5/docker/reference"
 
 	"github.com/mosscontainers/moss/storage/image"
 )
@@ -28,9 +29,9 @@ const (
 	predicateKey    = "in-toto.io/predicate-type"
 )
 
-// sendAttested sends a bundle with what is attested of its images. An attestation names the digest of an image as it is at the destination, which
-// is known when its layers are compressed: so everything is written to a layout first, and sent from there as it is.
-func (e *Exporter) sendAttested(ctx context.Context, bundle *image.Bundle, send image.SendOptions) (_ v1.Descriptor, err error) {
+// byLayout sends a bundle of which the digest has to be known before, which it is when the layers are compressed: so everything is written to a layout first,
+// completed there, and sent as it is. An attestation names the digest of an image as it is at the destination; what is pushed by its digest has it in its name.
+func (e *Exporter) byLayout(ctx context.Context, bundle *image.Bundle, send image.SendOptions, byDigest bool, complete func(layoutDir, v1.Descriptor) (v1.Descriptor, error)) (_ v1.Descriptor, err error) {
 	temp, err := e.Images.Store().TempDir()
 	if err != nil {
 		return v1.Descriptor{}, err
@@ -46,8 +47,13 @@ func (e *Exporter) sendAttested(ctx context.Context, bundle *image.Bundle, send 
 	if err != nil {
 		return v1.Descriptor{}, err
 	}
-	if err := e.attest(layoutDir(dir), top.Digest); err != nil {
-		return v1.Descriptor{}, fmt.Errorf("cannot attest how the image was made: %w", err)
+	if top, err = complete(layoutDir(dir), top); err != nil {
+		return v1.Descriptor{}, err
+	}
+	if byDigest {
+		if send.Names, err = withDigest(send.Names, top.Digest); err != nil {
+			return v1.Descriptor{}, err
+		}
 	}
 	from, err := image.FromLayout(dir)
 	if err != nil {
@@ -57,25 +63,47 @@ func (e *Exporter) sendAttested(ctx context.Context, bundle *image.Bundle, send 
 	return e.Images.Send(ctx, from, send)
 }
 
+// withDigest are names with a digest instead of their tags.
+func withDigest(names []string, d digest.Digest) ([]string, error) {
+	var all []string
+	for _, name := range names {
+		named, err := reference.ParseNormalizedNamed(name)
+		if err != nil {
+			return nil, err
+		}
+		canonical, err := reference.WithDigest(reference.TrimNamed(named), d)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, canonical.String())
+	}
+	return all, nil
+}
+
 // attest adds attestations to a layout that has an index of the images.
-func (e *Exporter) attest(l layoutDir, top digest.Digest) error {
+func (e *Exporter) attest(l layoutDir, top v1.Descriptor) (_ v1.Descriptor, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("cannot attest how the image was made: %w", err)
+		}
+	}()
 	var index v1.Index
-	if err := l.read(top, &index); err != nil {
-		return err
+	if err := l.read(top.Digest, &index); err != nil {
+		return top, err
 	}
 	list := index.Manifests
 	for i := range e.Results {
 		d, err := e.attestation(l, &e.Results[i], list[i])
 		if err != nil {
-			return err
+			return top, err
 		}
 		index.Manifests = append(index.Manifests, d)
 	}
 	d, err := l.addJSON(v1.MediaTypeImageIndex, index)
 	if err != nil {
-		return err
+		return top, err
 	}
-	return l.only(d)
+	return d, l.only(d)
 }
 
 // attestation adds the manifest of what is attested of an image.

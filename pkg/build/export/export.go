@@ -124,7 +124,7 @@ func (e *Exporter) send(ctx context.Context, o Output, send image.SendOptions) (
 	attested := false
 	for i := range e.Results {
 		r := &e.Results[i]
-		d, err := bundle.AddImage(o.assembly(r.Image))
+		d, err := bundle.AddImage(o.assembly(r))
 		if err != nil {
 			return v1.Descriptor{}, err
 		}
@@ -133,33 +133,34 @@ func (e *Exporter) send(ctx context.Context, o Output, send image.SendOptions) (
 		attested = attested || len(r.Statements) > 0
 	}
 	attested = attested && send.To != image.DockerArchive
+	byDigest := o.ByDigest && send.To == image.ToRegistry
 	if !e.List && !attested {
-		return e.Images.Send(ctx, bundle, send)
+		return e.sendBundle(ctx, bundle, send, byDigest)
 	}
 	index := indexOf(list)
-	index.Annotations = e.Annotations
+	index.Annotations = o.annotated(e.Annotations, nil)
 	raw, err := json.Marshal(index)
 	if err != nil {
 		return v1.Descriptor{}, err
 	}
 	bundle.AddManifest(v1.MediaTypeImageIndex, raw)
 	if !attested {
+		return e.sendBundle(ctx, bundle, send, byDigest)
+	}
+	return e.byLayout(ctx, bundle, send, byDigest, e.attest)
+}
+
+func (e *Exporter) sendBundle(ctx context.Context, bundle *image.Bundle, send image.SendOptions, byDigest bool) (v1.Descriptor, error) {
+	if !byDigest {
 		return e.Images.Send(ctx, bundle, send)
 	}
-	return e.sendAttested(ctx, bundle, send)
+	return e.byLayout(ctx, bundle, send, byDigest, func(_ layoutDir, top v1.Descriptor) (v1.Descriptor, error) { return top, nil })
 }
 
 // assembly is an image as an output wants it.
-func (o *Output) assembly(a image.Assembly) image.Assembly {
+func (o *Output) assembly(r *Result) image.Assembly {
+	a := r.Image
 	a.Docker = a.Docker || o.Docker
-	if len(o.Annotations) > 0 {
-		merged := map[string]string{}
-		for _, from := range []map[string]string{a.Annotations, o.Annotations} {
-			for key, value := range from {
-				merged[key] = value
-			}
-		}
-		a.Annotations = merged
-	}
+	a.Annotations = o.annotated(a.Annotations, &r.Platform)
 	return a
 }

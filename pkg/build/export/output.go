@@ -39,8 +39,9 @@ type Output struct {
 	CompressionLevel *int
 	ForceCompression bool
 	Insecure         bool // a registry without TLS
+	ByDigest         bool // pushed without a tag
 	Docker           bool // Docker's media types
-	Annotations      map[string]string
+	Annotations      []Annotation
 }
 
 // Parse reads what --output says: fields as buildx has them, a directory, or - for an archive of the files on the standard output.
@@ -109,27 +110,12 @@ func (o *Output) setMore(name, value string) error {
 	var same bool // what is asked for is so anyway
 	flags := map[string]*bool{
 		"push": &o.Push, "store": &o.Store, "platform-split": &o.Split, "force-compression": &o.ForceCompression, "registry.insecure": &o.Insecure,
-		"unpack": &same, "rewrite-timestamp": &same, "name-canonical": &same,
+		"push-by-digest": &o.ByDigest, "unpack": &same, "rewrite-timestamp": &same, "name-canonical": &same,
 	}
 	if flag, ok := flags[name]; ok {
 		return yes(value, flag)
 	}
-	key, ok := annotationKey(name)
-	if !ok {
-		return errdefs.Errorf(errdefs.ErrInvalid, "%s is not known", name)
-	}
-	if o.Annotations == nil {
-		o.Annotations = map[string]string{}
-	}
-	o.Annotations[key] = value
-	return nil
-}
-
-// annotationKey reads annotation.KEY and annotation-manifest.KEY, also for one platform in brackets.
-func annotationKey(name string) (string, bool) {
-	kind, key, ok := strings.Cut(name, ".")
-	kind, _, _ = strings.Cut(kind, "[")
-	return key, ok && key != "" && (kind == "annotation" || kind == "annotation-manifest")
+	return o.annotate(name, value)
 }
 
 func yes(value string, to *bool) (err error) {
