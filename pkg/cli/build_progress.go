@@ -15,6 +15,7 @@ import (
 
 	"github.com/mosscontainers/moss/pkg/build"
 	mosserrors "github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/term"
 )
 
 // buildProgress shows how a build goes on.
@@ -81,6 +82,9 @@ func newBuildProgress(app *App, mode, file string) (p *buildProgress, err error)
 
 // tell is called by one goroutine at a time.
 func (p *buildProgress) tell(s *client.SolveStatus) {
+	for _, v := range s.Vertexes {
+		v.Name = term.Printable(v.Name) // the Dockerfile's
+	}
 	if p.last != nil {
 		p.last.note(s)
 	}
@@ -101,7 +105,7 @@ func (p *buildProgress) end() error {
 		p.say(fmt.Sprintf("\n%d %s found by checks:", n, plural(n, "warning")))
 	}
 	for _, w := range p.warnings {
-		p.say(" - " + string(w.Short))
+		p.say(" - " + term.Printable(string(w.Short)))
 	}
 	return err
 }
@@ -127,7 +131,7 @@ func (a *App) buildError(err error) error {
 	for _, source := range errdefs.Sources(err) {
 		var text strings.Builder
 		if printErr := source.Print(&text); printErr == nil && !shown[text.String()] {
-			fmt.Fprint(a.Err, text.String())
+			fmt.Fprint(a.Err, term.PrintableLines(text.String()))
 			shown[text.String()] = true
 		}
 	}

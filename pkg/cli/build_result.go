@@ -13,12 +13,13 @@ import (
 
 	"github.com/mosscontainers/moss/pkg/build"
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/term"
 	"github.com/mosscontainers/moss/storage/image"
 )
 
 // answer prints what the front end says of a Dockerfile. A check that finds something fails.
 func (o *buildOptions) answer(app *App, answer map[string][]byte) error {
-	text := answer["result.txt"]
+	text := []byte(term.PrintableLines(string(answer["result.txt"])))
 	if o.callJSON {
 		text = append(answer["result.json"], '\n')
 	}

@@ -33,9 +33,14 @@ func (t *Table) Write(p []byte) (int, error) { return t.w.Write(p) }
 func (t *Table) Flush() error { return t.w.Flush() }
 
 // Printable replaces control characters, such as those that start an escape sequence, by blanks.
-func Printable(s string) string {
+func Printable(s string) string { return printable(s, "") }
+
+// PrintableLines is Printable for text of several lines.
+func PrintableLines(s string) string { return printable(s, "\n\t") }
+
+func printable(s, but string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
+		if unicode.IsControl(r) && !strings.ContainsRune(but, r) {
 			return ' '
 		}
 		return r
