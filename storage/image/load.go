@@ -2,6 +2,7 @@ package image
 
 import (
 	"archive/tar"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"path"
 	"path/filepath"
 
+	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"go.podman.io/image/v5/directory"
 	"go.podman.io/image/v5/docker/reference"
@@ -110,9 +112,25 @@ func (im *Images) loadArchive(ctx context.Context, file, name string, progress i
 	if err != nil {
 		return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot load %s: it is neither a docker-archive (%w) nor an oci-archive (%w)", name, dockerErr, err)
 	}
-	return im.loadOCI(ctx, index, progress, func(name string) (types.ImageReference, error) {
-		return ociarchive.NewReference(file, name)
+	if err := distinct(index); err != nil {
+		return nil, err
+	}
+	return im.loadOCI(ctx, index, progress, func(i int) (types.ImageReference, error) {
+		return ociarchive.NewReference(file, index.Manifests[i].Annotations[v1.AnnotationRefName])
 	})
+}
+
+// distinct fails for an archive that lists several images by one name: the library finds only the first of them there.
+func distinct(index *v1.Index) error {
+	known := map[string]digest.Digest{}
+	for _, m := range index.Manifests {
+		name := m.Annotations[v1.AnnotationRefName]
+		if before, ok := known[name]; ok && before != m.Digest {
+			return errdefs.Errorf(errdefs.ErrInvalid, "cannot load the archive: it lists several images as %q; unpack it, and load the directory", name)
+		}
+		known[name] = m.Digest
+	}
+	return nil
 }
 
 // openPlain opens an archive without its compression: a file that has none is read where it is.
@@ -161,23 +179,26 @@ func (im *Images) loadDirectory(ctx context.Context, dir string, progress io.Wri
 	if err := json.Unmarshal(data, &index); err != nil {
 		return nil, err
 	}
-	return im.loadOCI(ctx, &index, progress, func(name string) (types.ImageReference, error) {
-		return layout.NewReference(dir, name)
+	return im.loadOCI(ctx, &index, progress, func(i int) (types.ImageReference, error) {
+		return layout.NewIndexReference(dir, i)
 	})
 }
 
-// loadOCI loads the images that an index lists, each by the name of its annotation.
-func (im *Images) loadOCI(ctx context.Context, index *v1.Index, progress io.Writer, open func(name string) (types.ImageReference, error)) ([]Loaded, error) {
+// containerdName is the annotation with the whole name of an image, where containerd and BuildKit write only its tag into the usual one.
+const containerdName = "io.containerd.image.name"
+
+// loadOCI loads the images that an index lists, each by the name of its annotation. open opens one by its place in the list.
+func (im *Images) loadOCI(ctx context.Context, index *v1.Index, progress io.Writer, open func(i int) (types.ImageReference, error)) ([]Loaded, error) {
 	if len(index.Manifests) == 0 {
 		return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot load the archive: its index lists no image")
 	}
 	var all []Loaded
-	for _, manifest := range index.Manifests {
-		name := manifest.Annotations[v1.AnnotationRefName]
-		ref, err := open(name)
+	for i, manifest := range index.Manifests {
+		ref, err := open(i)
 		if err != nil {
 			return all, err
 		}
+		name := cmp.Or(manifest.Annotations[containerdName], manifest.Annotations[v1.AnnotationRefName])
 		var names []reference.Named
 		if named, err := ParseName(name); name != "" && err == nil {
 			names = append(names, named)
