@@ -2,6 +2,7 @@ package image
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -148,6 +149,9 @@ func (im *Images) pullOne(ctx context.Context, named reference.Named, sys *types
 		fmt.Fprintf(o.Progress, "Trying to pull %s...\n", named)
 	}
 	id, _, err := im.copy(ctx, transfer{src: src, dst: dst, srcSys: sys, dstSys: sys, decrypt: o.DecryptionKeys}, o.Copying)
+	if errors.As(err, new(*json.SyntaxError)) { // as of a web server, or of a network that wants its users to log in
+		err = fmt.Errorf("what answers there does not speak as registries do: %w", err)
+	}
 	return Pulled{ID: id, Name: named.String()}, err
 }
 

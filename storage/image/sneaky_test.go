@@ -52,6 +52,7 @@ func TestManifestsThatLieAreRefused(t *testing.T) {
 		{"a digest of an algorithm that nobody has", ociManifest, slyManifest(config, "md5:44136fa355b3678a1146ad16f7e8649e", ""), "digest"},
 		{"an image of a list whose digest is a path", ociIndex, `{"schemaVersion":2,"mediaType":"` + ociIndex + `","manifests":[{"mediaType":"` + ociManifest + `","digest":"sha256:../../x","size":2,"platform":{"os":"linux","architecture":"amd64"}}]}`, "digest"},
 		{"both an image and a list", ociManifest, strings.TrimSuffix(slyManifest(config, layer, ""), "}") + `,"manifests":[]}`, "manifest"},
+		{"a web page", "text/html", "<html>Log in</html>", "what answers there does not speak as registries do"},
 		{"a manifest without end", ociManifest, slyManifest(config, layer, `,"annotations":{"a":"`+strings.Repeat("a", 5<<20)+`"}`), "size"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
