@@ -24,6 +24,7 @@ type ImageOptions struct {
 	// PlatformAnnotations are added for one platform, as in linux/arm64; ListAnnotations are the list's.
 	PlatformAnnotations map[string]map[string]string
 	ListAnnotations     map[string]string
+	List                string // a list that is to have the images, too; "" is none
 
 	Docker      bool     // Docker's format
 	Env         []string // NAME=VALUE
@@ -63,7 +64,7 @@ func (o *ImageOptions) Clone() ImageOptions {
 // Store makes images of what was built, in the store.
 func (b *Builder) Store(ctx context.Context, res *Result, o ImageOptions) (*image.Assembled, error) {
 	if !res.List {
-		return b.Image(ctx, res.Images[0], o)
+		return b.storeOne(ctx, res.Images[0], o)
 	}
 	names := o.Names
 	o.Names = nil
@@ -79,7 +80,27 @@ func (b *Builder) Store(ctx context.Context, res *Result, o ImageOptions) (*imag
 	if err != nil {
 		return nil, err
 	}
+	if o.List == "" {
+		return images.NewList(ctx, names, ids, o.ListAnnotations)
+	}
+	list, err := images.ExtendList(ctx, o.List, ids, o.ListAnnotations)
+	if err != nil || len(names) == 0 {
+		return list, err
+	}
 	return images.NewList(ctx, names, ids, o.ListAnnotations)
+}
+
+func (b *Builder) storeOne(ctx context.Context, built Built, o ImageOptions) (*image.Assembled, error) {
+	made, err := b.Image(ctx, built, o)
+	if err != nil || o.List == "" {
+		return made, err
+	}
+	images, err := b.images()
+	if err != nil {
+		return nil, err
+	}
+	_, err = images.ExtendList(ctx, o.List, []string{made.ID}, nil)
+	return made, err
 }
 
 // Image makes an image of what was built for one platform, in the store.

@@ -41,6 +41,9 @@ func (o *buildOptions) run(ctx context.Context, app *App, cmd *cobra.Command) (e
 	if err := o.output.parse(app); err != nil {
 		return err
 	}
+	if o.image.List != "" && !o.output.stores() {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --manifest %s: the image is not in the store; leave --output and --push out, or add --load", o.image.List)
+	}
 	if err := errors.Join(o.cache.parse(&o.Options), o.attest.parse(&o.Options)); err != nil {
 		return err
 	}
@@ -101,11 +104,6 @@ func (o *buildOptions) finish(ctx context.Context, app *App, b *build.Builder, r
 	if err := o.tell(made, res); err != nil {
 		return nil, err
 	}
-	if o.image.manifest != "" {
-		if err := o.addToList(ctx, b, made.ID); err != nil {
-			return nil, err
-		}
-	}
 	if o.output.toStdout() {
 		return made, nil
 	}
@@ -116,19 +114,6 @@ func (o *buildOptions) finish(ctx context.Context, app *App, b *build.Builder, r
 // tell writes the files that say what was built.
 func (o *buildOptions) tell(made *image.Assembled, res *build.Result) error {
 	return errors.Join(writeIDFile(o.iidfile, "sha256:"+made.ID), writeIDFile(o.iidRaw, made.ID), o.writeMetadata(made, res))
-}
-
-// addToList adds the image, or those of a list of several platforms, to --manifest.
-func (o *buildOptions) addToList(ctx context.Context, b *build.Builder, id string) error {
-	if !o.output.stores() {
-		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --manifest %s: the image is not in the store; leave --output and --push out, or add --load", o.image.manifest)
-	}
-	images, err := b.Images()
-	if err != nil {
-		return err
-	}
-	_, err = images.CreateList(ctx, o.image.manifest, []string{id}, image.CreateListOptions{Amend: true, All: true})
-	return err
 }
 
 // usual takes over what containers.conf says, where no flag says it.

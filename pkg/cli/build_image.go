@@ -26,12 +26,11 @@ type buildImageOptions struct {
 	identity, inherit      bool
 	layers                 bool
 	os, arch, variant      string
-	manifest               string
 }
 
 func (o *buildImageOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringArrayVarP(&o.tags, "tag", "t", nil, "`name` of the image; may be given several times")
-	fs.StringVar(&o.manifest, "manifest", "", "add the image to this manifest `list`, which is made where there is none")
+	fs.StringVar(&o.List, "manifest", "", "add the image to this manifest `list`, which is made where there is none")
 	fs.StringVar(&o.format, "format", "oci", "format of the image: oci or docker")
 	fs.BoolVar(&o.Squash, "squash", false, "make one layer of those that the Dockerfile adds")
 	fs.BoolVar(&o.SquashAll, "squash-all", false, "make one layer of all")

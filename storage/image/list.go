@@ -68,6 +68,19 @@ func (im *Images) CreateList(ctx context.Context, name string, images []string, 
 	return id, explain(err, "create manifest list", name)
 }
 
+// ExtendList adds local images, by their ids, to a list, which is made where there is none.
+func (im *Images) ExtendList(ctx context.Context, name string, ids []string, annotations map[string]string) (*Assembled, error) {
+	id, err := im.CreateList(ctx, name, ids, CreateListOptions{Annotations: annotations, Amend: true})
+	if err != nil {
+		return nil, err
+	}
+	raw, err := im.library().ImageBigData(id, lib.ImageDigestManifestBigDataNamePrefix)
+	if err != nil {
+		return nil, explain(err, "read manifest list", name)
+	}
+	return &Assembled{ID: id, Manifest: descriptorOf(manifest.GuessMIMEType(raw), raw)}, nil
+}
+
 func (im *Images) newList(named reference.Named) (id string, err error) {
 	return manifests.Create().SaveToImage(im.library(), "", []string{named.String()}, v1.MediaTypeImageIndex)
 }

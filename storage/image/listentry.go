@@ -2,15 +2,22 @@ package image
 
 import (
 	"context"
+	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"go.podman.io/common/libimage/manifests"
+	"go.podman.io/image/v5/docker"
+	"go.podman.io/image/v5/docker/reference"
+	"go.podman.io/image/v5/types"
 
+	"github.com/mosscontainers/moss/libpod/names"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/silence"
+	"github.com/mosscontainers/moss/storage"
 )
 
 // Entry is what a list says of one of its images. Empty fields leave what there is.
@@ -46,10 +53,22 @@ func (im *Images) editList(list string, change func(manifests.List) error) (id s
 }
 
 func (im *Images) addTo(ctx context.Context, list manifests.List, image string, o AddOptions) (digest.Digest, error) {
+	if id, err := im.listID(image); err == nil {
+		if o.All {
+			return "", im.addAll(ctx, list, id, o.Registry)
+		}
+		if image, err = o.Platform.image(im.cfg, id); err != nil {
+			return "", err
+		}
+	}
 	ref, err := im.anyReference(image)
 	if err != nil {
 		return "", err
 	}
+	return im.addReference(ctx, list, ref, o)
+}
+
+func (im *Images) addReference(ctx context.Context, list manifests.List, ref types.ImageReference, o AddOptions) (digest.Digest, error) {
 	sys, err := im.systemContext(o.Registry, o.Platform)
 	if err != nil {
 		return "", err
@@ -59,6 +78,70 @@ func (im *Images) addTo(ctx context.Context, list manifests.List, image string, 
 		return "", err
 	}
 	return d, o.set(list, d)
+}
+
+// addAll adds all images of a local list, with what that says of them. They may be local, or a registry's.
+func (im *Images) addAll(ctx context.Context, list manifests.List, from string, r Registry) error {
+	_, other, err := manifests.LoadFromImage(im.library(), from)
+	if err != nil {
+		return err
+	}
+	places, err := im.placesOf(from)
+	if err != nil {
+		return err
+	}
+	for _, m := range other.OCIv1().Manifests {
+		ref := places[m.Digest]
+		if ref == nil {
+			return errdefs.Errorf(errdefs.ErrNotFound, "cannot find %s of manifest list %s: it is no image here, nor one of a registry", m.Digest, names.Short(from))
+		}
+		entry := Entry{Annotations: m.Annotations}
+		if p := m.Platform; p != nil {
+			entry.Platform = Platform{OS: p.OS, Arch: p.Architecture, Variant: p.Variant}
+			entry.OSVersion, entry.OSFeatures = p.OSVersion, p.OSFeatures
+		}
+		if _, err := im.addReference(ctx, list, ref, AddOptions{Registry: r, Entry: entry}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// placesOf are the images of a local list: those that are here, and those in registries, as the library notes them.
+func (im *Images) placesOf(list string) (map[digest.Digest]types.ImageReference, error) {
+	raw, err := im.library().ImageBigData(list, "instances.json")
+	if err != nil {
+		return nil, err
+	}
+	var noted map[digest.Digest]string
+	if err := json.Unmarshal(raw, &noted); err != nil {
+		return nil, err
+	}
+	places := map[digest.Digest]types.ImageReference{}
+	for d, name := range noted {
+		named, err := reference.ParseNormalizedNamed(strings.TrimPrefix(name, "docker://"))
+		if !strings.HasPrefix(name, "docker://") || err != nil {
+			continue
+		}
+		if one, err := reference.WithDigest(reference.TrimNamed(named), d); err == nil {
+			if places[d], err = docker.NewReference(one); err != nil {
+				return nil, err
+			}
+		}
+	}
+	listed, err := storage.ListedIn(im.cfg.Storage, list)
+	if err != nil {
+		return nil, err
+	}
+	for _, one := range listed {
+		if one.ID == "" {
+			continue
+		}
+		if places[digest.Digest(one.Digest)], err = im.storeReference(nil, one.ID); err != nil {
+			return nil, err
+		}
+	}
+	return places, nil
 }
 
 // set writes what is not empty.

@@ -64,7 +64,7 @@ func (im *Images) PushList(ctx context.Context, name, destination string, o Push
 		err = cause
 	}
 	if err != nil {
-		return "", explain(err, "push manifest list "+name+" to", strings.TrimPrefix(dst.StringWithinTransport(), "//"))
+		return "", explain(err, "push manifest list "+name+" to", strings.TrimSuffix(strings.TrimPrefix(dst.StringWithinTransport(), "//"), ":"))
 	}
 	return d, writeDigest(o.DigestFile, d)
 }
