@@ -79,7 +79,10 @@ func (k *known) namesOn(at *spec.Endpoint) []string {
 	if k.c.Hostname != "" {
 		list = append(list, k.c.Hostname)
 	}
-	return append(list, names.Short(k.c.ID))
+	if id := names.Short(k.c.ID); id != k.c.Name {
+		list = append(list, id)
+	}
+	return list
 }
 
 // forget makes a container unknown on a network.

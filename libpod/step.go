@@ -8,6 +8,7 @@ import (
 	goruntime "runtime"
 	"syscall"
 
+	"github.com/mosscontainers/moss/libpod/names"
 	"github.com/mosscontainers/moss/libpod/runtime"
 	"github.com/mosscontainers/moss/libpod/state"
 	"github.com/mosscontainers/moss/pkg/spec"
@@ -72,6 +73,7 @@ func (e *Engine) prepareStep(ctx Context, s Step) (*launch, *runtime.Bundle, err
 	if s.Spec.ID == "" {
 		s.Spec.ID = newContainerID()
 	}
+	s.Spec.Name = names.Short(s.Spec.ID) // others may find it by that
 	d, err := e.stepDefaults(s.Spec)
 	if err != nil {
 		return l, nil, err

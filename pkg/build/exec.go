@@ -201,7 +201,6 @@ func (s *stream) close() error {
 func (e *execution) container() (*spec.Container, error) {
 	c := e.opts.Step
 	meta := e.op.Meta
-	c.Name = strings.SplitN(e.v.Name(), "\n", 2)[0]
 	c.Command, c.WorkDir, c.User = meta.Args, meta.Cwd, meta.User
 	c.Env = append(slices.Clone(meta.Env), proxies(meta.ProxyEnv)...)
 	c.Image.Kin = host.Kin(platformOf(e.v.Op.Platform).Architecture)
