@@ -27,6 +27,9 @@ type Step struct {
 	Enter func() error
 }
 
+// stepHostname is the host name of all steps where none is asked for, so that what writes it into its results writes the same each time. It is BuildKit's.
+const stepHostname = "buildkitsandbox"
+
 // RunStep runs a step to its end and returns its status as a shell counts it. The end of ctx kills it. Warnings are those of Start.
 func (e *Engine) RunStep(ctx Context, s Step) (code int, warnings []string, err error) {
 	done := make(chan struct{})
@@ -80,6 +83,9 @@ func (e *Engine) prepareStep(ctx Context, s Step) (*launch, *runtime.Bundle, err
 	}
 	if err := s.Spec.Settle(d); err != nil {
 		return l, nil, err
+	}
+	if s.Spec.Hostname == "" && s.Spec.UTS != "host" && s.Spec.Network.Mode != spec.NetworkHost {
+		s.Spec.Hostname = stepHostname
 	}
 	if err := s.Spec.Validate(); err != nil {
 		return l, nil, err
