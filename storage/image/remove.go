@@ -44,6 +44,7 @@ type Removed struct {
 // Remove takes a name from an image, and removes the image with its last name or by its id. Kinds of
 // error: ErrNotFound, ErrConflict (a container uses it, several names).
 func (im *Images) Remove(ctx context.Context, name string, o RemoveOptions) (*Removed, error) {
+	im.store.MakeRoom()
 	img, err := im.findAny(name)
 	if err != nil {
 		if id := im.damagedID(name, err); id != "" {
@@ -202,6 +203,7 @@ func (im *Images) Prune(ctx context.Context, o PruneOptions) (*Pruned, error) {
 	if err != nil {
 		return nil, err
 	}
+	im.store.MakeRoom()
 	result, failures := &Pruned{}, []error{}
 	for _, img := range before.PerImage {
 		if err := context.Cause(ctx); err != nil {
@@ -235,6 +237,7 @@ func (im *Images) Prune(ctx context.Context, o PruneOptions) (*Pruned, error) {
 // UnpinUnused lets go of images that no container of Moss uses any more, so that Podman and Buildah can
 // remove them. Removing a container does not do that itself: it would have to open the store.
 func (im *Images) UnpinUnused(inUse InUse) error {
+	im.store.MakeRoom()
 	pinned, err := storage.PinnedImages(im.cfg.Storage)
 	if err != nil {
 		return err

@@ -67,7 +67,9 @@ func Open(ctx context.Context, cfg config.Storage) (*Store, error) {
 	if err != nil {
 		return nil, openError(cfg, err)
 	}
-	return &Store{cfg: cfg, store: s}, nil
+	opened := &Store{cfg: cfg, store: s}
+	opened.keepReserve()
+	return opened, nil
 }
 
 func open(cfg config.Storage) (lib.Store, error) {
@@ -155,7 +157,7 @@ func (s *Store) Reset() error {
 	if err := s.store.Wipe(); err != nil {
 		return errdefs.Errorf(errdefs.ErrConflict, "cannot empty the image store %s: %w", s.cfg.GraphRoot, err)
 	}
-	return removeAll(storage.CacheDir(s.cfg), storage.PinDir(s.cfg))
+	return removeAll(storage.CacheDir(s.cfg), storage.PinDir(s.cfg), s.reserve())
 }
 
 // ForgetAnswers empties the cache of Resolve. Others may put answers there meanwhile.
