@@ -9,6 +9,7 @@ import (
 	"go.podman.io/image/v5/signature"
 	istorage "go.podman.io/image/v5/storage"
 	"go.podman.io/image/v5/types"
+	lib "go.podman.io/storage"
 	"go.podman.io/storage/pkg/configfile"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
@@ -69,7 +70,7 @@ func (im *Images) copy(ctx context.Context, t transfer, o Copying) (id string, m
 	case t.dst.Transport().Name() != istorage.Transport.Name():
 		err = move()
 	case fetches(t.src) && !t.allPlatforms:
-		err = im.store.Copy(func() error {
+		err = im.copyIntoStore(func() error {
 			src, err := im.bringLayers(ctx, t, policy, o)
 			if err != nil {
 				return err
@@ -78,7 +79,7 @@ func (im *Images) copy(ctx context.Context, t transfer, o Copying) (id string, m
 			return errors.Join(move(), src.close())
 		})
 	default:
-		err = im.store.Copy(move)
+		err = im.copyIntoStore(move)
 	}
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
@@ -94,6 +95,30 @@ func (im *Images) copy(ctx context.Context, t transfer, o Copying) (id string, m
 		return "", nil, err
 	}
 	return image.ID, manifest, im.store.SyncImages()
+}
+
+// copyIntoStore runs a copy into the store, and again where somebody removed an image meanwhile whose layers it had found there.
+func (im *Images) copyIntoStore(do func() error) error {
+	return im.store.Copy(func() (err error) {
+		for range tries {
+			if err = do(); !removedMeanwhile(err) {
+				break
+			}
+		}
+		return err
+	})
+}
+
+// tries bounds how often somebody else may be faster.
+const tries = 10
+
+func removedMeanwhile(err error) bool {
+	for _, gone := range []error{lib.ErrLayerUnknown, lib.ErrParentUnknown, lib.ErrImageUnknown} {
+		if errors.Is(err, gone) {
+			return true
+		}
+	}
+	return false
 }
 
 // bringLayers fetches an image's layers. The rest is to be copied from what it returns.

@@ -46,7 +46,7 @@ func (im *Images) loadDocker(ctx context.Context, a *dockerArchive, progress io.
 			return all, err
 		}
 		one, err := im.takeNames(names[i], func() (id string, err error) {
-			err = im.store.Copy(func() error {
+			err = im.copyIntoStore(func() error {
 				id, err = im.loadDockerImage(ctx, a, item, progress)
 				return err
 			})

@@ -236,21 +236,33 @@ func (im *Images) takeNames(claimed []reference.Named, bring func() (id string, 
 			loaded.Replaced[named.String()] = old.ID
 		}
 	}
-	id, err := bring()
+	for _, named := range claimed {
+		loaded.Names = append(loaded.Names, named.String())
+	}
+	id, err := im.bringNamed(loaded.Names, bring)
 	if err != nil {
 		return loaded, err
 	}
 	loaded.ID = id
-	for _, named := range claimed {
-		loaded.Names = append(loaded.Names, named.String())
-		if loaded.Replaced[named.String()] == loaded.ID {
-			delete(loaded.Replaced, named.String())
+	for _, name := range loaded.Names {
+		if loaded.Replaced[name] == id {
+			delete(loaded.Replaced, name)
 		}
 	}
-	if err := im.library().AddNames(loaded.ID, loaded.Names); err != nil {
-		return loaded, explain(err, "name", names.Short(loaded.ID))
-	}
 	return loaded, im.store.SyncImages()
+}
+
+// bringNamed brings an image and names it; again where somebody removed it while it had no name yet.
+func (im *Images) bringNamed(called []string, bring func() (id string, err error)) (id string, err error) {
+	for range tries {
+		if id, err = bring(); err != nil {
+			return "", err
+		}
+		if err = im.library().AddNames(id, called); !removedMeanwhile(err) {
+			break
+		}
+	}
+	return id, explain(err, "name", names.Short(id))
 }
 
 // maxIndex bounds what is read of an archive's index.json: 4 MiB, the limit for manifests of the OCI

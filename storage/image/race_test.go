@@ -1,0 +1,53 @@
+package image_test
+
+import (
+	"bytes"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mosscontainers/moss/storage/image"
+)
+
+// Who loads an image finds its layers there, and somebody removes them before the image is.
+func TestImagesComeWhileTheyAreRemoved(t *testing.T) {
+	cfg, im := newStore(t)
+	if _, err := im.Import(t.Context(), "-", bytes.NewReader(archive(t, file("a", "1"))), image.ImportOptions{Name: "come"}); err != nil {
+		t.Fatal(err)
+	}
+	saved := filepath.Join(t.TempDir(), "saved.tar")
+	if err := im.Save(t.Context(), []string{"come"}, saved, image.SaveOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	const rounds = 50
+	var group errgroup.Group
+	each := func(do func(im *image.Images) error) {
+		group.Go(func() error {
+			other, err := image.Open(t.Context(), cfg)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = other.Close() }()
+			for range rounds {
+				if err := do(other); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	each(func(im *image.Images) error {
+		_, err := im.Load(t.Context(), saved, nil)
+		return err
+	})
+	for range 2 {
+		each(func(im *image.Images) error {
+			_, err := im.Prune(t.Context(), image.PruneOptions{All: true})
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Error(err)
+	}
+}
