@@ -68,14 +68,11 @@ func (e *Engine) isWhole(c *state.Container) error {
 	return err
 }
 
-// openLayers opens layers of the store, topmost first, as one tree.
+// openLayers opens layers of the store, two or more, topmost first, as one tree.
 func (e *Engine) openLayers(ids []string) (*os.File, error) {
 	home, lower, err := storage.LowerDirs(e.Config.Storage, ids...)
 	if err != nil {
 		return nil, err
-	}
-	if len(lower) == 1 { // overlayfs wants two
-		return os.Open(storage.LayerDir(home, lower[0]))
 	}
 	facts, err := e.Facts()
 	if err != nil {

@@ -109,5 +109,5 @@ func Crowded(err error) error {
 	if !errors.Is(err, syscall.EMFILE) && !errors.Is(err, syscall.ENFILE) {
 		return err
 	}
-	return errdefs.Errorf(errdefs.ErrUnavailable, "%w; a process of yours may have %d, and each published port is one: publish fewer, or raise the limit (ulimit -n; nofile in limits.conf)", err, sys.MostFiles())
+	return errdefs.Errorf(errdefs.ErrUnavailable, "%w; a process of yours may have %d, and each published port is one: publish fewer, or raise the limit (ulimit -n; nofile in limits.conf)", err, sys.MostDescriptors())
 }

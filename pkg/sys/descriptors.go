@@ -47,7 +47,7 @@ func Descriptors(pid int) map[string]string {
 	return open
 }
 
-// MostDescriptors is how many descriptors this process may have open.
+// MostDescriptors is how many descriptors this process may have open; the Go runtime raises the soft limit to the hard one.
 func MostDescriptors() int {
 	var may unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &may); err != nil { // not with these arguments
@@ -72,13 +72,4 @@ func MoveFrom(f *os.File, first int) (*os.File, error) {
 		return nil, os.NewSyscallError("fcntl", err)
 	}
 	return os.NewFile(uintptr(fd), f.Name()), nil
-}
-
-// MostFiles is how many files this process may have open; the Go runtime raises the soft limit to the hard one.
-func MostFiles() uint64 {
-	var limit unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		return 0 // it never fails (getrlimit(2))
-	}
-	return limit.Cur
 }

@@ -70,7 +70,7 @@ func (im *Images) Commit(ctx context.Context, o CommitOptions) (id string, err e
 		return "", explain(err, "commit", "the container")
 	}
 	layers = append(layers, *layer)
-	if o.Squash != nil {
+	if o.Squash != nil && len(layers) > 1 {
 		above := layer.ID
 		if layers, err = im.together(ctx, layers, o.Squash); err != nil {
 			return "", im.dropLayer(above, explain(err, "squash", "the image"))
@@ -107,7 +107,7 @@ func (im *Images) together(ctx context.Context, layers []store.Layer, open func(
 		return nil, err
 	}
 	defer closing(&err, root)
-	one, err := im.store.CommitLayer(ctx, "", store.Upper{Dir: fmt.Sprintf("/proc/self/fd/%d", root.Fd())})
+	one, err := im.store.CommitLayer(ctx, "", store.Upper{Dir: fmt.Sprintf("/proc/self/fd/%d", root.Fd()), Merged: true})
 	if err != nil {
 		return nil, err
 	}

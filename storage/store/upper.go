@@ -36,6 +36,9 @@ type Upper struct {
 	EarlierToo bool
 	// Keep keeps the layer for later builds, as Store.Keep does.
 	Keep bool
+	// Merged says that Dir is what a container sees of all layers: there are no whiteouts in there, and overlayfs denies that there are marks
+	// (before Linux 6.7 with an error that the library takes for one of the file).
+	Merged bool
 	// Changing says that somebody may be writing in Dir: what of it becomes the layer is chance.
 	Changing bool
 }
@@ -80,9 +83,13 @@ func (s *Store) upperTar(parent string, upper Upper) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
+	whiteouts := archive.OverlayWhiteoutFormat
+	if upper.Merged {
+		whiteouts = archive.AUFSWhiteoutFormat // that of the tar: nothing becomes anything else
+	}
 	return archive.TarWithOptions(upper.Dir+"/.", &archive.TarOptions{ // of a link the library would read only that
 		Compression:     archive.Uncompressed,
-		WhiteoutFormat:  archive.OverlayWhiteoutFormat,
+		WhiteoutFormat:  whiteouts,
 		WhiteoutData:    below, // an opaque directory hides something only where there is one of its name below
 		UIDMaps:         upper.UIDMap,
 		GIDMaps:         upper.GIDMap,
