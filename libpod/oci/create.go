@@ -120,7 +120,13 @@ func (r *Runtime) launch(ctx context.Context, c *container, spec *specs.Spec, o 
 	if err != nil {
 		return nil, err
 	}
-	if err := c.finish(p, o); err != nil {
+	if p.Pid() != c.Init.Pid { // in somebody else's PID namespace another process is born
+		err = c.know(p.Pid())
+	}
+	if err == nil {
+		err = c.finish(p, o)
+	}
+	if err != nil {
 		return nil, errors.Join(err, undo(p))
 	}
 	return p, nil

@@ -17,10 +17,10 @@ type Adopter interface {
 	Adopt(k Kept) (Process, error)
 }
 
-// Keep is for the thread that called Create. A stage that was cloned by another one, in somebody else's PID namespace, ends with that.
+// Keep is for the thread that called Create.
 func (l *Own) Keep(p Process) (k Kept, ok bool) {
 	own, ok := p.(*process)
-	if !ok || own.elsewhere || !sys.IsFirstThread() {
+	if !ok || !sys.IsFirstThread() {
 		return k, false
 	}
 	return Kept{Pid: own.pid, Cgroup: own.group.path, OwnPIDs: own.ownPIDs}, true
@@ -32,6 +32,6 @@ func (l *Own) Adopt(k Kept) (Process, error) {
 		return nil, err
 	}
 	return &process{
-		child: &sys.Child{Pid: k.Pid}, pid: k.Pid, group: group, gone: make(chan struct{}), ownPIDs: k.OwnPIDs, spare: l.Spare,
+		child: &sys.Child{Pid: k.Pid}, pid: k.Pid, group: group, ownPIDs: k.OwnPIDs, spare: l.Spare,
 	}, nil
 }

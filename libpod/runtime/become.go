@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path"
-	"strconv"
 	"strings"
 	"syscall"
 
@@ -16,48 +15,86 @@ import (
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
-// become gives up what the process may not have and executes the command. It returns only with an error.
-func (s *stage) become() error {
+// prepare gives up what the process may not have, but for what that takes which is left to its birth: limits may have to go beyond those of the caller,
+// and without no_new_privs loading a filter takes CAP_SYS_ADMIN.
+func (s *stage) prepare() (*sys.Birth, error) {
 	p := s.proc
 	if err := s.enterCwd(); err != nil {
-		return err
+		return nil, err
 	}
 	syscall.Umask(umask(p))
 	// The signals of whoever called us are none of the container's business.
-	if err := errors.Join(sys.UnblockSignals(), sys.HeedSignals()); err != nil {
-		return err
+	if err := errors.Join(sys.UnblockSignals(), sys.DefaultSignals()); err != nil {
+		return nil, err
 	}
 	if err := s.handOn(); err != nil {
-		return err
+		return nil, err
 	}
-	if err := s.setLimits(); err != nil { // before the right to go beyond those of the caller is dropped
-		return err
+	caps, err := capabilities(p.Capabilities)
+	if err != nil {
+		return nil, err
 	}
-	// Without no_new_privs loading a filter takes CAP_SYS_ADMIN, which is about to go; with it, as late as
-	// possible, so that the profile need not allow what we do ourselves.
+	b := &sys.Birth{}
+	if s.pids != nil {
+		b.NewSession()
+	}
+	if p.Terminal {
+		b.ControllingTerminal(0)
+	}
+	if err := s.limits(b); err != nil {
+		return nil, err
+	}
+	if s.dies {
+		b.DieWithParent(s.socket, errMonitorEnded)
+	}
+	// With no_new_privs as late as possible, so that the profile need not allow what we do ourselves.
 	if !p.NoNewPrivileges {
-		if err := s.loadFilter(); err != nil {
-			return err
-		}
+		err = s.filtered(b)
 	}
-	if err := s.drop(); err != nil {
-		return err
-	}
-	if err := s.dieWithParent(); err != nil {
-		return err
-	}
+	b.Capabilities(set(caps, capability.EFFECTIVE), set(caps, capability.PERMITTED), set(caps, capability.INHERITABLE))
 	if p.NoNewPrivileges {
-		if err := sys.SetNoNewPrivs(); err != nil {
-			return err
-		}
-		if err := s.loadFilter(); err != nil {
-			return err
-		}
+		b.NoNewPrivs()
+		err = s.filtered(b)
 	}
+	if err == nil {
+		err = s.execute(b)
+	}
+	if err == nil {
+		err = s.drop(caps)
+	}
+	return b, err
+}
+
+var errMonitorEnded = errors.New("cannot start the container: its monitor has ended")
+
+func (s *stage) filtered(b *sys.Birth) error {
+	if s.seccomp == nil {
+		return nil
+	}
+	if err := b.Seccomp(s.seccomp, s.badFilter); err != nil {
+		return s.badFilter(err)
+	}
+	return nil
+}
+
+// execute says what is executed.
+func (s *stage) execute(b *sys.Birth) error {
 	if s.reaper {
-		return s.execReaper()
+		return s.birthOfReaper(b)
 	}
-	return execute(p.Args, p.Env)
+	return b.Program(candidates(s.proc.Args[0], s.proc.Env), s.proc.Args, s.proc.Env, listenPID)
+}
+
+// outcome is what became of the program: nil when it is executed.
+func (s *stage) outcome(tried []syscall.Errno, err error) error {
+	if err != nil || s.pids != nil && tried == nil {
+		return err
+	}
+	return search(s.proc.Args[0], s.proc.Env, func(string) error {
+		e := tried[0]
+		tried = tried[1:]
+		return e
+	})
 }
 
 // handOn moves the descriptors from moreFD on to where the command expects them, right behind the standard streams. Nothing else of ours is there
@@ -65,11 +102,6 @@ func (s *stage) become() error {
 func (s *stage) handOn() (err error) {
 	if s.more == 0 {
 		return nil
-	}
-	for i, e := range s.proc.Env {
-		if strings.HasPrefix(e, listenPID) {
-			s.proc.Env[i] = listenPID + strconv.Itoa(os.Getpid())
-		}
 	}
 	if s.reaper {
 		for i := range s.more {
@@ -92,31 +124,7 @@ func (s *stage) handOn() (err error) {
 }
 
 // listenPID says whose the sockets are that a process was started with (sd_listen_fds(3)).
-const listenPID = "LISTEN_PID="
-
-// dieWithParent ties a container to its monitor. A parent that ended just before has closed its end of the socket.
-func (s *stage) dieWithParent() error {
-	if !s.dies {
-		return nil
-	}
-	if err := sys.DieWithParent(); err != nil {
-		return err
-	}
-	if gone, err := sys.HungUp(s.socket); err != nil || gone {
-		return errors.Join(err, errors.New("cannot start the container: its monitor has ended"))
-	}
-	return nil
-}
-
-func (s *stage) loadFilter() error {
-	if s.seccomp == nil {
-		return nil
-	}
-	if err := sys.LoadSeccomp(s.seccomp); err != nil {
-		return s.badFilter(err)
-	}
-	return nil
-}
+const listenPID = "LISTEN_PID"
 
 // enterCwd changes to the working directory and makes sure that it is in the container: a descriptor that leads
 // out of it, reached through a name as /proc/self/fd/7, was CVE-2024-21626.
@@ -138,12 +146,8 @@ func umask(p *specs.Process) int {
 	return 0o022
 }
 
-// drop changes ids and capabilities for good.
-func (s *stage) drop() error {
-	caps, err := capabilities(s.proc.Capabilities)
-	if err != nil {
-		return err
-	}
+// drop changes ids and capabilities for good, but for those that the birth needs.
+func (s *stage) drop(caps capability.Capabilities) error {
 	if err := caps.Apply(capability.BOUNDS); err != nil {
 		return fmt.Errorf("cannot drop capabilities from the bounding set: %w", err)
 	}
@@ -162,10 +166,29 @@ func (s *stage) drop() error {
 	if err := sys.SetKeepCaps(false); err != nil {
 		return err
 	}
+	had, err := sys.Permitted() // root of the host may have less than all
+	if err != nil {
+		return err
+	}
+	for _, c := range []capability.Cap{capability.CAP_SYS_ADMIN, capability.CAP_SYS_RESOURCE} {
+		if had&(1<<c) != 0 {
+			caps.Set(capability.EFFECTIVE|capability.PERMITTED, c)
+		}
+	}
 	if err := caps.Apply(capability.CAPS | capability.AMBS); err != nil {
 		return fmt.Errorf("cannot set capabilities: %w", err)
 	}
 	return nil
+}
+
+// set is one of the sets, a bit for each capability.
+func set(caps capability.Capabilities, kind capability.CapType) (bits uint64) {
+	for _, c := range capability.ListKnown() {
+		if caps.Get(kind, c) {
+			bits |= 1 << c
+		}
+	}
+	return bits
 }
 
 // capabilities reads the five sets; none given is none had.
@@ -208,28 +231,32 @@ func capabilityNamed(name string) (capability.Cap, error) {
 	return 0, errdefs.Errorf(errdefs.ErrInvalid, "cannot give the capability %q: there is none of this name", name)
 }
 
-// execute runs the command. It returns only with an error.
-func execute(args, env []string) error {
-	return search(args, env, func(file string) error { return syscall.Exec(file, args, env) })
-}
-
-// search gives run the command's file: as it is named, or, a bare name, from each directory of env's PATH in turn until
-// one works, as execvp(3) does.
-func search(args, env []string, run func(file string) error) error {
-	name := args[0]
+// candidates are the files that a command may be: it as it is named, or, a bare name, that in each directory of env's PATH.
+func candidates(name string, env []string) (files []string) {
 	if strings.Contains(name, "/") {
-		return execError(name, run(name))
+		return []string{name}
 	}
-	var denied error
+	if name == "" {
+		return nil
+	}
 	for _, dir := range strings.Split(searchPath(env), ":") {
-		if name == "" {
-			break
-		}
 		file := "./" + name
 		if dir != "" {
 			file = path.Join(dir, name)
 		}
+		files = append(files, file)
+	}
+	return files
+}
+
+// search gives run the files that a command may be, in turn until one works, as execvp(3) does.
+func search(name string, env []string, run func(file string) error) error {
+	var denied error
+	for _, file := range candidates(name, env) {
 		err := run(file)
+		if strings.Contains(name, "/") {
+			return execError(name, err)
+		}
 		switch err {
 		case nil:
 			return nil

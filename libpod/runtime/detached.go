@@ -82,7 +82,7 @@ func (s *stage) showMounted() error {
 	if s.start == nil {
 		return nil
 	}
-	if err := sendReady(s.socket, nil); err != nil {
+	if err := sendReady(s.socket, nil, 0); err != nil {
 		return err
 	}
 	return s.awaitWord()
@@ -96,7 +96,7 @@ func (s *stage) checkCommand() error {
 	if err := s.enterCwd(); err != nil {
 		return err
 	}
-	return search(s.proc.Args, s.proc.Env, func(file string) error {
+	return search(s.proc.Args[0], s.proc.Env, func(file string) error {
 		var st syscall.Stat_t
 		if err := syscall.Stat(file, &st); err != nil {
 			return err

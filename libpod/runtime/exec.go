@@ -53,9 +53,6 @@ func Exec(ctx context.Context, target Target, task func() (*Task, error), io Std
 	}
 	defer group.dir.Close()
 	spaces := &namespaces{join: []namespace{{0, init}}, borrowed: init}
-	if kinds&sys.ClonePID != 0 {
-		spaces.pid = init
-	}
 	start := &launch{exe: exe, name: stageExec, spaces: spaces, group: group, stdio: io}
 	if target.Place != nil {
 		start.place = func(pid int) error { return target.Place(ctx, pid) }
@@ -70,7 +67,7 @@ func Exec(ctx context.Context, target Target, task func() (*Task, error), io Std
 		err = errNoArgs
 	}
 	if err == nil {
-		start.order.Command = &command{Task: *t, Namespaces: kinds &^ sys.ClonePID, Pid: target.Pid}
+		start.order.Command = &command{Task: *t, Namespaces: kinds, Pid: target.Pid}
 		err = start.instruct(p)
 	}
 	if err != nil {
@@ -137,8 +134,11 @@ func (s *stage) enter(o *order) error {
 	if err := s.setScore(); err != nil {
 		return err
 	}
-	if err := sys.Setns(o.namespaces[0], c.Namespaces); err != nil {
+	if err := sys.Setns(o.namespaces[0], c.Namespaces&^sys.ClonePID); err != nil {
 		return err
+	}
+	if c.Namespaces&sys.ClonePID != 0 {
+		s.pids = o.namespaces[0]
 	}
 	if s.proc.Terminal {
 		if err := s.newTerminal(); err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
@@ -53,6 +54,43 @@ func foreignMount(pid int, path string) (mount *os.File, err error) {
 		return err
 	})
 }
+
+// procOf copies the mount of a procfs that shows a PID namespace from a process in there: only such a process could make a new one.
+func procOf(pids *os.File) (*os.File, error) {
+	all, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil, err
+	}
+	for _, entry := range all {
+		pid, err := strconv.Atoi(entry.Name())
+		if err != nil || !isNamespace(pids, "/proc/"+entry.Name()) {
+			continue
+		}
+		mount, err := foreignMount(pid, "/proc")
+		if err != nil {
+			continue
+		}
+		// Its process 1 is the first one of the namespace that it shows.
+		if magic, err := sys.FsMagic(mount); err == nil && magic == sys.MagicProc && isNamespace(pids, mountPath(mount)+"/1") {
+			return mount, nil
+		}
+		mount.Close()
+	}
+	return nil, errdefs.Errorf(errdefs.ErrUnavailable, "no process of the PID namespace to join has it at /proc")
+}
+
+// isNamespace says whether a process, which is a directory of a procfs, is in a PID namespace.
+func isNamespace(pids *os.File, process string) bool {
+	joined, err := pids.Stat()
+	if err != nil {
+		return false
+	}
+	its, err := os.Stat(process + "/ns/pid")
+	return err == nil && os.SameFile(joined, its)
+}
+
+// mountPath is a detached mount's.
+func mountPath(mount *os.File) string { return "/proc/self/fd/" + strconv.Itoa(int(mount.Fd())) }
 
 // bringForeign mounts in the caller's mount namespace what the configuration wants of other containers, for a runtime that
 // cannot reach it there. drop takes it back once the runtime has it, and before anybody clears RUNDIR.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	goruntime "runtime"
 	"slices"
 	"syscall"
 
@@ -56,11 +55,8 @@ func (l *launch) start() (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &process{socket: ours, gone: make(chan struct{})}
-	p.child, err = l.fork(theirs, p.gone)
-	if l.spaces.pid != nil && isErrno(err, syscall.ENOMEM) { // clone(2): its first process has ended
-		err = errOwnerEnded
-	}
+	p := &process{socket: ours}
+	p.child, err = l.clone(theirs)
 	if err := errors.Join(err, theirs.Close()); err != nil {
 		ours.Close()
 		return nil, fmt.Errorf("cannot start the container's first process: %w", err)
@@ -110,28 +106,6 @@ func (l *launch) sendOrder(socket *os.File) error {
 		l.order.namespaces = append(l.order.namespaces, n.file)
 	}
 	return sendOrder(socket, &l.order)
-}
-
-// fork clones the stage. Joining a PID namespace changes the calling thread for good, so a thread of its own does it. It
-// stays until the process is gone: a stage dies with the thread that cloned it.
-func (l *launch) fork(control *os.File, gone <-chan struct{}) (child *sys.Child, err error) {
-	if l.spaces.pid == nil {
-		return l.clone(control)
-	}
-	done := make(chan struct{})
-	go func() {
-		goruntime.LockOSThread() // never unlocked: the thread ends with the goroutine
-		if err = sys.Setns(l.spaces.pid, sys.ClonePID); err == nil {
-			child, err = l.clone(control)
-		}
-		failed := err != nil
-		close(done)
-		if !failed {
-			<-gone
-		}
-	}()
-	<-done
-	return child, err
 }
 
 func (l *launch) clone(control *os.File) (*sys.Child, error) {

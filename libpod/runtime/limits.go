@@ -31,17 +31,17 @@ func (s *stage) setScore() error {
 	return nil
 }
 
-// setLimits sets resource limits, which are the command's: what we still do must not need more.
-func (s *stage) setLimits() error {
+// limits has resource limits set, which are the command's: what we still do must not need more.
+func (s *stage) limits(b *sys.Birth) error {
 	for _, l := range s.proc.Rlimits {
 		n, ok := rlimits[strings.TrimPrefix(l.Type, "RLIMIT_")]
 		if !ok {
 			return errdefs.Errorf(errdefs.ErrInvalid, "cannot set the limit %q: there is none of this name", l.Type)
 		}
-		if err := sys.Setrlimit(n, l.Soft, l.Hard); err != nil {
+		b.Rlimit(n, l.Soft, l.Hard, func(err error) error {
 			return fmt.Errorf("cannot set the limit %s to %s:%s: %w%s", strings.ToLower(strings.TrimPrefix(l.Type, "RLIMIT_")),
 				limitText(l.Soft), limitText(l.Hard), err, limitHint(err))
-		}
+		})
 	}
 	return nil
 }

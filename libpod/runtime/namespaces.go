@@ -26,7 +26,6 @@ var kinds = map[specs.LinuxNamespaceType]int{
 type namespaces struct {
 	fresh int // flags of those to make
 	join  []namespace
-	pid   *os.File // joined by the parent before it forks: a process never changes its own
 	// borrowed is the one of join that belongs to the caller.
 	borrowed *os.File
 }
@@ -58,7 +57,7 @@ func openNamespaces(list []specs.LinuxNamespace, netns *os.File) (*namespaces, e
 				s.close()
 				return nil, fmt.Errorf("cannot join the %s namespace: %w", n.Type, err)
 			}
-			s.add(kind, f)
+			s.join = append(s.join, namespace{kind, f})
 		}
 	}
 	if netns != nil {
@@ -67,14 +66,6 @@ func openNamespaces(list []specs.LinuxNamespace, netns *os.File) (*namespaces, e
 	}
 	s.fresh |= sys.CloneMount
 	return s, nil
-}
-
-func (s *namespaces) add(kind int, f *os.File) {
-	if kind == sys.ClonePID {
-		s.pid = f
-		return
-	}
-	s.join = append(s.join, namespace{kind, f})
 }
 
 // joined are the kinds of the namespaces whose descriptors the stage gets, in their order.
@@ -94,9 +85,6 @@ func (s *namespaces) close() {
 		if n.file != s.borrowed {
 			n.file.Close()
 		}
-	}
-	if s.pid != nil {
-		s.pid.Close()
 	}
 }
 

@@ -56,7 +56,7 @@ func (l *Own) Prepare(fresh uint32) {
 func (l *Own) take(spaces *namespaces, more bool) *process {
 	p := l.ready
 	l.ready = nil
-	if p != nil && (more || spaces.pid != nil || spaces.cloned() != l.spaces.cloned()) {
+	if p != nil && (more || spaces.cloned() != l.spaces.cloned()) {
 		p.abandon()
 		p = nil
 	}
@@ -103,7 +103,7 @@ func (l *Own) create(b Encoded, io Stdio, netns, start *os.File) (*process, erro
 	if err != nil {
 		return nil, joinErrors(err, group.destroy())
 	}
-	p.group, p.spare, p.elsewhere = group, l.Spare, spaces.pid != nil
+	p.group, p.spare = group, l.Spare
 	p.ownPIDs = spaces.fresh&sys.ClonePID != 0
 	return p, nil
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
@@ -62,7 +63,7 @@ func beMonitor(t *testing.T) {
 	}
 	must(t, errors.Join(syscall.Kill(first, 0), syscall.Kill(second, 0)))
 	fmt.Println(second, first) // PID 1 ends only when all of its namespace have been collected
-	select {}
+	time.Sleep(time.Minute)
 }
 
 func sleeper(t *testing.T, l runtime.Launcher, pids string) int {

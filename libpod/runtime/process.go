@@ -18,11 +18,10 @@ type process struct {
 	socket  *os.File // nil once the command runs
 	console *os.File
 	group   *cgroup
-	gone    chan struct{} // closed once the child has been collected
+	// stage is what the process was made by, nil when that is the stage itself.
+	stage *sys.Child
 	// ownPIDs says that the kernel ends everything in the container with this process, its PID 1.
 	ownPIDs bool
-	// elsewhere says that another thread cloned it than the one that called Create.
-	elsewhere bool
 	// extra is a process in somebody else's container, which Wait must not end.
 	extra bool
 	spare func() []int // Own.Spare
@@ -35,7 +34,10 @@ func (p *process) Console() *os.File { return p.console }
 func (p *process) Ready(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { _ = p.child.Kill() })
 	defer stop()
-	console, err := receiveFrame(p.socket)
+	console, born, err := receiveFrame(p.socket)
+	if born != 0 {
+		p.stage, p.child, p.pid = p.child, &sys.Child{Pid: born}, born
+	}
 	if errors.Is(err, io.EOF) {
 		err = errors.New("cannot set the container up: its first process was killed; is there enough memory?")
 	}
@@ -55,7 +57,7 @@ func (p *process) Start() error {
 	p.socket = nil
 	err := release(socket)
 	if err == nil {
-		return nil
+		return p.collectStage()
 	}
 	_, waitErr := p.Wait()
 	return joinErrors(err, waitErr)
@@ -67,7 +69,7 @@ func release(socket *os.File) error {
 	if _, err := socket.Write([]byte{1}); err != nil && !errors.Is(err, syscall.EPIPE) {
 		return fmt.Errorf("cannot release the container's first process: %w", err)
 	}
-	_, err := receiveFrame(socket)
+	_, _, err := receiveFrame(socket)
 	if errors.Is(err, io.EOF) {
 		return nil
 	}
@@ -79,9 +81,11 @@ func release(socket *os.File) error {
 
 func (p *process) Wait() (int, error) {
 	status, err := p.child.Wait()
-	close(p.gone)
 	if err != nil {
 		return 0, fmt.Errorf("cannot wait for process %d: %w", p.pid, err)
+	}
+	if err := p.collectStage(); err != nil {
+		return 0, err
 	}
 	code := exitCode(status)
 	if p.extra || p.ownPIDs {
@@ -91,6 +95,17 @@ func (p *process) Wait() (int, error) {
 		return code, p.group.kill()
 	}
 	return code, killChildren(p.spare)
+}
+
+// collectStage waits for the end of the stage, which is near once the process may go on.
+func (p *process) collectStage() error {
+	if p.stage == nil {
+		return nil
+	}
+	if p.socket != nil {
+		_ = p.stage.Kill() // it may have ended by itself
+	}
+	return reap(p.stage.Pid)
 }
 
 // exitCode is a status as a shell counts it.
@@ -115,7 +130,7 @@ func (p *process) Delete() error {
 func (p *process) abandon() {
 	_ = p.child.Kill() // it may have ended by itself
 	_, _ = p.child.Wait()
-	close(p.gone)
+	_ = p.collectStage()
 	p.socket.Close()
 	if p.console != nil {
 		p.console.Close()

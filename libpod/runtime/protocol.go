@@ -16,7 +16,7 @@ import (
 
 // The stage talks with its parent over one socket. The parent sends an order: its head, and with it descriptors, which are
 // the three standard streams and the namespaces to join; and JSON, that of the Bundle or of a command. The stage sets everything up and
-// sends one frame: frameReady, with the terminal's master as a descriptor where there is one, or frameError. The parent
+// sends one frame: frameReady, with the terminal's master as a descriptor where there is one and the id of the process where that is another one than the stage, or frameError. The parent
 // sends one byte to go on. (The stage of a detached container says frameReady twice: before it changes its root directory, and
 // at last. Then it waits for somebody to connect to its order's start, who takes the parent's place.) Then the socket either closes, because execve(2) has succeeded, or brings a frameError.
 const (
@@ -138,7 +138,7 @@ func receiveOrder(socket *os.File, isCommand bool) (*order, error) {
 // errorKinds are those kinds of errors that a parent may act on, by their index.
 var errorKinds = [...]error{
 	nil, errdefs.ErrNoCommand, errdefs.ErrNotExecutable, errdefs.ErrInvalid, errdefs.ErrNotFound, errdefs.ErrDenied,
-	errdefs.ErrUnavailable, errdefs.ErrNoSpace,
+	errdefs.ErrUnavailable, errdefs.ErrNoSpace, errdefs.ErrConflict,
 }
 
 func sendError(socket *os.File, err error) error {
@@ -157,27 +157,28 @@ func sendError(socket *os.File, err error) error {
 	return sys.SendFile(socket, append([]byte{frameError, byte(kind)}, text...), nil)
 }
 
-func sendReady(socket, console *os.File) error {
-	return sys.SendFile(socket, []byte{frameReady}, console)
+// sendReady says that everything is set up; born is the process that waits, 0 when it is the stage itself.
+func sendReady(socket, console *os.File, born int) error {
+	return sys.SendFile(socket, binary.NativeEndian.AppendUint32([]byte{frameReady}, uint32(born)), console)
 }
 
 // receiveFrame waits for the next word of a stage: io.EOF when it closed the socket.
-func receiveFrame(socket *os.File) (console *os.File, err error) {
+func receiveFrame(socket *os.File) (console *os.File, born int, err error) {
 	buf := make([]byte, 4096)
 	n, f, err := sys.ReceiveFile(socket, buf)
 	switch {
 	case errors.Is(err, syscall.ECONNRESET): // it was killed before it read what we wrote
-		return nil, io.EOF
+		return nil, 0, io.EOF
 	case err != nil:
-		return nil, err
+		return nil, 0, err
 	case n == 0:
-		return nil, io.EOF
-	case buf[0] == frameReady:
-		return f, nil
+		return nil, 0, io.EOF
+	case buf[0] == frameReady && n == 5:
+		return f, int(binary.NativeEndian.Uint32(buf[1:])), nil
 	case buf[0] != frameError || n < 2 || int(buf[1]) >= len(errorKinds):
-		return nil, errors.New("cannot understand the container's first process")
+		return nil, 0, errors.New("cannot understand the container's first process")
 	case buf[1] == 0:
-		return nil, errors.New(string(buf[2:n]))
+		return nil, 0, errors.New(string(buf[2:n]))
 	}
-	return nil, errdefs.Errorf(errorKinds[buf[1]], "%s", buf[2:n])
+	return nil, 0, errdefs.Errorf(errorKinds[buf[1]], "%s", buf[2:n])
 }

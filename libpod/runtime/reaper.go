@@ -11,18 +11,18 @@ import (
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
-// execReaper becomes PID 1 of a container with Bundle.Init: our own program again, but with nothing left of the
+// birthOfReaper is that of PID 1 of a container with Bundle.Init: our own program again, but with nothing left of the
 // privileges of a stage. The descriptor of the control socket stays open across, so that it can tell how the command
 // started.
-func (s *stage) execReaper() error {
-	args := append([]string{stageReaper, strconv.Itoa(s.more)}, s.proc.Args...)
+func (s *stage) birthOfReaper(b *sys.Birth) error {
 	if err := sys.Replace(controlFD, s.socket); err != nil && !isErrno(err, syscall.EINVAL) {
 		return err
 	}
 	if err := sys.KeepOnExec(controlFD); err != nil {
 		return err
 	}
-	return sys.ExecFile(s.program, args, s.proc.Env)
+	args := append([]string{stageReaper, strconv.Itoa(s.more)}, s.proc.Args...)
+	return b.ProgramFile(s.program, args, s.proc.Env, listenPID)
 }
 
 // runReaper starts the command, forwards signals to it, reaps every orphan and ends as the command did.
@@ -62,7 +62,7 @@ func spawn(args []string, more int) (int, error) {
 		attr.Files = append(attr.Files, uintptr(moreFD+i))
 	}
 	var pid int
-	err := search(args, os.Environ(), func(file string) (err error) {
+	err := search(args[0], os.Environ(), func(file string) (err error) {
 		pid, err = syscall.ForkExec(file, args, attr)
 		return err
 	})

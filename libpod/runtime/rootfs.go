@@ -24,6 +24,7 @@ type rootfs struct {
 	proc   *os.File  // its /proc, once it is mounted
 	dev    bool      // /dev is ours to fill
 	user   *identity // of the container's process, once it is known
+	pids   *os.File  // as in stage
 }
 
 // newRootfs mounts the root directory of the container.
@@ -200,6 +201,9 @@ func (r *rootfs) enter(s *stage) (err error) {
 
 // leave has nothing left of the old root. Only then the new one may share its mounts.
 func (s *stage) leave() error {
+	if s.oldRoot == nil {
+		return nil
+	}
 	if err := sys.LeaveRoot(s.oldRoot); err != nil || !shares(s.spread) {
 		return err
 	}

@@ -54,6 +54,8 @@ type stage struct {
 	dies bool
 	// start is where a detached container waits for whoever starts it.
 	start *os.File
+	// pids is somebody else's PID namespace that the process is to be in, nil when it is in its own already.
+	pids *os.File
 }
 
 func runStage() {
@@ -107,21 +109,64 @@ func (s *stage) run() error {
 	if err != nil {
 		return err
 	}
-	if err := sendReady(s.socket, s.console); err != nil {
+	if s.pids != nil {
+		return s.bearAmongOthers()
+	}
+	if err := sendReady(s.socket, s.console, 0); err != nil {
 		return err
 	}
-	if s.oldRoot != nil { // while the parent does its part
-		if err := s.leave(); err != nil {
-			return err
-		}
+	if err := s.leave(); err != nil { // while the parent does its part
+		return err
 	}
+	if err := s.await(); err != nil {
+		return err
+	}
+	b, err := s.prepare()
+	if err != nil {
+		return err
+	}
+	return s.outcome(b.Exec())
+}
+
+// bearAmongOthers is for a process in somebody else's PID namespace. Whoever may trace there could get at all that a stage has and sees, the files of the host above
+// all: so the stage stays outside, and what is born inside has nothing of that any more.
+func (s *stage) bearAmongOthers() error {
+	if err := s.leave(); err != nil {
+		return err
+	}
+	if err := sys.Setns(s.pids, sys.ClonePID); err != nil { // of processes that this one makes
+		return err
+	}
+	b, err := s.prepare()
+	if err != nil {
+		return err
+	}
+	u, err := b.Fork()
+	if isErrno(err, syscall.ENOMEM) { // clone(2): the first process of the namespace has ended
+		err = errOwnerEnded
+	}
+	if err != nil {
+		return fmt.Errorf("cannot start the container's process: %w", err)
+	}
+	if err := sendReady(s.socket, s.console, u.Pid); err != nil {
+		return err
+	}
+	if err := s.await(); err != nil {
+		return err
+	}
+	if err := s.outcome(u.Bear()); err != nil {
+		return err
+	}
+	os.Exit(0)
+	return nil
+}
+
+// await waits until the stage is to go on.
+func (s *stage) await() error {
 	if err := s.awaitStarter(); err != nil {
 		return err
 	}
-	if err := s.awaitWord(); err != nil {
-		return err
-	}
-	return s.become()
+	return s.awaitWord()
 }
 
 // awaitWord waits for the byte that lets the stage go on.
@@ -144,9 +189,13 @@ func takeStreams(streams []*os.File) error {
 	return nil
 }
 
-// joinNamespaces enters other namespaces, and sets up one of the network that is new.
-func joinNamespaces(o *order) error {
+// joinNamespaces enters other namespaces, and sets up one of the network that is new. That of PIDs is for later.
+func (s *stage) joinNamespaces(o *order) error {
 	for i, f := range o.namespaces {
+		if o.kinds[i] == sys.ClonePID {
+			s.pids = f
+			continue
+		}
 		if err := sys.Setns(f, o.kinds[i]); err != nil {
 			return err
 		}
@@ -171,7 +220,7 @@ func (s *stage) build(o *order) error {
 		return err
 	}
 	s.proc, s.reaper, s.dies, s.start = b.Spec.Process, b.Init, o.start == nil, o.start
-	if err := joinNamespaces(o); err != nil {
+	if err := s.joinNamespaces(o); err != nil {
 		return err
 	}
 	if hasFresh(b.Spec, specs.CgroupNamespace) {
@@ -192,7 +241,7 @@ func (s *stage) build(o *order) error {
 	if err != nil {
 		return err
 	}
-	s.root = r.root
+	s.root, r.pids = r.root, s.pids
 	if err := s.resolveUser(b.User, b.Groups); err != nil {
 		return err
 	}

@@ -49,7 +49,7 @@ func (s *stage) openTerminal(r *rootfs) error {
 	return s.takeTerminal()
 }
 
-// takeTerminal makes the terminal the standard streams and controls the session with it.
+// takeTerminal makes the terminal the standard streams. It is to control the session, too: prepare.
 func (s *stage) takeTerminal() error {
 	if err := s.tty.Chown(s.user.uid, -1); err != nil {
 		return s.user.explain(fmt.Errorf("cannot give the terminal to user %d: %w", s.user.uid, err))
@@ -59,7 +59,7 @@ func (s *stage) takeTerminal() error {
 			return err
 		}
 	}
-	return sys.SetControllingTerminal(s.tty)
+	return nil
 }
 
 // ownStreams gives anonymous pipes and sockets that are standard streams to the container's user, so that it can open

@@ -16,11 +16,6 @@ func OpenPTY(ptmx *os.File) (slave *os.File, err error) {
 	return PtyPeer(ptmx)
 }
 
-// SetControllingTerminal makes tty the terminal of the caller's session.
-func SetControllingTerminal(tty *os.File) error {
-	return os.NewSyscallError("ioctl(TIOCSCTTY)", unix.IoctlSetInt(dirfd(tty), unix.TIOCSCTTY, 0))
-}
-
 // Replace makes the descriptor number fd a copy of f, which stays open, and inheritable.
 func Replace(fd int, f *os.File) error {
 	if err := unix.Dup3(dirfd(f), fd, 0); err != nil {

@@ -1,9 +1,11 @@
 package sys
 
 import (
+	"os"
 	"strconv"
 	"strings"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -40,4 +42,25 @@ func ParseSignal(s string) (sig syscall.Signal, ok bool) {
 	}
 	n += base
 	return syscall.Signal(n), n >= rtMin && n <= rtMax
+}
+
+// UnblockSignals lets the calling thread, which is about to execute something, get all signals.
+func UnblockSignals() error {
+	return os.NewSyscallError("sigprocmask", unix.PthreadSigmask(unix.SIG_SETMASK, &unix.Sigset_t{}, nil))
+}
+
+// DefaultSignals lets all signals do to the process, which is about to become something else, what they usually do: handlers are of no use then. Nor is that
+// it was started to ignore some, as shells in the background and nohup(1) do: a program that is executed inherits that, and a shell cannot even trap them then (signal(7)).
+func DefaultSignals() error {
+	const last = 64
+	var normal [16]uintptr // of the kernel's struct sigaction the handler is first; zero is SIG_DFL, and no flag
+	for n := uintptr(1); n <= last; n++ {
+		if n == uintptr(unix.SIGKILL) || n == uintptr(unix.SIGSTOP) {
+			continue
+		}
+		if _, _, e := unix.RawSyscall6(unix.SYS_RT_SIGACTION, n, uintptr(unsafe.Pointer(&normal)), 0, last/8, 0, 0); e != 0 {
+			return os.NewSyscallError("rt_sigaction", e)
+		}
+	}
+	return nil
 }

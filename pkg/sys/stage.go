@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -167,19 +166,23 @@ func SetIDs(uid, gid int) error {
 // LoadSeccomp installs a filter on the calling thread. program is an array of struct sock_filter in the
 // machine's byte order.
 func LoadSeccomp(program []byte) error {
-	const size = int(unsafe.Sizeof(unix.SockFilter{}))
-	if len(program) == 0 || len(program)%size != 0 || len(program)/size > unix.BPF_MAXINSNS {
-		return fmt.Errorf("cannot load a seccomp filter of %d bytes: %w", len(program), unix.EINVAL)
+	prog, err := seccompProgram(program)
+	if err != nil {
+		return err
 	}
-	prog := unix.SockFprog{
-		Len:    uint16(len(program) / size),
-		Filter: (*unix.SockFilter)(unsafe.Pointer(&program[0])),
-	}
-	_, _, e := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&prog)))
+	_, _, e := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(prog)))
 	if e != 0 {
 		return os.NewSyscallError("seccomp", e)
 	}
 	return nil
+}
+
+func seccompProgram(program []byte) (*unix.SockFprog, error) {
+	const size = int(unsafe.Sizeof(unix.SockFilter{}))
+	if len(program) == 0 || len(program)%size != 0 || len(program)/size > unix.BPF_MAXINSNS {
+		return nil, fmt.Errorf("cannot load a seccomp filter of %d bytes: %w", len(program), unix.EINVAL)
+	}
+	return &unix.SockFprog{Len: uint16(len(program) / size), Filter: (*unix.SockFilter)(unsafe.Pointer(&program[0]))}, nil
 }
 
 // JoinSessionKeyring gives the process an empty session keyring.
@@ -195,24 +198,6 @@ func JoinSessionKeyring() error {
 func CloseOnExecFrom(first uint) error {
 	const last = ^uint(0) >> 32
 	return os.NewSyscallError("close_range", unix.CloseRange(first, last, unix.CLOSE_RANGE_CLOEXEC))
-}
-
-// ExecFile executes an open program; it returns only when that failed.
-func ExecFile(f *os.File, argv, env []string) error {
-	args, err := syscall.SlicePtrFromStrings(argv)
-	if err != nil {
-		return err
-	}
-	envp, err := syscall.SlicePtrFromStrings(env)
-	if err != nil {
-		return err
-	}
-	// Go's runtime has raised the soft limit of open files for itself. Only its own Exec gives it back, before it fails on this.
-	_ = syscall.Exec("", argv, env)
-	empty, _ := syscall.BytePtrFromString("")
-	_, _, e := unix.RawSyscall6(unix.SYS_EXECVEAT, f.Fd(), uintptr(unsafe.Pointer(empty)),
-		uintptr(unsafe.Pointer(&args[0])), uintptr(unsafe.Pointer(&envp[0])), unix.AT_EMPTY_PATH, 0)
-	return os.NewSyscallError("execveat", e)
 }
 
 // Setrlimit sets one resource limit of this process.

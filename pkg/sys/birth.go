@@ -1,0 +1,293 @@
+package sys
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Birth is how a process ends up as a program: system calls that it makes one after the other, and then execve(2). They are told
+// beforehand, because no Go can run in a process that clone(2) has just made: nothing may allocate there, let a stack grow, or wait for
+// another thread. The zero value is one without system calls.
+type Birth struct {
+	calls   []birthCall
+	explain []func(error) error // what the failure of each call means
+	files   []*byte             // what to execute, the first that can be
+	argv    []*byte
+	envp    []*byte
+	ownID   *byte   // where in envp the process's id goes, nil for nowhere
+	failure []int32 // the call that failed, or -1, and then its error number, or those of the files
+}
+
+type birthCall struct {
+	number uintptr
+	args   [5]uintptr
+	data   [3]unsafe.Pointer // what args point to
+	want   syscall.Errno     // what the call returns when all is well
+}
+
+func (b *Birth) add(call birthCall, explain func(error) error) {
+	b.calls, b.explain = append(b.calls, call), append(b.explain, explain)
+}
+
+func named(name string) func(error) error {
+	return func(err error) error { return os.NewSyscallError(name, err) }
+}
+
+// NewSession makes the process the first one of a new session (setsid(2)).
+func (b *Birth) NewSession() { b.add(birthCall{number: unix.SYS_SETSID}, named("setsid")) }
+
+// ControllingTerminal makes the terminal that is the descriptor fd that of the process's session.
+func (b *Birth) ControllingTerminal(fd int) {
+	b.add(birthCall{number: unix.SYS_IOCTL, args: [5]uintptr{uintptr(fd), unix.TIOCSCTTY}}, named("ioctl(TIOCSCTTY)"))
+}
+
+// Rlimit sets a resource limit.
+func (b *Birth) Rlimit(resource int, soft, hard uint64, explain func(error) error) {
+	limit := unsafe.Pointer(&unix.Rlimit{Cur: soft, Max: hard})
+	b.add(birthCall{number: unix.SYS_PRLIMIT64, args: [5]uintptr{0, uintptr(resource), uintptr(limit)}, data: [3]unsafe.Pointer{limit}}, explain)
+}
+
+// Seccomp installs a filter: program is an array of struct sock_filter in the machine's byte order.
+func (b *Birth) Seccomp(program []byte, explain func(error) error) error {
+	prog, err := seccompProgram(program)
+	if err != nil {
+		return err
+	}
+	at := unsafe.Pointer(prog)
+	b.add(birthCall{number: unix.SYS_SECCOMP, args: [5]uintptr{unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(at)}, data: [3]unsafe.Pointer{at}}, explain)
+	return nil
+}
+
+// Capabilities sets the three sets that a process has (capset(2)), a bit for each capability.
+func (b *Birth) Capabilities(effective, permitted, inheritable uint64) {
+	head := unsafe.Pointer(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3})
+	data := unsafe.Pointer(&[2]unix.CapUserData{
+		{Effective: uint32(effective), Permitted: uint32(permitted), Inheritable: uint32(inheritable)},
+		{Effective: uint32(effective >> 32), Permitted: uint32(permitted >> 32), Inheritable: uint32(inheritable >> 32)},
+	})
+	b.add(birthCall{number: unix.SYS_CAPSET, args: [5]uintptr{uintptr(head), uintptr(data)}, data: [3]unsafe.Pointer{head, data}}, named("capset"))
+}
+
+// Permitted is the set of capabilities that the calling thread may have, a bit for each.
+func Permitted() (uint64, error) {
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &data[0]); err != nil {
+		return 0, os.NewSyscallError("capget", err)
+	}
+	return uint64(data[1].Permitted)<<32 | uint64(data[0].Permitted), nil
+}
+
+// DieWithParent makes the kernel kill the process when the thread that cloned it ends (prctl(2), PR_SET_PDEATHSIG). A change of ids, or a capability more, forgets that;
+// execve(2) forgets it only for a program that gains privileges. A parent that ended just before has closed its end of a stream socket, which has nothing to say now: gone is
+// what that means.
+func (b *Birth) DieWithParent(socket *os.File, gone error) {
+	b.add(birthCall{number: unix.SYS_PRCTL, args: [5]uintptr{unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL)}}, named("prctl(PR_SET_PDEATHSIG)"))
+	word := unsafe.Pointer(new(byte))
+	peek := [5]uintptr{socket.Fd(), uintptr(word), 1, unix.MSG_PEEK | unix.MSG_DONTWAIT}
+	b.add(birthCall{number: unix.SYS_RECVFROM, args: peek, data: [3]unsafe.Pointer{word}, want: unix.EAGAIN}, func(error) error { return gone })
+}
+
+// NoNewPrivs keeps the process and all it executes from gaining privileges by execve(2).
+func (b *Birth) NoNewPrivs() {
+	b.add(birthCall{number: unix.SYS_PRCTL, args: [5]uintptr{unix.PR_SET_NO_NEW_PRIVS, 1}}, named("prctl(PR_SET_NO_NEW_PRIVS)"))
+}
+
+// idRoom is as many digits as the id of a process has at most (pid_max is 2²²), and the end of a string.
+const idRoom = 8
+
+// Program says what is executed: the first of files that can be. The value of the variable ownID, where env has it, becomes the id of the
+// process, as it sees it itself.
+func (b *Birth) Program(files, argv, env []string, ownID string) (err error) {
+	if b.files, err = syscall.SlicePtrFromStrings(files); err != nil {
+		return err
+	}
+	if b.argv, err = syscall.SlicePtrFromStrings(argv); err != nil {
+		return err
+	}
+	if b.envp, err = syscall.SlicePtrFromStrings(env); err != nil {
+		return err
+	}
+	for i, e := range env {
+		if strings.HasPrefix(e, ownID+"=") {
+			room := make([]byte, len(ownID)+1+idRoom)
+			copy(room, ownID+"=")
+			b.envp[i], b.ownID = &room[0], &room[len(ownID)+1]
+		}
+	}
+	return nil
+}
+
+// ProgramFile is Program of an open file.
+func (b *Birth) ProgramFile(f *os.File, argv, env []string, ownID string) error {
+	if err := b.Program([]string{""}, argv, env, ownID); err != nil {
+		return err
+	}
+	empty, args, envs := unsafe.Pointer(b.files[0]), unsafe.Pointer(&b.argv[0]), unsafe.Pointer(&b.envp[0])
+	b.add(birthCall{
+		number: unix.SYS_EXECVEAT, args: [5]uintptr{f.Fd(), uintptr(empty), uintptr(args), uintptr(envs), unix.AT_EMPTY_PATH},
+		data: [3]unsafe.Pointer{empty, args, envs},
+	}, named("execveat"))
+	return nil
+}
+
+// Exec does everything in the calling thread, which becomes the process. It returns only when that failed: with an error, or with
+// the error numbers of the files in their order, as far as they were tried.
+func (b *Birth) Exec() ([]syscall.Errno, error) {
+	n := b.ready().run()
+	return b.failed(b.failure[:n])
+}
+
+// ready makes what run must not.
+func (b *Birth) ready() *Birth {
+	// Go's runtime has raised the soft limit of open files for itself. Only its own Exec gives it back, before it fails on this.
+	_ = syscall.Exec("", nil, nil)
+	b.failure = make([]int32, 1+len(b.files))
+	return b
+}
+
+// run returns how many of b.failure it has set. It runs in a process in which there is no more of Go than its own instructions.
+//
+//go:nosplit
+//go:norace
+func (b *Birth) run() int {
+	if b.ownID != nil {
+		id, _, _ := unix.RawSyscall(unix.SYS_GETPID, 0, 0, 0)
+		digits := 1
+		for n := id; n >= 10; n /= 10 {
+			digits++
+		}
+		for i := digits - 1; i >= 0; i-- {
+			*(*byte)(unsafe.Add(unsafe.Pointer(b.ownID), i)) = '0' + byte(id%10)
+			id /= 10
+		}
+	}
+	for i := range b.calls {
+		c := &b.calls[i]
+		if _, _, e := unix.RawSyscall6(c.number, c.args[0], c.args[1], c.args[2], c.args[3], c.args[4], 0); e != c.want {
+			b.failure[0], b.failure[1] = int32(i), int32(e)
+			return 2
+		}
+	}
+	b.failure[0] = -1
+	for i, file := range b.files[:len(b.files)-1] {
+		_, _, e := unix.RawSyscall(unix.SYS_EXECVE, uintptr(unsafe.Pointer(file)), uintptr(unsafe.Pointer(&b.argv[0])), uintptr(unsafe.Pointer(&b.envp[0])))
+		b.failure[1+i] = int32(e)
+		if e != unix.ENOENT && e != unix.ENOTDIR && e != unix.EACCES {
+			return 2 + i
+		}
+	}
+	return len(b.files)
+}
+
+// failed reads what run has left.
+func (b *Birth) failed(failure []int32) ([]syscall.Errno, error) {
+	if call := failure[0]; call >= 0 && int(call) < len(b.explain) && len(failure) > 1 {
+		return nil, b.explain[call](syscall.Errno(failure[1]))
+	}
+	errnos := make([]syscall.Errno, len(failure)-1)
+	for i := range errnos {
+		errnos[i] = syscall.Errno(failure[1+i])
+	}
+	return errnos, nil
+}
+
+// Unborn is a process that waits to be Born.
+type Unborn struct {
+	// Pid is its id as the process that made it sees it.
+	Pid    int
+	birth  *Birth
+	word   *os.File
+	result *os.File
+}
+
+// Fork makes the process a brother of this one: a child of its parent (CLONE_PARENT), in the PID namespace that the calling thread's children get. It
+// waits for Bear, and ends when this process does. Signals must do what they usually do before (DefaultSignals): no handler could run there.
+func (b *Birth) Fork() (*Unborn, error) {
+	wordEnd, word, err := pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer wordEnd.Close()
+	result, resultEnd, err := pipe()
+	if err != nil {
+		word.Close()
+		return nil, err
+	}
+	defer resultEnd.Close()
+	b.ready()
+	pid, e := b.fork(wordEnd.Fd(), word.Fd(), resultEnd.Fd())
+	runtime.KeepAlive(b)
+	if e != 0 {
+		word.Close()
+		result.Close()
+		return nil, os.NewSyscallError("clone", e)
+	}
+	return &Unborn{Pid: pid, birth: b, word: word, result: result}, nil
+}
+
+// pipe is os.Pipe without what Go needs to wait for many at once.
+func pipe() (r, w *os.File, err error) {
+	var fds [2]int
+	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
+		return nil, nil, os.NewSyscallError("pipe2", err)
+	}
+	return os.NewFile(uintptr(fds[0]), "pipe"), os.NewFile(uintptr(fds[1]), "pipe"), nil
+}
+
+// fork is run in another process, and returns in this one.
+//
+//go:nosplit
+//go:norace
+func (b *Birth) fork(wordEnd, word, resultEnd uintptr) (int, syscall.Errno) {
+	const flags = unix.CLONE_PARENT | uintptr(unix.SIGCHLD)
+	pid, _, e := unix.RawSyscall6(unix.SYS_CLONE, flags, 0, 0, 0, 0, 0)
+	if e != 0 {
+		return 0, e
+	}
+	if pid != 0 {
+		return int(pid), 0
+	}
+	_, _, _ = unix.RawSyscall(unix.SYS_CLOSE, word, 0, 0) // or its end would not be seen
+	first := uintptr(unsafe.Pointer(&b.failure[0]))
+	for {
+		n, _, e := unix.RawSyscall(unix.SYS_READ, wordEnd, first, 1)
+		if e == unix.EINTR {
+			continue
+		}
+		if e == 0 && n == 1 {
+			n := b.run()
+			_, _, _ = unix.RawSyscall(unix.SYS_WRITE, resultEnd, first, uintptr(n)*unsafe.Sizeof(b.failure[0]))
+		}
+		for {
+			_, _, _ = unix.RawSyscall(unix.SYS_EXIT_GROUP, 1, 0, 0) // a filter may forbid it
+			*(*byte)(nil) = 0
+		}
+	}
+}
+
+// Bear lets the process go on, and returns like Exec; with neither numbers nor an error when it executes its program, or was killed before it could.
+func (u *Unborn) Bear() ([]syscall.Errno, error) {
+	defer u.word.Close()
+	defer u.result.Close()
+	if _, err := u.word.Write([]byte{1}); err != nil && !errors.Is(err, syscall.EPIPE) {
+		return nil, err
+	}
+	b, err := io.ReadAll(u.result)
+	if err != nil || len(b) == 0 {
+		return nil, err
+	}
+	failure := make([]int32, len(b)/4)
+	if _, err := binary.Decode(b, binary.NativeEndian, failure); err != nil || len(failure) == 0 {
+		return nil, fmt.Errorf("cannot understand a process that was to be born: %w", err)
+	}
+	return u.birth.failed(failure)
+}
