@@ -87,6 +87,20 @@ func ending(p sys.Process) bool {
 // endTime is more than a container needs to end whose processes are being killed.
 const endTime = time.Second
 
+// wakeCommands lets commands of ours go on that somebody stopped (Ctrl-Z) while they wait for a process in a container, and that has ended: PID 1 of a container
+// ends when all of its processes have been collected.
+func wakeCommands() {
+	self, err := os.Stat("/proc/self/exe")
+	if err != nil {
+		return
+	}
+	for _, parent := range sys.StoppedParents() {
+		if exe, err := os.Stat(fmt.Sprintf("/proc/%d/exe", parent.Pid)); err == nil && os.SameFile(self, exe) {
+			_ = parent.Signal(syscall.SIGCONT) // it may go on already
+		}
+	}
+}
+
 // task is what the process is to do: what the container was started with, changed by the options.
 func (e *Engine) task(c *state.Container, o ExecOptions) (*runtime.Task, error) {
 	bundle, err := os.ReadFile(filepath.Join(e.runDir(c.Spec.ID), bundleFile))

@@ -111,6 +111,11 @@ func end(ctx Context, init sys.Process, timeout time.Duration) error {
 	if err := signalProcess(init, syscall.SIGKILL); err != nil {
 		return err
 	}
+	ended, err = waitProcess(ctx, init, endTime)
+	if err != nil || ended {
+		return err
+	}
+	wakeCommands()
 	_, err = waitProcess(ctx, init, time.Minute)
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -105,7 +106,7 @@ func (p Process) AwaitEnd(timeout time.Duration) error {
 	}
 	pidfd := os.NewFile(uintptr(fd), "pidfd:"+strconv.Itoa(p.Pid))
 	defer pidfd.Close()
-	if _, start, err := stateOf(p.Pid); err != nil || start != p.StartTime {
+	if s, err := statOf(p.Pid); err != nil || s.start != p.StartTime {
 		return nil //nolint:nilerr // its number is another's
 	}
 	_, err = WaitExit(pidfd, timeout)
@@ -135,32 +136,65 @@ func BootID() (string, error) {
 	return strings.TrimSpace(string(b)), err
 }
 
-// startTime is that of a process which still runs.
-func startTime(pid int) (uint64, error) {
-	state, start, err := stateOf(pid)
-	if state == 'Z' || state == 'X' {
-		return 0, os.ErrProcessDone
+// StoppedParents are the processes that are stopped and have children to collect.
+func StoppedParents() (parents []Process) {
+	dirs, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		return nil
 	}
-	return start, err
+	for _, dir := range dirs {
+		pid, err := strconv.Atoi(filepath.Base(dir))
+		if err != nil {
+			continue
+		}
+		child, err := statOf(pid)
+		if err != nil || child.state != 'Z' {
+			continue
+		}
+		if parent, err := statOf(child.parent); err == nil && parent.state == 'T' {
+			if p, err := Identify(child.parent); err == nil {
+				parents = append(parents, p)
+			}
+		}
+	}
+	return parents
 }
 
-// stateOf is what proc_pid_stat(5) calls state and starttime.
-func stateOf(pid int) (state byte, start uint64, err error) {
+// startTime is that of a process which still runs.
+func startTime(pid int) (uint64, error) {
+	s, err := statOf(pid)
+	if s.state == 'Z' || s.state == 'X' {
+		return 0, os.ErrProcessDone
+	}
+	return s.start, err
+}
+
+// procStat is of what proc_pid_stat(5) tells: state, ppid and starttime.
+type procStat struct {
+	state  byte
+	parent int
+	start  uint64
+}
+
+func statOf(pid int) (s procStat, err error) {
 	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
-		return 0, 0, os.ErrProcessDone
+		return s, os.ErrProcessDone
 	}
 	if err != nil {
-		return 0, 0, err
+		return s, err
 	}
 	// The command (field 2) may hold blanks and parentheses: count from the last ')'.
 	i := bytes.LastIndexByte(stat, ')')
 	fields := bytes.Fields(stat[i+1:])
 	if i < 0 || len(fields) < 20 {
-		return 0, 0, fmt.Errorf("cannot parse /proc/%d/stat", pid)
+		return s, fmt.Errorf("cannot parse /proc/%d/stat", pid)
 	}
-	start, err = strconv.ParseUint(string(fields[19]), 10, 64)
-	return fields[0][0], start, err
+	s.state = fields[0][0]
+	if s.parent, err = strconv.Atoi(string(fields[1])); err == nil {
+		s.start, err = strconv.ParseUint(string(fields[19]), 10, 64)
+	}
+	return s, err
 }
 
 // WriteProcess records a living process in a file, "PID STARTTIME" and what else is to be known of it, in one step.
