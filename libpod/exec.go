@@ -1,6 +1,7 @@
 package libpod
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -32,8 +33,12 @@ type ExecOptions struct {
 // Execution is one more process in a running container.
 type Execution struct {
 	runtime.Process
-	runDir string // of the container
+	container *state.Container
+	runDir    string // of the container
 }
+
+// Start executes the command.
+func (x *Execution) Start() error { return blame(context.Background(), x.container, x.Process.Start()) }
 
 // Leave lets the process run on without the caller: the container's monitor keeps its terminal, the master side of
 // which is console.
@@ -64,18 +69,25 @@ func (e *Engine) Exec(ctx Context, ref string, o ExecOptions, io runtime.Stdio) 
 	target := runtime.Target{Pid: c.State.Init.Pid, Cgroup: c.State.Cgroup, Place: enterGroup(c)}
 	task := func() (*runtime.Task, error) { return e.task(c, o) }
 	p, err := runtime.Exec(ctx, target, task, io, exe.path())
-	if err != nil && (!errdefs.Explained(err) || errors.Is(err, errdefs.ErrConflict)) {
-		// With its PID 1 the kernel ends all that is in a container, and that one last.
-		ended, waitErr := waitProcess(ctx, c.State.Init, endTime)
-		if waitErr == nil && (ended || ending(c.State.Init)) {
-			err = errEnded(c)
-		}
-	}
+	err = blame(ctx, c, err)
 	if err == nil && !c.State.Init.Alive() {
 		// It ended meanwhile, and its pid may have become somebody else's: nothing may run there.
 		err = errors.Join(errEnded(c), syscall.Kill(p.Pid(), syscall.SIGKILL))
 	}
-	return &Execution{p, e.runDir(c.Spec.ID)}, errors.Join(err, exe.Close())
+	return &Execution{p, c, e.runDir(c.Spec.ID)}, errors.Join(err, exe.Close())
+}
+
+// blame says that nothing could be executed in a container because it has ended, if that is so.
+func blame(ctx Context, c *state.Container, err error) error {
+	if err == nil || errdefs.Explained(err) && !errors.Is(err, errdefs.ErrConflict) {
+		return err
+	}
+	// With its PID 1 the kernel ends all that is in a container, and that one last.
+	ended, waitErr := waitProcess(ctx, c.State.Init, endTime)
+	if waitErr == nil && (ended || ending(c.State.Init)) {
+		return errEnded(c)
+	}
+	return err
 }
 
 // ending says that a process has lost its program already: it may still have to wait for others of its container whose parents do not collect them.

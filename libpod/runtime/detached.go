@@ -71,7 +71,8 @@ func StartDetached(dir string) error {
 		socket.Close()
 		return err
 	}
-	return release(socket)
+	_, err = release(socket)
+	return err
 }
 
 // AwaitsStart says whether StartDetached has not been called yet.

@@ -31,6 +31,8 @@ func (p *process) Pid() int { return p.pid }
 
 func (p *process) Console() *os.File { return p.console }
 
+var errStageKilled = errors.New("cannot set the container up: its first process was killed; is there enough memory?")
+
 func (p *process) Ready(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { _ = p.child.Kill() })
 	defer stop()
@@ -39,7 +41,7 @@ func (p *process) Ready(ctx context.Context) error {
 		p.stage, p.child, p.pid = p.child, &sys.Child{Pid: born}, born
 	}
 	if errors.Is(err, io.EOF) {
-		err = errors.New("cannot set the container up: its first process was killed; is there enough memory?")
+		err = errStageKilled
 	}
 	p.console = console
 	if err != nil {
@@ -55,28 +57,34 @@ func (p *process) Start() error {
 	}
 	socket := p.socket
 	p.socket = nil
-	err := release(socket)
-	if err == nil {
+	told, err := release(socket)
+	switch {
+	case err == nil && (told || p.stage == nil):
 		return p.collectStage()
+	case err == nil:
+		err = errStageKilled
+		_ = p.child.Kill() // it may go on already
 	}
 	_, waitErr := p.Wait()
 	return joinErrors(err, waitErr)
 }
 
-// release lets the stage at the other end execute its command, and waits until it has.
-func release(socket *os.File) error {
+// release lets the stage at the other end execute its command, and waits until it has. A stage that another process executes it for tells of that.
+func release(socket *os.File) (told bool, err error) {
 	defer socket.Close()
 	if _, err := socket.Write([]byte{1}); err != nil && !errors.Is(err, syscall.EPIPE) {
-		return fmt.Errorf("cannot release the container's first process: %w", err)
+		return false, fmt.Errorf("cannot release the container's first process: %w", err)
 	}
-	_, _, err := receiveFrame(socket)
-	if errors.Is(err, io.EOF) {
-		return nil
+	for {
+		_, _, err := receiveFrame(socket)
+		if errors.Is(err, io.EOF) {
+			return told, nil
+		}
+		if err != nil {
+			return told, err
+		}
+		told = true
 	}
-	if err == nil {
-		err = errors.New("cannot understand the container's first process")
-	}
-	return err
 }
 
 func (p *process) Wait() (int, error) {

@@ -18,7 +18,8 @@ import (
 // the three standard streams and the namespaces to join; and JSON, that of the Bundle or of a command. The stage sets everything up and
 // sends one frame: frameReady, with the terminal's master as a descriptor where there is one and the id of the process where that is another one than the stage, or frameError. The parent
 // sends one byte to go on. (The stage of a detached container says frameReady twice: before it changes its root directory, and
-// at last. Then it waits for somebody to connect to its order's start, who takes the parent's place.) Then the socket either closes, because execve(2) has succeeded, or brings a frameError.
+// at last. Then it waits for somebody to connect to its order's start, who takes the parent's place.) Then the socket either closes, because execve(2) has succeeded, or brings a frameError; a stage
+// that another process does that for says frameReady once more before.
 const (
 	frameReady = 'r'
 	frameError = 'e'
@@ -164,21 +165,38 @@ func sendReady(socket, console *os.File, born int) error {
 
 // receiveFrame waits for the next word of a stage: io.EOF when it closed the socket.
 func receiveFrame(socket *os.File) (console *os.File, born int, err error) {
-	buf := make([]byte, 4096)
-	n, f, err := sys.ReceiveFile(socket, buf)
-	switch {
-	case errors.Is(err, syscall.ECONNRESET): // it was killed before it read what we wrote
-		return nil, 0, io.EOF
-	case err != nil:
-		return nil, 0, err
-	case n == 0:
-		return nil, 0, io.EOF
-	case buf[0] == frameReady && n == 5:
-		return f, int(binary.NativeEndian.Uint32(buf[1:])), nil
-	case buf[0] != frameError || n < 2 || int(buf[1]) >= len(errorKinds):
-		return nil, 0, errors.New("cannot understand the container's first process")
-	case buf[1] == 0:
-		return nil, 0, errors.New(string(buf[2:n]))
+	var kind [1]byte
+	n, console, err := sys.ReceiveFile(socket, kind[:])
+	if err == nil && n == 0 || errors.Is(err, syscall.ECONNRESET) { // it was killed, perhaps before it read what we wrote
+		err = io.EOF
 	}
-	return nil, 0, errdefs.Errorf(errorKinds[buf[1]], "%s", buf[2:n])
+	if err != nil {
+		return nil, 0, err
+	}
+	switch kind[0] {
+	case frameReady:
+		var id [4]byte
+		_, err := io.ReadFull(socket, id[:])
+		return console, int(binary.NativeEndian.Uint32(id[:])), err
+	case frameError:
+		return nil, 0, receiveError(socket)
+	}
+	return nil, 0, errNonsense
+}
+
+var errNonsense = errors.New("cannot understand the container's first process")
+
+// receiveError reads what sendError sent, but for its first byte.
+func receiveError(socket *os.File) error {
+	buf := make([]byte, 4096)
+	n, err := socket.Read(buf)
+	switch {
+	case err != nil:
+		return err
+	case n == 0 || int(buf[0]) >= len(errorKinds):
+		return errNonsense
+	case buf[0] == 0:
+		return errors.New(string(buf[1:n]))
+	}
+	return errdefs.Errorf(errorKinds[buf[0]], "%s", buf[1:n])
 }

@@ -157,6 +157,7 @@ func (s *stage) bearAmongOthers() error {
 	if err := s.outcome(u.Bear()); err != nil {
 		return err
 	}
+	_ = sendReady(s.socket, nil, u.Pid) // it goes on, whoever is there to be told
 	os.Exit(0)
 	return nil
 }
