@@ -84,10 +84,10 @@ func Running(runDir string) (*uplink.Link, bool) {
 	return &rec.Link, ok && rec.Process.Alive()
 }
 
-// running opens the user's network namespace if the recorded uplink lives in it.
+// running opens the user's network namespace if the recorded uplink lives in it, and may open enough files.
 func (u shared) running() (*os.File, bool) {
 	rec, ok := u.read()
-	if !ok || !rec.Process.Alive() {
+	if !ok || !rec.Process.Alive() || sys.Cramped(rec.Process.Pid) {
 		return nil, false
 	}
 	path := u.netns

@@ -66,7 +66,12 @@ func (w *Wanted) Ensure(ctx context.Context) error {
 	return w.ask(ctx)
 }
 
+// ask asks the one that runs. One that was started where few files may be open, in a shell with a low ulimit -n perhaps, is replaced: it serves all of the
+// user's containers.
 func (w *Wanted) ask(ctx context.Context) error {
+	if pid, ok := w.Kind.Pid(w.RunDir); ok && sys.Cramped(pid) {
+		return fmt.Errorf("%w that may open enough files", ErrNone)
+	}
 	conn, err := w.Kind.Dial(w.RunDir)
 	if err != nil {
 		return err

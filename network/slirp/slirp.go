@@ -65,6 +65,9 @@ func (s Slirp) Start(ctx context.Context, o uplink.Options) (*uplink.Link, error
 	if err != nil {
 		return nil, err
 	}
+	if err := sys.RaiseDescriptors(link.Process.Pid); err != nil { // each connection is one
+		return nil, fmt.Errorf("cannot let slirp4netns open as many files as it may: %w", err)
+	}
 	link.NetNS = fmt.Sprintf("/proc/%d/fd/%d", link.Process.Pid, netnsFD)
 	if o.IPv6 {
 		err = sys.InNetNS(o.NetNS, func() error { return addIPv6(link) })

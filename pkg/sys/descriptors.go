@@ -56,6 +56,29 @@ func MostDescriptors() int {
 	return int(min(may.Cur, math.MaxInt32))
 }
 
+// RaiseDescriptors lets a process of this user's have as many open as its hard limit allows. Go's programs see to that themselves.
+func RaiseDescriptors(pid int) error {
+	var may unix.Rlimit
+	if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &may); err != nil {
+		return os.NewSyscallError("prlimit", err)
+	}
+	may.Cur = may.Max
+	return os.NewSyscallError("prlimit", unix.Prlimit(pid, unix.RLIMIT_NOFILE, &may, nil))
+}
+
+// roomy is how many descriptors are enough for a program that serves many; it is the hard limit that Linux begins with.
+const roomy = 4096
+
+// Cramped says whether a process of this user's may have so few open that those whom it serves get to know it, fewer than one could that this process starts:
+// nobody but root raises a hard limit.
+func Cramped(pid int) bool {
+	var its, own unix.Rlimit
+	if unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &its) != nil || unix.Getrlimit(unix.RLIMIT_NOFILE, &own) != nil {
+		return false // it has just ended, or is not ours to judge
+	}
+	return its.Max < roomy && its.Max < own.Max
+}
+
 // Inherited is a descriptor that whoever executed this program left open, nil if it is not: all that we open is closed on execution.
 func Inherited(fd int) *os.File {
 	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
