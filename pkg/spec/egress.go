@@ -20,12 +20,15 @@ type EgressRule struct {
 	First, Last uint16
 }
 
-// ParseEgress reads one --egress: none, CIDR[:PORT], IP[:PORT] or NAME[:PORT].
+// ParseEgress reads one --egress: none, CIDR[:PORT], IP[:PORT] or NAME[:PORT]. Names have no case, and so has none; a host of that name is "none.".
 func ParseEgress(s string) (r EgressRule, err error) {
-	if s == EgressNone {
+	if strings.EqualFold(s, EgressNone) {
 		return r, nil
 	}
 	whom, ports, hasPorts, err := splitEgress(s)
+	if err == nil && strings.EqualFold(whom, EgressNone) {
+		err = plain("none is nobody, at no port; a host of that name is written with a dot, as none.:443")
+	}
 	if err == nil {
 		err = r.setWhom(whom)
 	}

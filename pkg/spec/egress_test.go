@@ -12,6 +12,8 @@ func TestEgressRules(t *testing.T) {
 	prefix := netip.MustParsePrefix
 	for text, want := range map[string]spec.EgressRule{
 		"none":                {},
+		"NONE":                {},
+		"none.:443":           {Name: "none", First: 443, Last: 443},
 		"10.1.2.3":            {Prefix: prefix("10.1.2.3/32")},
 		"10.1.2.3/8:80":       {Prefix: prefix("10.0.0.0/8"), First: 80, Last: 80},
 		"0.0.0.0/0":           {Prefix: prefix("0.0.0.0/0")},
@@ -30,7 +32,7 @@ func TestEgressRules(t *testing.T) {
 	}
 	for _, text := range []string{
 		"", ":80", "*", "*.", "a..b", "-a", "a.*.b", "1.2.3", "300.1.1.1", "10.0.0.0/33", "::1", "fd00::/8", "[10.0.0.1]", "[::1", "[::1]80", "[::1%lo]",
-		"[::ffff:10.0.0.1]", "::ffff:10.0.0.1", "a:0", "a:", "a:b", "a:1-", "a:2-1", "a:65536", "a:+1", "a b", "a/b", strings.Repeat("a", 64), strings.Repeat("a.", 127) + "a",
+		"[::ffff:10.0.0.1]", "::ffff:10.0.0.1", "a:0", "a:", "a:b", "a:1-", "a:2-1", "a:65536", "a:+1", "a b", "a/b", "none:80", "None:1-2", strings.Repeat("a", 64), strings.Repeat("a.", 127) + "a",
 	} {
 		if got, err := spec.ParseEgress(text); err == nil {
 			t.Errorf("%q is %+v", text, got)
