@@ -58,7 +58,7 @@ func without(list []spec.Connection, name string) []spec.Connection {
 
 // DisconnectNetwork takes a container off a network, also one that is gone. With force, that the container does not exist is fine.
 func (e *Engine) DisconnectNetwork(ctx Context, ref, name string, force bool) error {
-	n, gone := e.Network(name)
+	n, gone := e.LookNetwork(name)
 	if errors.Is(gone, errdefs.ErrNotFound) {
 		n = &netconf.Network{Name: name}
 	} else if gone != nil {

@@ -39,6 +39,9 @@ func (e *Engine) Networks() ([]*netconf.Network, error) { return e.networks().Al
 // Network finds a network by name or id.
 func (e *Engine) Network(ref string) (*netconf.Network, error) { return e.networks().Find(ref) }
 
+// LookNetwork finds a network as Network does, also one of Podman's that cannot be used here: it is Damaged.
+func (e *Engine) LookNetwork(ref string) (*netconf.Network, error) { return e.networks().Look(ref) }
+
 // CreateNetwork adds a network, whose description it completes.
 func (e *Engine) CreateNetwork(n *netconf.Network, o netconf.CreateOptions) error {
 	taken, err := network.Subnets(e.networkRequest())
@@ -189,9 +192,9 @@ func (e *Engine) nameNetworks(c *spec.Container) error {
 	return nil
 }
 
-// InspectNetwork is the document of one network.
+// InspectNetwork is the document of one network, which may be one that cannot be used (LookNetwork).
 func (e *Engine) InspectNetwork(ref string) (*inspect.NetworkData, error) {
-	n, err := e.Network(ref)
+	n, err := e.LookNetwork(ref)
 	if err != nil {
 		return nil, err
 	}

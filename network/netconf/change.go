@@ -39,7 +39,7 @@ func (s *Store) Create(n *Network, o CreateOptions) error {
 		return err
 	}
 	defer lock.Unlock()
-	if found, err := s.Find(n.Name); err == nil && found.Name == n.Name { // it may begin another's id
+	if found, err := s.Look(n.Name); err == nil && found.Name == n.Name { // it may begin another's id
 		return errdefs.Errorf(errdefs.ErrConflict, "cannot make network %q: it exists already", n.Name)
 	}
 	if err := s.settle(n, o); err != nil {
@@ -150,7 +150,7 @@ func (s *Store) Update(ref string, change func(*Network) error) (*Network, error
 
 // own finds a network that is ours to change.
 func (s *Store) own(ref, what string) (*Network, error) {
-	n, err := s.Find(ref)
+	n, err := s.Look(ref)
 	switch {
 	case err != nil:
 		return nil, err

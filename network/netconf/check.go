@@ -26,12 +26,8 @@ func (n *Network) check() error {
 	if Reserved(n.Name) {
 		return invalid(n, "that name means something else to --network; choose another")
 	}
-	switch n.Driver {
-	case Bridge:
-	case "macvlan", "ipvlan":
-		return invalid(n, "the driver %s needs a real interface, which a network of a user does not have; use bridge", n.Driver)
-	default:
-		return invalid(n, "there is no driver %q; there is bridge", n.Driver)
+	if err := n.checkDriver(); err != nil {
+		return invalid(n, "%w", err)
 	}
 	if n.NetworkInterface != "" {
 		if err := checkInterface(n.NetworkInterface); err != nil {
@@ -57,6 +53,17 @@ func (n *Network) check() error {
 		return err
 	}
 	return n.checkSubnets()
+}
+
+// checkDriver knows one, and what others would need.
+func (n *Network) checkDriver() error {
+	switch n.Driver {
+	case Bridge:
+		return nil
+	case "macvlan", "ipvlan":
+		return plain("the driver %s needs a real interface, which a network of a user does not have; use bridge", n.Driver)
+	}
+	return plain("there is no driver %q; there is bridge", n.Driver)
 }
 
 // minMTU6 is that of RFC 8200, 5, in bytes.

@@ -17,7 +17,7 @@ import (
 type Network struct {
 	Name             string    `json:"name"`
 	ID               string    `json:"id"`     // 64 hexadecimal digits, made from the name
-	Driver           string    `json:"driver"` // bridge
+	Driver           string    `json:"driver"` // bridge; Podman has others
 	NetworkInterface string    `json:"network_interface"`
 	Created          time.Time `json:"created"`
 	// Subnets are at most one of IPv4 and one of IPv6.
@@ -38,7 +38,8 @@ type Network struct {
 	Owner string `json:"-"`
 	// Foreign says that the record is Podman's: it is not ours to change.
 	Foreign bool `json:"-"`
-	// Damaged says that the record could not be understood; the others are the name's then.
+	// Damaged says that the record could not be understood; the others are the name's then. Or it is Podman's, and cannot be used here: ErrUnavailable is
+	// for another driver.
 	Damaged error `json:"-"`
 }
 
@@ -95,7 +96,7 @@ func ID(name string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Bridge is the only driver.
+// Bridge is the only driver of networks that can be used.
 const Bridge = "bridge"
 
 // The values of the ipam option driver.

@@ -63,8 +63,17 @@ func (s *Store) made() time.Time {
 	return at
 }
 
-// Find reads the network with this name, id, or beginning of an id.
+// Find reads the network with this name, id, or beginning of an id, which can be used.
 func (s *Store) Find(ref string) (*Network, error) {
+	n, err := s.Look(ref)
+	if err == nil {
+		err = n.Damaged
+	}
+	return n, err
+}
+
+// Look reads it to be shown: one of Podman's that cannot be used here has Damaged set.
+func (s *Store) Look(ref string) (*Network, error) {
 	if IsDefault(ref) {
 		return s.Default(), nil
 	}
@@ -87,7 +96,10 @@ func (s *Store) Find(ref string) (*Network, error) {
 	case 0:
 		return nil, errdefs.Errorf(errdefs.ErrNotFound, "no such network: %q; moss network ls lists them", ref)
 	case 1:
-		return found[0], found[0].Damaged
+		if !found[0].Foreign {
+			return found[0], found[0].Damaged
+		}
+		return found[0], nil
 	}
 	return nil, errdefs.Errorf(errdefs.ErrConflict, "the id %q begins several networks; give more of it, or the name", ref)
 }
@@ -169,7 +181,7 @@ func (s *Store) podmans(known []*Network) []*Network {
 					continue
 				}
 				n, err := kind.read(path)
-				if err != nil || names.Validate(n.Name) != nil || n.Driver != Bridge {
+				if err != nil || names.Validate(n.Name) != nil || n.Driver == "" {
 					continue
 				}
 				named := func(k *Network) bool { return k.Name == n.Name }
@@ -190,7 +202,9 @@ func (s *Store) adopt(n *Network, path string) {
 	if n.Created.IsZero() { // CNI has no such field, and Podman tells that of the file, too
 		n.Created, _ = sys.Born(path) // it was just read
 	}
-	if err := cmp.Or(n.Damaged, n.checkOptions(), n.checkSubnets()); err != nil {
+	if err := n.checkDriver(); err != nil {
+		n.Damaged = errdefs.Errorf(errdefs.ErrUnavailable, "cannot use the network in %s: %w", path, err)
+	} else if err := cmp.Or(n.Damaged, n.checkOptions(), n.checkSubnets()); err != nil {
 		n.Damaged = errdefs.Errorf(errdefs.ErrInvalid, "cannot use the network in %s: %w", path, err)
 	}
 }

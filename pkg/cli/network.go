@@ -25,7 +25,7 @@ func newNetworkCommand(app *App) *cobra.Command {
 		newNetworkConnectCommand(app), newNetworkCreateCommand(app), newNetworkDisconnectCommand(app), newNetworkInspectCommand(app),
 		newNetworkListCommand(app), newNetworkPruneCommand(app), newNetworkReloadCommand(app), newNetworkRmCommand(app), newNetworkUpdateCommand(app),
 		existsCommand(app, "NETWORK", func(e *libpod.Engine, name string) error {
-			_, err := e.Network(name)
+			_, err := e.LookNetwork(name)
 			return err
 		}))
 }
@@ -41,7 +41,13 @@ func newNetworkInspectCommand(app *App) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return o.print(app, args, func(ref string) (any, error) { return engine.InspectNetwork(ref) })
+			return o.print(app, args, func(ref string) (any, error) {
+				d, err := engine.InspectNetwork(ref)
+				if err == nil && d.Damaged != nil {
+					app.Warn(d.Damaged.Error())
+				}
+				return d, err
+			})
 		},
 	}
 	cmd.Flags().StringVarP(&o.format, "format", "f", "", "print a Go template, or json")
@@ -63,7 +69,7 @@ func newNetworkListCommand(app *App) *cobra.Command {
 				return err
 			}
 			for _, n := range networks {
-				if n.Damaged != nil {
+				if n.Damaged != nil && !errors.Is(n.Damaged, errdefs.ErrUnavailable) { // the driver shows why not
 					app.Warn(n.Damaged.Error())
 				}
 			}
