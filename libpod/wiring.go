@@ -85,11 +85,7 @@ func (w *wiring) sweep(c *spec.Container) error {
 
 // repair makes rules anew that somebody has removed.
 func (w *wiring) repair(ctx Context) error {
-	all, err := w.Networks()
-	if err != nil {
-		return err
-	}
-	return w.surviving(ctx, func() error { return network.Repair(w.networkRequest(), all) })
+	return w.surviving(ctx, func() error { return network.Repair(w.networkRequest()) })
 }
 
 // connected are the connections of a container that runs.

@@ -118,7 +118,7 @@ func makeBridge(h *netlink.Handle, n *netconf.Network) error {
 		return err
 	}
 	attrs := netlink.NewLinkAttrs()
-	attrs.Name, attrs.MTU = n.NetworkInterface, mtuOf(n)
+	attrs.Name, attrs.MTU, attrs.Group = n.NetworkInterface, mtuOf(n), uint32(apartOf(n))
 	// A bridge without an address of its own takes the lowest of its ports', which then changes under
 	// everybody who has resolved it.
 	attrs.HardwareAddr = bareMAC(n.NetworkInterface)
@@ -134,7 +134,7 @@ func makeBridge(h *netlink.Handle, n *netconf.Network) error {
 		if err := h.LinkSetAlias(link, n.Owner); err != nil {
 			return err
 		}
-		if err := keepApart(n); err != nil {
+		if err := keepApart(n.NetworkInterface, apartOf(n)); err != nil {
 			return err
 		}
 	}

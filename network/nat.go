@@ -83,14 +83,33 @@ func (r *rules) set(name string) *nftables.Set {
 	return &nftables.Set{Table: r.table, Name: name, KeyType: nftables.TypeIFName}
 }
 
-// keepApart puts a bridge into the sets that its network belongs to, and takes it out of the others.
-func keepApart(n *netconf.Network) error {
+// apart says to which sets a network's bridge belongs. It is the bridge's group (IFLA_GROUP), too, so that whoever has to make the sets anew need not know whose
+// bridge it is: stores of one user share a namespace.
+type apart uint32
+
+const (
+	apartInternal apart = 1 << iota
+	apartIsolated
+	apartStrict
+)
+
+func apartOf(n *netconf.Network) (a apart) {
+	if n.Internal {
+		a |= apartInternal
+	}
 	isolation := n.Isolation()
-	return sort(n.NetworkInterface, map[string]bool{
-		internalSet: n.Internal,
-		isolatedSet: isolation >= netconf.Isolated,
-		strictSet:   isolation == netconf.Strict,
-	})
+	if isolation >= netconf.Isolated {
+		a |= apartIsolated
+	}
+	if isolation == netconf.Strict {
+		a |= apartStrict
+	}
+	return a
+}
+
+// keepApart puts a bridge into the sets that it belongs to, and takes it out of the others.
+func keepApart(bridge string, a apart) error {
+	return sort(bridge, map[string]bool{internalSet: a&apartInternal != 0, isolatedSet: a&apartIsolated != 0, strictSet: a&apartStrict != 0})
 }
 
 // sort says of each set whether a bridge is in it.

@@ -265,6 +265,10 @@ func TestRulesThatSomebodyRemovedAreMadeAnew(t *testing.T) {
 	u := newUser(t)
 	apart, other := u.makes(netconf.Network{Name: "apart", Options: map[string]string{"isolate": "strict"}}), u.makes(netconf.Network{Name: "other"})
 	a, b := u.on("aaaa", apart), u.on("bbbb", other)
+	elsewhere := netconf.Store{Dir: u.dir + "/elsewhere", Meet: filepath.Join(u.dir, "stores")}
+	inner := &netconf.Network{Name: "inner", Options: map[string]string{"isolate": "strict"}}
+	must(t, elsewhere.Create(inner, netconf.CreateOptions{}))
+	c := u.on("cccc", inner)
 	outside, _ := listen(t, nil, hostAddress(t)+":0")
 	must(t, sys.InNetNS(a.Keep[0], func() error {
 		conn, err := nftables.New()
@@ -274,13 +278,16 @@ func TestRulesThatSomebodyRemovedAreMadeAnew(t *testing.T) {
 		conn.FlushRuleset()
 		return conn.Flush()
 	}))
-	if !reaches(t, a, b, 0, v4) {
+	if !reaches(t, a, b, 0, v4) || !reaches(t, c, b, 0, v4) {
 		t.Fatal("the rules are still there")
 	}
 	for range 2 {
-		must(t, network.Repair(u.request("aaaa"), []*netconf.Network{apart, other, netconf.Default()}))
+		must(t, network.Repair(u.request("aaaa")))
 		if reaches(t, a, b, 0, v4) || reaches(t, b, a, 0, v4) {
 			t.Error("the networks are not kept apart")
+		}
+		if reaches(t, c, b, 0, v4) || reaches(t, b, c, 0, v4) {
+			t.Error("the network of another store is not kept apart")
 		}
 		conn, err := dial(a, "tcp4", outside.String())
 		expectHello(t, conn, err)

@@ -8,13 +8,12 @@ import (
 	"github.com/google/nftables"
 	"github.com/vishvananda/netlink"
 
-	"github.com/mosscontainers/moss/network/netconf"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
-// Repair makes the rules of the user's namespace anew where somebody has removed them, with what they say of the networks known to the caller's store.
+// Repair makes the rules of the user's namespace anew where somebody has removed them, with what they say of all networks, other stores' too.
 // Rules about egress lists are the cables'.
-func Repair(r Request, known []*netconf.Network) error {
+func Repair(r Request) error {
 	return r.there(func(h *netlink.Handle) error {
 		lock, err := sys.LockFile(r.lockPath(), false)
 		if err != nil {
@@ -29,10 +28,14 @@ func Repair(r Request, known []*netconf.Network) error {
 		if err != nil || slices.ContainsFunc(tables, func(t *nftables.Table) bool { return t.Name == rules.table.Name }) {
 			return err
 		}
+		links, err := steady(h.LinkList)
+		if err != nil {
+			return err
+		}
 		errs := []error{translate()}
-		for _, n := range known {
-			if n.Damaged == nil && findBridge(h, n) != 0 {
-				errs = append(errs, keepApart(n))
+		for _, link := range links {
+			if a := apart(link.Attrs().Group); a != 0 && link.Type() == "bridge" {
+				errs = append(errs, keepApart(link.Attrs().Name, a))
 			}
 		}
 		return errors.Join(errs...)
@@ -41,7 +44,7 @@ func Repair(r Request, known []*netconf.Network) error {
 
 // unsort takes a bridge that is gone out of all sets, if there still are any.
 func unsort(bridge string) error {
-	err := sort(bridge, map[string]bool{internalSet: false, isolatedSet: false, strictSet: false})
+	err := keepApart(bridge, 0)
 	if errors.Is(err, syscall.ENOENT) {
 		return nil
 	}
