@@ -3,8 +3,11 @@ package libpod
 import (
 	"errors"
 	"fmt"
+	"time"
 
+	"github.com/mosscontainers/moss/libpod/state"
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/sys"
 )
 
 // StartIdle is Start of a container, unless it runs: that is fine, as for Docker and Podman, and so is one that somebody else starts just now, who may
@@ -12,7 +15,7 @@ import (
 func (e *Engine) StartIdle(ctx Context, ref string) (warnings []string, err error) {
 	var conflict error
 	for range 3 {
-		c, err := e.Lookup(ref)
+		c, err := e.Settled(ref)
 		if err != nil || c.State.Active() {
 			return nil, err
 		}
@@ -23,6 +26,27 @@ func (e *Engine) StartIdle(ctx Context, ref string) (warnings []string, err erro
 		conflict = err
 	}
 	return nil, conflict
+}
+
+// endTimeout is how long what was killed may take to end: on a machine with far too much to do, seconds.
+const endTimeout = 10 * time.Second
+
+// Settled finds a container as Whole does. Where its monitor was killed a moment ago, it is first waited for what ends with it: until then
+// it looks as if it ran.
+func (e *Engine) Settled(ref string) (*state.Container, error) {
+	c, err := e.Whole(ref)
+	if err != nil || !c.State.Active() {
+		return c, err
+	}
+	for _, p := range []sys.Process{c.State.Monitor, c.State.Init} { // the end of the one kills the other
+		if !p.Doomed() && p.Alive() {
+			return c, nil
+		}
+		if err := p.AwaitEnd(endTimeout); err != nil {
+			return nil, err
+		}
+	}
+	return e.Whole(ref)
 }
 
 // Restart stops a container if it runs and starts it again.

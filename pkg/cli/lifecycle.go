@@ -331,7 +331,7 @@ func (o *startOptions) startAttached(ctx context.Context, app *App, ref string) 
 	if err != nil {
 		return err
 	}
-	c, err := engine.Whole(ref)
+	c, err := engine.Settled(ref)
 	if err != nil {
 		return err
 	}

@@ -113,6 +113,22 @@ func (p Process) AwaitEnd(timeout time.Duration) error {
 	return err
 }
 
+// Doomed says of a process that counts as alive, or does not any more, that it is on its way out: it was killed, and may not have got to notice, or not all of it has
+// gone. What dies with it may live until then.
+func (p Process) Doomed() bool {
+	for i := range 2 { // between taking the signal and beginning to end there is a moment in which nothing shows
+		time.Sleep(time.Duration(i) * time.Millisecond)
+		s, err := statOf(p.Pid)
+		if err != nil || s.start != p.StartTime {
+			return false
+		}
+		if s.gone() || s.flags&exiting != 0 || s.pending&(1<<(unix.SIGKILL-1)) != 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // AwaitExit waits for the end of the process behind a pidfd that Go can wait for (Pollable), without a thread. It
 // fails when the pidfd is closed meanwhile.
 func AwaitExit(pidfd *os.File) error {
@@ -151,8 +167,8 @@ func StoppedParents() (parents []Process) {
 		if err != nil || child.state != 'Z' {
 			continue
 		}
-		if parent, err := statOf(child.parent); err == nil && parent.state == 'T' {
-			if p, err := Identify(child.parent); err == nil {
+		if parent, err := statOf(int(child.parent)); err == nil && parent.state == 'T' {
+			if p, err := Identify(int(child.parent)); err == nil {
 				parents = append(parents, p)
 			}
 		}
@@ -163,21 +179,29 @@ func StoppedParents() (parents []Process) {
 // startTime is that of a process which still runs.
 func startTime(pid int) (uint64, error) {
 	s, err := statOf(pid)
-	if s.state == 'Z' || s.state == 'X' {
+	if s.gone() {
 		return 0, os.ErrProcessDone
 	}
 	return s.start, err
 }
 
-// procStat is of what proc_pid_stat(5) tells: state, ppid and starttime.
+// procStat is some of what proc_pid_stat(5) tells.
 type procStat struct {
-	state  byte
-	parent int
-	start  uint64
+	state   byte
+	parent  uint64 // ppid
+	flags   uint64
+	start   uint64 // starttime
+	pending uint64 // signal, of the first thread: SIGKILL is every thread's
 }
 
+// exiting is the flag of a thread that ends: PF_EXITING of Linux' sched.h.
+const exiting = 0x4
+
+// gone says that its first thread is.
+func (s procStat) gone() bool { return s.state == 'Z' || s.state == 'X' }
+
 func statOf(pid int) (s procStat, err error) {
-	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
 		return s, os.ErrProcessDone
 	}
@@ -185,16 +209,22 @@ func statOf(pid int) (s procStat, err error) {
 		return s, err
 	}
 	// The command (field 2) may hold blanks and parentheses: count from the last ')'.
-	i := bytes.LastIndexByte(stat, ')')
-	fields := bytes.Fields(stat[i+1:])
-	if i < 0 || len(fields) < 20 {
+	i := bytes.LastIndexByte(text, ')')
+	fields := bytes.Fields(text[i+1:])
+	const first = 3 // the number of what is first in fields
+	if i < 0 || len(fields) <= 31-first {
 		return s, fmt.Errorf("cannot parse /proc/%d/stat", pid)
 	}
 	s.state = fields[0][0]
-	if s.parent, err = strconv.Atoi(string(fields[1])); err == nil {
-		s.start, err = strconv.ParseUint(string(fields[19]), 10, 64)
+	for _, f := range [...]struct {
+		number int
+		value  *uint64
+	}{{4, &s.parent}, {9, &s.flags}, {22, &s.start}, {31, &s.pending}} {
+		if *f.value, err = strconv.ParseUint(string(fields[f.number-first]), 10, 64); err != nil {
+			return s, fmt.Errorf("cannot parse /proc/%d/stat: %w", pid, err)
+		}
 	}
-	return s, err
+	return s, nil
 }
 
 // WriteProcess records a living process in a file, "PID STARTTIME" and what else is to be known of it, in one step.

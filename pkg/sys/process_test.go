@@ -123,3 +123,35 @@ func TestTheEndOfAProcessIsThatOfAllItsThreads(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestWhoWasKilledIsDoomed(t *testing.T) {
+	cmd := exec.Command("sleep", "1000")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p, err := sys.Identify(cmd.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Doomed() || (sys.Process{Pid: p.Pid, StartTime: p.StartTime + 1}).Doomed() {
+		t.Error("one that lives is")
+	}
+	if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	if p.Doomed() {
+		t.Error("one that was stopped is")
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	for alive := true; alive; alive = p.Alive() {
+		if !p.Doomed() {
+			t.Error("it is not")
+		}
+	}
+	_ = cmd.Wait() // it was killed
+	if p.Doomed() {
+		t.Error("nobody is")
+	}
+}
