@@ -3,9 +3,11 @@ package libpod
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/mosscontainers/moss/libpod/embedded"
 	"github.com/mosscontainers/moss/libpod/monitor"
@@ -70,6 +72,29 @@ func (e *Engine) care() *monitor.Care {
 
 // healLog is where it stands what was brought back.
 func (e *Engine) healLog() string { return filepath.Join(e.networkDir(), "log") }
+
+// lastEvents are the last lines of a log, as far as they are among its last 4096 bytes.
+func lastEvents(path string, most int) []string {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil // nothing has happened
+	}
+	defer f.Close()
+	const tail = 4096
+	info, err := f.Stat()
+	if err != nil {
+		return nil
+	}
+	text, err := io.ReadAll(io.NewSectionReader(f, max(0, info.Size()-tail), tail))
+	if err != nil {
+		return nil
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	if info.Size() > tail || lines[0] == "" {
+		lines = lines[1:] // that one is a part of one
+	}
+	return lines[max(0, len(lines)-most):]
+}
 
 // careEnvironment are those variables of this process by which another finds the same files and programs.
 func (e *Engine) careEnvironment() []string {

@@ -68,6 +68,8 @@ type UplinkInfo struct {
 	MTU     int    `json:"mtu,omitempty"`
 	// Log tells which helpers of the networks had ended, and what took their places. It is there once there is something to tell.
 	Log string `json:"log"`
+	// Events are its last lines, the newest last, each with its time.
+	Events []string `json:"events,omitempty"`
 }
 
 // SecurityInfo is about what confines containers.

@@ -187,6 +187,9 @@ func (e *Engine) uplinkChoice() network.Choice {
 	return network.Choice{Name: e.Config.Containers.Uplink, Program: embedded.Uplink}
 }
 
+// shownEvents is how many events of the network log are shown.
+const shownEvents = 3
+
 func (e *Engine) uplinkInfo() (info UplinkInfo) {
 	chosen, err := e.uplinkChoice().Find()
 	if err != nil {
@@ -199,6 +202,7 @@ func (e *Engine) uplinkInfo() (info UplinkInfo) {
 		info.Running, info.Pid, info.MTU, info.IPv6 = link.Uplink, link.Process.Pid, link.MTU, link.IPv6.Own.IsValid()
 	}
 	info.Log = e.healLog()
+	info.Events = lastEvents(info.Log, shownEvents)
 	return info
 }
 

@@ -62,6 +62,9 @@ func (a *App) printInfo(info *libpod.Info) error {
 		lines = append(lines, "    "+name+": "+orNone(h.Helpers[name]))
 	}
 	lines = append(lines, "  uplink: "+describeUplink(&h.Uplink), "  network log: "+h.Uplink.Log)
+	for _, event := range h.Uplink.Events {
+		lines = append(lines, "    "+event)
+	}
 	s := &info.Store
 	lines = append(lines,
 		"store:",
