@@ -44,7 +44,7 @@ func (n *Network) AddFlags(fs *pflag.FlagSet) {
 	addFlag(fs, "net", "", "list", "", "alias of --network", n.join)
 	fs.Lookup("net").Hidden = true
 	n.addAddressFlags(fs)
-	addFlag(fs, "publish", "p", "list", "", "publish a `port`: [[IP:][HOSTPORT]:]PORT[/PROTOCOL]", eachOf(n.publish))
+	addFlag(fs, "publish", "p", "list", "", "publish a `port`: [[IP:][HOSTPORT]:]PORT[/PROTOCOL], tcp or udp; servers see the client's address with tcp, and with udp the container's own", eachOf(n.publish))
 	fs.BoolVarP(&n.PublishAll, "publish-all", "P", false, "publish all ports that the image exposes, on any free ports")
 	addFlag(fs, "expose", "", "list", "", "a `port` that the container listens on: PORT[-END][/PROTOCOL]", eachOf(n.expose))
 	addFlag(fs, "egress", "", "list", "", "`whom` the container may reach, nobody else: none, CIDR[:PORT], IP[:PORT], NAME[:PORT]; give it again for another", n.allow)
