@@ -185,6 +185,7 @@ func TestPorts(t *testing.T) {
 		{":80", []spec.PortMapping{{ContainerPort: 80, Protocol: "tcp"}}},
 		{"8080:80/udp", []spec.PortMapping{{HostPort: 8080, ContainerPort: 80, Protocol: "udp"}}},
 		{"127.0.0.1::80", []spec.PortMapping{{HostIP: "127.0.0.1", ContainerPort: 80, Protocol: "tcp"}}},
+		{"[::ffff:127.0.0.1]:81:80", []spec.PortMapping{{HostIP: "127.0.0.1", HostPort: 81, ContainerPort: 80, Protocol: "tcp"}}},
 		{"[::1]:8080:80", []spec.PortMapping{{HostIP: "::1", HostPort: 8080, ContainerPort: 80, Protocol: "tcp"}}},
 		{"8080-8081:80-81", []spec.PortMapping{{HostPort: 8080, ContainerPort: 80, Protocol: "tcp"}, {HostPort: 8081, ContainerPort: 81, Protocol: "tcp"}}},
 		{"8000-8010:80/udp", []spec.PortMapping{{HostPort: 8000, HostEnd: 8010, ContainerPort: 80, Protocol: "udp"}}},

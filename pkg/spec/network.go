@@ -254,9 +254,13 @@ func (n *Network) checkOwn() error {
 
 func (n *Network) publish(s string) error {
 	ports, err := ParsePort(s)
+	said := make(map[PortMapping]bool, len(n.Ports)+len(ports)) // of ranges there are tens of thousands
+	for _, p := range n.Ports {
+		said[p] = true
+	}
 	for _, p := range ports {
-		if !slices.Contains(n.Ports, p) { // said twice
-			n.Ports = append(n.Ports, p)
+		if !said[p] {
+			said[p], n.Ports = true, append(n.Ports, p)
 		}
 	}
 	return err
@@ -292,11 +296,17 @@ func (n *Network) Validate() error {
 }
 
 func (n *Network) validatePorts() error {
-	for i, p := range n.Ports {
+	before := make(map[uint16][]PortMapping, len(n.Ports)) // by port of the host
+	for _, p := range n.Ports {
 		if err := p.validate(); err != nil {
 			return err
 		}
-		for _, o := range n.Ports[:i] {
+		if p.HostPort == 0 {
+			continue
+		}
+		same := before[p.HostPort]
+		before[p.HostPort] = append(same, p)
+		for _, o := range same {
 			if p.overlaps(o) {
 				return errdefs.Errorf(errdefs.ErrInvalid, "cannot publish port %d/%s of the host twice, for the ports %d and %d of the container",
 					p.HostPort, p.Protocol, o.ContainerPort, p.ContainerPort)

@@ -153,7 +153,7 @@ func splitPort(s string) (ip, hostPort, port string, err error) {
 	if err != nil || addr.Is6() && bare == ip {
 		return "", "", "", plain("%q is not an IP address (write IPv6 addresses in brackets)", ip)
 	}
-	return addr.String(), hostPort, port, nil
+	return addr.Unmap().String(), hostPort, port, nil // ::ffff:10.0.0.1 is another way to write 10.0.0.1
 }
 
 func portRange(s string) (first, last int, err error) {
