@@ -12,16 +12,17 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/mosscontainers/moss/network/netconf"
+	"github.com/mosscontainers/moss/network/uplink"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
-// Subnets are those that are in use in the user's namespace; none when there is no such namespace yet.
+// Subnets are those that are in use in the user's namespace, the uplink's among them, also when there is no such namespace yet.
 func Subnets(r Request) (list []netip.Prefix, err error) {
 	err = r.visit(func(h *netlink.Handle) error {
 		list, err = subnets(h)
 		return err
 	})
-	return list, err
+	return append(list, uplink.Subnet, uplink.Subnet6), err
 }
 
 // RemoveBridge removes what the user's namespace has of a network that nobody is on any more.
