@@ -88,7 +88,7 @@ func Remove(runDir, bridge, container string) error {
 	return err
 }
 
-// write replaces a file in one step. What a killed writer leaves begins with a dot and is nobody's.
+// write replaces a file in one step; one command may start several containers at the same time. What a killed writer leaves begins with a dot and is nobody's.
 func write(dir, name string, content any) error {
 	data, err := json.Marshal(content)
 	if err == nil {
@@ -97,11 +97,18 @@ func write(dir, name string, content any) error {
 	if err != nil {
 		return err
 	}
-	temp := filepath.Join(dir, fmt.Sprintf(".%s.%d", name, os.Getpid()))
-	if err := os.WriteFile(temp, data, 0o600); err != nil {
+	temp, err := os.CreateTemp(dir, "."+name+".*")
+	if err != nil {
 		return err
 	}
-	return os.Rename(temp, filepath.Join(dir, name))
+	_, err = temp.Write(data)
+	if err = errors.Join(err, temp.Close()); err == nil {
+		err = os.Rename(temp.Name(), filepath.Join(dir, name))
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(temp.Name()))
+	}
+	return nil
 }
 
 // ReadNetwork reads the file of the network in whose directory it is.
