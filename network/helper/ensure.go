@@ -39,9 +39,9 @@ const (
 // Ensure returns when a helper has been asked. It starts one if none lives. Several may call it at once: one starts it, the others wait.
 func (w *Wanted) Ensure(ctx context.Context) error {
 	asked, _ := w.Kind.Pid(w.RunDir)
-	err := w.ask(ctx)
-	if !errors.Is(err, ErrNone) {
-		return err
+	none := w.ask(ctx)
+	if !errors.Is(none, ErrNone) {
+		return none
 	}
 	if err := os.MkdirAll(w.RunDir, 0o700); err != nil {
 		return err
@@ -52,8 +52,8 @@ func (w *Wanted) Ensure(ctx context.Context) error {
 	}
 	defer lock.Unlock()
 	// Somebody may have started one meanwhile. The one that has been silent will be so again.
-	if pid, _ := w.Kind.Pid(w.RunDir); pid != asked || !errors.Is(err, os.ErrDeadlineExceeded) {
-		if err = w.ask(ctx); !errors.Is(err, ErrNone) {
+	if pid, _ := w.Kind.Pid(w.RunDir); pid != asked || !errors.Is(none, os.ErrDeadlineExceeded) {
+		if err := w.ask(ctx); !errors.Is(err, ErrNone) {
 			return err
 		}
 	}
