@@ -4,6 +4,7 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -13,24 +14,44 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/sys"
 	"github.com/mosscontainers/moss/rootless"
 )
 
 func newUnshareCommand(app *App) *cobra.Command {
+	var networks bool
 	cmd := &cobra.Command{
 		Use: "unshare [COMMAND [ARG...]]", Short: "Run a command, or a shell, as root in the user's namespace",
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: func(_ *cobra.Command, args []string) error {
 			if !rootless.Rootless() {
 				return errdefs.Errorf(errdefs.ErrInvalid, "cannot unshare as root: there is no user namespace of ours to enter")
 			}
 			if len(args) == 0 {
 				args = []string{shell()}
 			}
+			if networks {
+				return app.executeAmongNetworks(args)
+			}
 			return app.execute(args)
 		},
 	}
 	cmd.Flags().SetInterspersed(false)
+	cmd.Flags().BoolVar(&networks, "rootless-netns", false, "also in the namespace of the user's networks, from where containers are reached by their addresses")
 	return cmd
+}
+
+// executeAmongNetworks executes a command where the bridges are of the networks that containers are on.
+func (a *App) executeAmongNetworks(args []string) error {
+	engine, err := a.Engine()
+	if err != nil {
+		return err
+	}
+	netns, err := os.Open(engine.NS.NetNS())
+	if err != nil {
+		return fmt.Errorf("cannot enter the namespace of the networks: %w", err)
+	}
+	defer netns.Close()
+	return sys.InNetNS(netns, func() error { return a.execute(args) })
 }
 
 func shell() string {
