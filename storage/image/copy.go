@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/opencontainers/go-digest"
 	"go.podman.io/image/v5/copy"
 	"go.podman.io/image/v5/signature"
 	istorage "go.podman.io/image/v5/storage"
@@ -61,14 +62,16 @@ func (im *Images) copy(ctx context.Context, t transfer, o Copying) (id string, m
 		options.ImageListSelection = copy.CopyAllImages
 	}
 	move := func() error {
-		return retry(ctx, o, func(ctx context.Context) error {
+		return retryAfresh(ctx, o, func(ctx context.Context) error {
 			manifest, err = copy.Image(ctx, policy, t.dst, t.src, options)
 			return err
 		})
 	}
 	switch {
 	case t.dst.Transport().Name() != istorage.Transport.Name():
-		err = move()
+		if err = move(); err == nil {
+			err = held(ctx, t.dst, t.dstSys, digest.FromBytes(manifest))
+		}
 	case fetches(t.src) && !t.allPlatforms:
 		err = im.copyIntoStore(func() error {
 			src, err := im.bringLayers(ctx, t, policy, o)
@@ -131,7 +134,8 @@ func (im *Images) bringLayers(ctx context.Context, t transfer, policy *signature
 	if err != nil {
 		return nil, err
 	}
-	if err := f.fetch(ctx); err != nil {
+	err = errors.Join(f.fetch(ctx), f.closeWorn())
+	if err != nil {
 		return nil, errors.Join(err, f.src.Close())
 	}
 	if o.Progress != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -28,9 +29,12 @@ const defaultParallel = 6
 // fetcher gets the layers of one image.
 type fetcher struct {
 	im      *Images
-	src     types.ImageSource
-	infos   []types.BlobInfo // of the blobs
-	diffIDs []digest.Digest  // of what they are uncompressed
+	open    func(context.Context) (types.ImageSource, error)
+	mu      sync.Mutex
+	src     types.ImageSource   // the newest
+	worn    []types.ImageSource // with tokens that are refused
+	infos   []types.BlobInfo    // of the blobs
+	diffIDs []digest.Digest     // of what they are uncompressed
 	found   *foundBlobs
 	sys     *types.SystemContext
 	options Copying
@@ -43,9 +47,16 @@ func (im *Images) newFetcher(ctx context.Context, t transfer, policy *signature.
 	if err != nil {
 		return nil, err
 	}
-	f := &fetcher{im: im, src: src, found: newFoundBlobs(), sys: t.srcSys, options: o}
-	if err := f.inspect(ctx, policy); err != nil {
-		return nil, errors.Join(err, src.Close())
+	again := func(ctx context.Context) (types.ImageSource, error) { return t.src.NewImageSource(ctx, t.srcSys) }
+	f := &fetcher{im: im, open: again, src: src, found: newFoundBlobs(), sys: t.srcSys, options: o}
+	err = f.inspect(ctx, policy)
+	if refusedToken(err) { // as in stage: whoever makes a source reads the manifest
+		if _, err = f.renew(ctx, src); err == nil {
+			err = f.inspect(ctx, policy)
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.src.Close(), f.closeWorn())
 	}
 	return f, nil
 }
@@ -146,9 +157,53 @@ func (f *fetcher) layer(info types.BlobInfo, diffID digest.Digest) incoming {
 	}}
 }
 
-// stage unpacks a blob while it comes. Both its digests are checked before anybody can see what was unpacked.
-func (f *fetcher) stage(ctx context.Context, info types.BlobInfo, diffID digest.Digest) (staged *store.Staged, err error) {
-	stream, size, err := f.src.GetBlob(ctx, info, f.found)
+// stage gets a blob. The registry has shown the manifest already: if it wants other credentials now, the token was revoked, or was for
+// a shorter time than the library believes.
+func (f *fetcher) stage(ctx context.Context, info types.BlobInfo, diffID digest.Digest) (*store.Staged, error) {
+	src := f.source()
+	staged, err := f.stageFrom(ctx, src, info, diffID)
+	if !refusedToken(err) {
+		return staged, err
+	}
+	if src, err = f.renew(ctx, src); err != nil {
+		return nil, err
+	}
+	return f.stageFrom(ctx, src, info, diffID)
+}
+
+func (f *fetcher) source() types.ImageSource {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.src
+}
+
+// renew is a source with a token of its own, for all who had the old one.
+func (f *fetcher) renew(ctx context.Context, old types.ImageSource) (types.ImageSource, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.src != old {
+		return f.src, nil
+	}
+	src, err := f.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	f.worn, f.src = append(f.worn, old), src
+	return src, nil
+}
+
+// closeWorn closes the sources that others have taken the place of.
+func (f *fetcher) closeWorn() error {
+	var errs []error
+	for _, src := range f.worn {
+		errs = append(errs, src.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// stageFrom unpacks a blob while it comes. Both its digests are checked before anybody can see what was unpacked.
+func (f *fetcher) stageFrom(ctx context.Context, src types.ImageSource, info types.BlobInfo, diffID digest.Digest) (staged *store.Staged, err error) {
+	stream, size, err := src.GetBlob(ctx, info, f.found)
 	if err != nil {
 		return nil, err
 	}

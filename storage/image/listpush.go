@@ -79,10 +79,13 @@ func (im *Images) pushList(ctx context.Context, list manifests.List, dst types.I
 		return "", err
 	}
 	defer func() { err = errors.Join(err, closeAll(options.Signers)) }()
-	err = retry(ctx, o.Copying, func(ctx context.Context) error {
+	err = retryAfresh(ctx, o.Copying, func(ctx context.Context) error {
 		_, d, err = list.Push(ctx, dst, options)
 		return err
 	})
+	if err == nil {
+		err = held(ctx, dst, options.SystemContext, d)
+	}
 	if err != nil || o.Key == "" {
 		return d, err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"go.podman.io/image/v5/docker"
 	dockerconfig "go.podman.io/image/v5/pkg/docker/config"
+	"go.podman.io/image/v5/types"
 
 	"github.com/mosscontainers/moss/pkg/config"
 	"github.com/mosscontainers/moss/pkg/errdefs"
@@ -33,6 +34,12 @@ func Login(ctx context.Context, cfg *config.Config, registry, user, password str
 		if errors.As(err, &refused) {
 			return "", errdefs.Errorf(errdefs.ErrDenied, "cannot log in to %s: the user name or the password is wrong", host)
 		}
+		return "", explain(err, "log in to", host)
+	}
+	asking := *sys
+	asking.DockerAuthConfig = &types.DockerAuthConfig{Username: user, Password: password}
+	err = silence.Watch(ctx, 0, func(ctx context.Context) error { return isRegistry(ctx, host, &asking) })
+	if err != nil {
 		return "", explain(err, "log in to", host)
 	}
 	where, err = dockerconfig.SetCredentials(sys, host, user, password)

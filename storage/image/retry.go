@@ -43,6 +43,21 @@ func retry(ctx context.Context, o Copying, do func(context.Context) error) error
 	}
 }
 
+// retryAfresh is retry, and does it once more where a registry refuses the token that it gave: it may have been revoked since. Whoever
+// uses none is asked for a password twice.
+func retryAfresh(ctx context.Context, o Copying, do func(context.Context) error) error {
+	err := retry(ctx, o, do)
+	if refusedToken(err) && context.Cause(ctx) == nil {
+		err = retry(ctx, o, do)
+	}
+	return err
+}
+
+// refusedToken says whether a registry, and not who gives tokens for it, wants other credentials.
+func refusedToken(err error) bool {
+	return hasCode(err, errcode.ErrorCodeUnauthorized) && !errors.As(err, new(docker.ErrUnauthorizedForCredentials))
+}
+
 // transient says whether the same request may succeed later.
 func transient(err error) bool {
 	var status docker.UnexpectedHTTPStatusError
