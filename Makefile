@@ -76,7 +76,7 @@ front: carried
 
 # What is written and read for each container as JSON, by code of its own: package json takes longer to prepare for such types than a container to
 # start. Of the library that the code is made with, only the two packages for it are linked: the third brings net/http.
-GENERATED := pkg/spec/spec storage/cache libpod/runtime/encode libpod/monitor/request libpod/monitor/wire libpod/monitor/recorder \
+GENERATED := pkg/spec/spec storage/cache storage/records libpod/runtime/encode libpod/monitor/request libpod/monitor/wire libpod/monitor/recorder \
 	libpod/state/record
 generate:
 	for file in $(GENERATED); do \

@@ -9,4 +9,8 @@ import (
 func TestGeneratedCodeReadsAndWritesWhatJSONDoes(t *testing.T) {
 	type plain cached
 	codec.Same(t, &cached{}, &plain{})
+	type images []imageRecord
+	codec.Same(t, &imageRecords{}, &images{})
+	type layers []layerRecord
+	codec.Same(t, &layerRecords{}, &layers{})
 }

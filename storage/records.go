@@ -45,12 +45,22 @@ type layerRecord struct {
 	} `json:"flags"`
 }
 
+// imageRecords is images.json: read by generated code, since each command reads the file anew that another program has written.
+//
+//easyjson:json
+type imageRecords []imageRecord
+
+// layerRecords is layers.json.
+//
+//easyjson:json
+type layerRecords []layerRecord
+
 // home is one directory that keeps images: the user's own, or a read-only one of
 // additionalimagestores.
 type home struct {
 	root     string
 	readOnly bool
-	images   []imageRecord
+	images   imageRecords
 	layers   map[string]layerRecord
 	// sources are the files that images and layers were read from, as they were before the reading.
 	sources []source
@@ -94,7 +104,7 @@ func (h *home) loadLayers() error {
 	if h.layers != nil {
 		return nil
 	}
-	var records []layerRecord
+	var records layerRecords
 	if err := readJSON(h.layersFile(), &records); err != nil {
 		return err
 	}
@@ -105,6 +115,7 @@ func (h *home) loadLayers() error {
 	return nil
 }
 
+// readJSON uses generated code where there is some: json.Unmarshal would look through everything before it.
 func readJSON(path string, into any) error {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -116,7 +127,11 @@ func readJSON(path string, into any) error {
 	if len(data) == 0 {
 		return nil
 	}
-	if err := json.Unmarshal(data, into); err != nil {
+	read := func(data []byte) error { return json.Unmarshal(data, into) }
+	if generated, ok := into.(json.Unmarshaler); ok {
+		read = generated.UnmarshalJSON
+	}
+	if err := read(data); err != nil {
 		return errdefs.Errorf(errdefs.ErrDamaged, "cannot read the image store: %s is damaged: %w", path, err)
 	}
 	return nil
