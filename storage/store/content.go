@@ -68,7 +68,7 @@ func (s *Store) newContent(in io.Reader, splitPath string) (*content, error) {
 	}
 	r.split.Reset(file)
 	c := &content{in: in, sum: digest.Canonical.Hash(), file: file, room: r, uids: map[uint32]bool{}, gids: map[uint32]bool{}}
-	c.pack = splitstorage.NewJSONPacker(r.split)
+	c.pack = newPacker(r.split)
 	return c, nil
 }
 
