@@ -4,9 +4,11 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"os"
 	"path/filepath"
@@ -136,20 +138,68 @@ func TestHostileEntriesAreRefused(t *testing.T) {
 	for _, c := range []struct {
 		what    string
 		archive []byte
+		says    string
 	}{
-		{"an entry of 1 EiB", endless(t, tar.Header{Name: "huge", Typeflag: tar.TypeReg, Size: 1 << 60, Mode: 0o644})},
-		{"a truncated archive", archive(t, file("a", strings.Repeat("x", 1<<16)))[:1<<15]},
-		{"no archive", []byte(strings.Repeat("not a tar archive ", 100))},
+		{"an entry of 1 EiB", endless(t, tar.Header{Name: "huge", Typeflag: tar.TypeReg, Size: 1 << 60, Mode: 0o644}), `the entry "huge" has 1152921504606846976 bytes`},
+		{"a hole of 1 PiB", hole(t, "hole", 1<<50), `the entry "hole" has 1125899906842624 bytes`},
+		{"an entry twice", archive(t, file("a", "1"), file("./a", "2")), `the entry "./a": duplicates`},
+		{"xz that asks for 4 GiB", unpackable(), "more than 128 MiB of memory"},
+		{"a truncated archive", archive(t, file("a", strings.Repeat("x", 1<<16)))[:1<<15], "EOF"},
+		{"no archive", []byte(strings.Repeat("not a tar archive ", 100)), "invalid tar header"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			cfg, im := newStore(t)
 			_, err := im.Import(t.Context(), "-", bytes.NewReader(c.archive), image.ImportOptions{Name: "x"})
-			if err == nil || strings.Contains(err.Error(), "\n") {
-				t.Errorf("want one line, got %v", err)
+			if err == nil || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("want one line with %q, got %v", c.says, err)
 			}
 			nothingLeft(t, cfg)
 		})
 	}
+	cfg, im := newStore(t)
+	_, err := im.LoadStream(t.Context(), bytes.NewReader(unpackable()), nil)
+	if err == nil || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), "more than 128 MiB of memory") {
+		t.Errorf("load: %v", err)
+	}
+	nothingLeft(t, cfg)
+}
+
+// hole is an archive of one file that is nothing but a hole, in GNU tar's form 1.0.
+func hole(t *testing.T, name string, size int64) []byte {
+	t.Helper()
+	numbers := fmt.Sprintf("1\n%d\n0\n", size) // of pieces, where the last begins, and its length
+	numbers += strings.Repeat("\x00", 512-len(numbers))
+	records := ""
+	for _, r := range []string{"GNU.sparse.major=1", "GNU.sparse.minor=0", "GNU.sparse.name=" + name, fmt.Sprintf("GNU.sparse.realsize=%d", size)} {
+		records += fmt.Sprintf("%d %s\n", len(r)+4, r) // each has a length of two digits
+	}
+	var b bytes.Buffer
+	for _, e := range []struct {
+		kind    byte
+		content string
+	}{{'x', records}, {'0', numbers}} {
+		head := make([]byte, 512)
+		copy(head, "x")
+		copy(head[100:], "0000644\x000000000\x000000000\x00")
+		copy(head[124:], fmt.Sprintf("%011o\x0000000000000\x00        %c", len(e.content), e.kind))
+		copy(head[257:], "ustar\x0000")
+		sum := 0
+		for _, c := range head {
+			sum += int(c)
+		}
+		copy(head[148:], fmt.Sprintf("%06o\x00 ", sum))
+		b.Write(head)
+		b.WriteString(e.content + strings.Repeat("\x00", (512-len(e.content)%512)%512))
+	}
+	return append(b.Bytes(), make([]byte, 1024)...)
+}
+
+// unpackable is the beginning of what was compressed with xz and a dictionary of 4 GiB.
+func unpackable() []byte {
+	sum := binary.LittleEndian.AppendUint32
+	stream := sum([]byte("\xfd7zXZ\x00\x00\x00"), crc32.ChecksumIEEE([]byte{0, 0}))
+	block := []byte{2, 0, 0x21, 1, 40, 0, 0, 0} // its size in words, one filter, LZMA2, one byte about it: the dictionary
+	return append(append(stream, sum(block, crc32.ChecksumIEEE(block))...), 1, 0, 0, 'x', 0)
 }
 
 // endless is an archive that ends in the middle of the first entry's content.

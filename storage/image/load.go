@@ -2,6 +2,7 @@ package image
 
 import (
 	"archive/tar"
+	"bufio"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -23,6 +24,7 @@ import (
 
 	"github.com/mosscontainers/moss/libpod/names"
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/storage/store"
 )
 
 // Loaded is an image that came out of an archive.
@@ -133,13 +135,25 @@ func distinct(index *v1.Index) error {
 	return nil
 }
 
+// decompressed is the plain stream of a file, and whether it was compressed.
+func decompressed(f *os.File) (io.ReadCloser, bool, error) {
+	stream := bufio.NewReader(f)
+	if head, err := stream.Peek(len(xzMagic)); err == nil && string(head) == xzMagic {
+		plain, err := store.Unxz(stream)
+		return io.NopCloser(plain), true, err
+	}
+	return compression.AutoDecompress(stream)
+}
+
+const xzMagic = "\xfd7zXZ\x00"
+
 // openPlain opens an archive without its compression: a file that has none is read where it is.
 func (im *Images) openPlain(ctx context.Context, file string) (plain *os.File, err error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, err
 	}
-	stream, compressed, err := compression.AutoDecompress(f)
+	stream, compressed, err := decompressed(f)
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
@@ -276,7 +290,7 @@ func readIndex(file string) (index *v1.Index, err error) {
 		return nil, err
 	}
 	defer closing(&err, f)
-	stream, compressed, err := compression.AutoDecompress(f)
+	stream, compressed, err := decompressed(f)
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,8 @@ import (
 	splitstorage "github.com/vbatts/tar-split/tar/storage"
 	lib "go.podman.io/storage"
 	"go.podman.io/storage/pkg/archive"
+
+	"github.com/mosscontainers/moss/pkg/sys"
 )
 
 // A layer's content is its tree of files, and beside it the "tar-split": all of the tar but the files' contents,
@@ -34,6 +36,7 @@ type content struct {
 	file *os.File // of the tar-split
 	room *room
 	pack splitstorage.Packer
+	most int64 // that a file may have, in bytes
 
 	entries    int // of files, whiteouts among them, but for marks of opaque directories
 	uids, gids map[uint32]bool
@@ -66,8 +69,12 @@ func (s *Store) newContent(in io.Reader, splitPath string) (*content, error) {
 	if err != nil {
 		return nil, err
 	}
+	most, err := sys.FsSize(file)
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
 	r.split.Reset(file)
-	c := &content{in: in, sum: digest.Canonical.Hash(), file: file, room: r, uids: map[uint32]bool{}, gids: map[uint32]bool{}}
+	c := &content{in: in, sum: digest.Canonical.Hash(), file: file, room: r, most: most, uids: map[uint32]bool{}, gids: map[uint32]bool{}}
 	c.pack = newPacker(r.split)
 	return c, nil
 }
@@ -119,6 +126,9 @@ const scanBuffer = 256 << 10
 
 // entry records a header and its file.
 func (c *content) entry(parser *tar.Reader, header *tar.Header) error {
+	if header.Size > c.most {
+		return fmt.Errorf("the entry %.200q has %d bytes, which is more than the file system: %w", header.Name, header.Size, syscall.ENOSPC)
+	}
 	c.note(header)
 	if err := c.segment(parser.RawBytes()); err != nil {
 		return err

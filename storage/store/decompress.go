@@ -7,12 +7,39 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/pgzip"
+	"github.com/therootcompany/xz"
 	"go.podman.io/storage/pkg/archive"
+
+	"github.com/mosscontainers/moss/pkg/errdefs"
 )
 
 // smallBlob is how many bytes of a blob are read before any of it is decompressed. Where they are all of it, nobody needs to read ahead: to start
 // that takes longer than to decompress so little.
 const smallBlob = 256 << 10
+
+// maxWindow is what a compressed stream may ask for of memory, in bytes: twice what xz -9 needs. The library's way to read xz has no bound, and zstd(1)
+// has the same.
+const maxWindow = 128 << 20
+
+// Unxz reads what is compressed with xz.
+func Unxz(stream io.Reader) (io.Reader, error) {
+	x, err := xz.NewReader(stream, maxWindow)
+	return windowed{x}, tooMuch(err)
+}
+
+type windowed struct{ *xz.Reader }
+
+func (w windowed) Read(p []byte) (int, error) {
+	n, err := w.Reader.Read(p)
+	return n, tooMuch(err)
+}
+
+func tooMuch(err error) error {
+	if errors.Is(err, xz.ErrMemlimit) {
+		return errdefs.Errorf(errdefs.ErrInvalid, "it takes more than %d MiB of memory to unpack; compress it with a smaller window", maxWindow>>20)
+	}
+	return err
+}
 
 // packed is memory to decompress a blob with, which the next one uses again.
 type packed struct {
@@ -54,6 +81,9 @@ func (p *packed) decompress() (plain io.Reader, how archive.Compression, end fun
 		return nil, archive.Uncompressed, end, err
 	}
 	switch how = archive.DetectCompression(head); {
+	case how == archive.Xz:
+		plain, err = Unxz(p.stream)
+		return plain, how, end, err
 	case how != archive.Gzip:
 		other, err := archive.DecompressStream(p.stream)
 		if err == nil {
