@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -117,7 +118,7 @@ func (d *digester) read(e *Entry, h *header) error {
 
 func (d *digester) readFile(f *os.File, st *syscall.Stat_t, c *content) {
 	defer f.Close()
-	err := contentOf(f, c)
+	err := contentOf(f, st, c)
 	if err == nil {
 		d.known.add(st, *c)
 		return
@@ -192,7 +193,7 @@ func appendXattrs(b []byte, attrs []sys.Xattr) []byte {
 // buffers are what files are read with.
 var buffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 
-func contentOf(f *os.File, c *content) error {
+func contentOf(f *os.File, st *syscall.Stat_t, c *content) error {
 	attrs, err := sys.Xattrs(f)
 	if err != nil {
 		return err
@@ -201,11 +202,61 @@ func contentOf(f *os.File, c *content) error {
 	sum.Write(appendXattrs(nil, attrs))
 	buf := buffers.Get().(*[64 << 10]byte)
 	defer buffers.Put(buf)
-	if _, err := io.CopyBuffer(onlyWriter{sum}, onlyReader{f}, buf[:]); err != nil {
+	if st.Blocks*512 < st.Size && st.Size > int64(len(zeros)) {
+		err = sumSparse(sum, f, buf[:])
+	} else {
+		_, err = io.CopyBuffer(onlyWriter{sum}, onlyReader{f}, buf[:])
+	}
+	if err != nil {
 		return err
 	}
 	sum.Sum(c[:0])
 	return nil
+}
+
+var zeros [64 << 10]byte
+
+// sumSparse sums a file with holes. To read a hole takes the kernel pages to put zeros into, and longer than to sum them.
+func sumSparse(sum hash.Hash, f *os.File, buf []byte) error {
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err
+	}
+	for at := int64(0); at < size; {
+		start, err := f.Seek(at, sys.SeekData)
+		if errors.Is(err, syscall.ENXIO) { // nothing was written after that
+			start, err = size, nil
+		}
+		if err != nil {
+			return err
+		}
+		sumZeros(sum, start-at)
+		if at, err = sumPart(sum, f, start, buf); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func sumZeros(sum hash.Hash, n int64) {
+	for ; n > 0; n -= int64(len(zeros)) {
+		sum.Write(zeros[:min(n, int64(len(zeros)))])
+	}
+}
+
+// sumPart sums what was written from start on, and says where that ends.
+func sumPart(sum hash.Hash, f *os.File, start int64, buf []byte) (end int64, err error) {
+	end, err = f.Seek(start, sys.SeekHole)
+	if errors.Is(err, syscall.ENXIO) { // start is the file's end
+		return start, nil
+	}
+	if err == nil {
+		_, err = f.Seek(start, io.SeekStart)
+	}
+	if err == nil {
+		_, err = io.CopyBuffer(onlyWriter{sum}, io.LimitReader(f, end-start), buf)
+	}
+	return end, err
 }
 
 // onlyReader and onlyWriter keep io.CopyBuffer from ways around its buffer.

@@ -206,3 +206,41 @@ func TestAWalkEndsWhenCancelled(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Holes are summed without reading them: what a file contains is the same with zeros in their place.
+func TestHolesAreZeros(t *testing.T) {
+	for what, c := range map[string]struct {
+		size int64
+		data []int64 // where something is written
+	}{
+		"nothing but a hole":       {1<<20 + 3, nil},
+		"at its beginning":         {1 << 20, []int64{1<<20 - 4}},
+		"at its end, and odd":      {3<<20 + 1, []int64{0, 70_001}},
+		"between, not at pages":    {5<<20 - 7, []int64{4093, 1<<20 + 1, 5<<20 - 11}},
+		"small":                    {70_000, []int64{69_990}},
+		"smaller than what counts": {20_000, []int64{19_990}},
+	} {
+		var sums []string
+		for _, dense := range []bool{false, true} {
+			root := t.TempDir()
+			f, err := os.Create(filepath.Join(root, "file"))
+			must(t, err)
+			must(t, f.Truncate(c.size))
+			if dense {
+				_, err = f.Write(make([]byte, c.size))
+				must(t, err)
+			}
+			for _, at := range c.data {
+				_, err := f.WriteAt([]byte("data"), at)
+				must(t, err)
+			}
+			must(t, f.Close())
+			sum, err := (&tree.Tree{Root: root}).Digest(t.Context(), "/")
+			must(t, err)
+			sums = append(sums, sum.String())
+		}
+		if sums[0] != sums[1] {
+			t.Errorf("%s: %s with holes, %s with zeros", what, sums[0], sums[1])
+		}
+	}
+}
