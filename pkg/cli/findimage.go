@@ -47,6 +47,7 @@ func (a *App) findImage(ctx context.Context, name string, o imageChoice, _ bool)
 	if err != nil {
 		return nil, err
 	}
+	a.Warn(images.Mismatches(pulled, opts.Platform)...)
 	return storage.Resolve(cfg, pulled[0].ID)
 }
 

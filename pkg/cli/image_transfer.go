@@ -87,6 +87,7 @@ func newPullCommand(app *App) *cobra.Command {
 			return app.withImages(cmd.Context(), func(images *image.Images) error {
 				return app.each(args, func(name string) (string, error) {
 					pulled, err := images.Pull(cmd.Context(), name, o.PullOptions)
+					app.Warn(images.Mismatches(pulled, o.Platform)...)
 					return ids(pulled), err
 				})
 			})

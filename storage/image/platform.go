@@ -2,6 +2,7 @@ package image
 
 import (
 	"cmp"
+	"fmt"
 	"runtime"
 	"strings"
 
@@ -53,6 +54,24 @@ func (p Platform) image(cfg *config.Config, name string) (string, error) {
 		return "", errdefs.Errorf(errdefs.ErrNotFound, "cannot use image %s for %s: the one in the local store is for %s/%s; pull it with --platform first", name, p, doc.OS, doc.Architecture)
 	}
 	return id, nil
+}
+
+// Mismatches are warnings about images that were pulled for a platform and are for another one: a registry that has one image gives that,
+// whoever asks.
+func (im *Images) Mismatches(pulled []Pulled, p Platform) (warnings []string) {
+	if p == (Platform{}) {
+		return nil
+	}
+	want := storage.Platform{OS: cmp.Or(p.OS, runtime.GOOS), Architecture: cmp.Or(p.Arch, runtime.GOARCH), Variant: p.Variant}
+	for _, one := range pulled {
+		_, doc, err := document(im.cfg, one.ID)
+		if err != nil || (storage.Platform{OS: doc.OS, Architecture: doc.Architecture, Variant: doc.Variant}).Matches(want) {
+			continue
+		}
+		is, asked := Platform{doc.OS, doc.Architecture, doc.Variant}, Platform{want.OS, want.Architecture, want.Variant}
+		warnings = append(warnings, fmt.Sprintf("%s is for %s, and there is none for %s", one.Name, is, asked))
+	}
+	return warnings
 }
 
 // OwnName is the full name under which a local image or list is pushed by the name that a user gives it.
