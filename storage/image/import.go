@@ -78,7 +78,8 @@ func importDocument(source string, o ImportOptions) Document {
 func (im *Images) openSource(ctx context.Context, source string, in io.Reader) (f *os.File, err error) {
 	switch {
 	case source == "-":
-		return im.store.Spool(ctx, in)
+		f, err = im.store.Spool(ctx, in)
+		return f, explain(err, "import", "the standard input")
 	case strings.HasPrefix(source, "http://"), strings.HasPrefix(source, "https://"):
 		f, err = silence.Ask(ctx, func(ctx context.Context) (*os.File, error) { return im.download(ctx, source) })
 		return f, explain(err, "import", source)
@@ -92,7 +93,8 @@ func (im *Images) openSource(ctx context.Context, source string, in io.Reader) (
 		return f, err
 	}
 	defer closing(&err, f)
-	return im.store.Spool(ctx, f) // a pipe
+	spooled, err := im.store.Spool(ctx, f) // a pipe
+	return spooled, explain(err, "import", source)
 }
 
 func (im *Images) download(ctx context.Context, url string) (f *os.File, err error) {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/mosscontainers/moss/storage"
@@ -75,5 +76,17 @@ func TestBuildCacheOutlivesImagesAndSweeps(t *testing.T) {
 	gone, err = im.Store().Forget(t.Context(), []string{first.ID, second.ID})
 	if err != nil || !slices.Equal(gone, []string{second.ID, first.ID}) {
 		t.Errorf("want both to go, topmost first: %v, %v", gone, err)
+	}
+}
+
+// What cannot be read is told of the source, whether it is a directory or the standard input.
+func TestImportsSayWhatTheyCannotRead(t *testing.T) {
+	_, im := newStore(t)
+	broken := readerFunc(func([]byte) (int, error) { return 0, errors.New("broken") })
+	for source, says := range map[string]string{t.TempDir(): "is a directory", "-": "cannot import the standard input: broken"} {
+		_, err := im.Import(t.Context(), source, broken, image.ImportOptions{})
+		if err == nil || !strings.HasPrefix(err.Error(), "cannot import ") || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: want %q, got %v", source, says, err)
+		}
 	}
 }
