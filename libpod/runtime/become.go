@@ -82,7 +82,7 @@ func (s *stage) execute(b *sys.Birth) error {
 	if s.reaper {
 		return s.birthOfReaper(b)
 	}
-	return b.Program(candidates(s.proc.Args[0], s.proc.Env), s.proc.Args, s.proc.Env, listenPID)
+	return execError(s.proc.Args[0], b.Program(candidates(s.proc.Args[0], s.proc.Env), s.proc.Args, s.proc.Env, listenPID))
 }
 
 // outcome is what became of the program: nil when it is executed.
