@@ -32,13 +32,16 @@ type CreateOptions struct {
 
 // Create adds a container: it completes c, which is then what is stored.
 func (e *Engine) Create(ctx Context, c *spec.Container, opts CreateOptions) error {
-	return e.create(ctx, c, opts, nil)
+	return errors.Join(e.create(ctx, c, opts, nil), e.Tidy())
 }
 
 // Run is Create and Start in one. After a state.StartError the container is there, but does not run.
 func (e *Engine) Run(ctx Context, c *spec.Container, what CreateOptions, opts StartOptions) (warnings []string, err error) {
 	begun := false
 	opts.Image = what.Image
+	if err := e.announce(c, opts.Monitor); err != nil {
+		return nil, errors.Join(err, opts.Monitor.Close())
+	}
 	err = e.create(ctx, c, what, &starter{
 		ready: func() error {
 			opts.network, err = e.makeNetwork(ctx, c, nil)

@@ -137,6 +137,9 @@ func (e *Engine) Prune(ctx Context, match func(*state.Container) bool) ([]string
 	return removed, errors.Join(errs...)
 }
 
+// Tidy removes what killed commands have left half made or half removed.
+func (e *Engine) Tidy() error { return e.Store.SweepDirs(e.runDir) }
+
 // removeAllGone removes those that should have removed themselves, and whose monitors cannot any more.
 func (e *Engine) removeAllGone(ctx Context) error {
 	containers, err := e.Store.All()

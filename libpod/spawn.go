@@ -50,6 +50,15 @@ func (e *Engine) monitorFor(ctx Context, c *spec.Container) (m *Monitor, err err
 	return m, nil
 }
 
+// announce tells the monitor which container is about to be made: if this command is killed while it makes it, the monitor removes what there is of it.
+func (e *Engine) announce(c *spec.Container, m *Monitor) error {
+	if m == nil {
+		return nil
+	}
+	runDir := e.runDir(c.ID)
+	return m.handle.Making(&monitor.Request{ContainerID: c.ID, RunDir: runDir, StateDir: e.Store.Dir, Remove: c.Remove, Trees: []string{runDir}})
+}
+
 // Close gives up a container that does not run: its monitor cleans up and ends. It is nothing on nil.
 func (m *Monitor) Close() error {
 	if m == nil {

@@ -85,6 +85,7 @@ func Main(hooks Hooks) int {
 	}
 	m, attached, err := inherit(hooks)
 	if err != nil {
+		m.forget()
 		return errdefs.ExitEngine // nobody is there to be told
 	}
 	beginning, cancel := context.WithCancel(context.Background())
@@ -95,7 +96,9 @@ func Main(hooks Hooks) int {
 		ignoreSignals(m.signals, handled)
 		m.answer(failed(err))
 		m.end()
-		m.forget()
+		if m.req.Remove {
+			m.forget()
+		}
 		return errdefs.ExitEngine
 	}
 	m.answer(reply{Pids: l.pids})
@@ -111,42 +114,42 @@ func Main(hooks Hooks) int {
 	return 0
 }
 
-// inherit takes over what Spawn left open, and waits for what Send tells.
+// inherit takes over what Spawn left open, and waits for what Send tells. After an error, the monitor knows no more than that.
 func inherit(hooks Hooks) (m *monitor, attached *os.File, err error) {
 	syscall.Umask(0)
 	_ = sys.SetThreadName("moss-monitor") // it would be the number of the program's descriptor
 	m = &monitor{hooks: hooks, wake: make(chan struct{}, 1)}
 	control, err := sys.Inherit(fdControl, "control", false)
 	if err != nil {
-		return nil, nil, err
+		return m, nil, err
 	}
 	defer control.Close()
 	if err := errors.Join(sys.AdoptOrphans(), sys.CloseForeign(fdFirstFree)); err != nil {
-		return nil, nil, err
+		return m, nil, err
 	}
 	m.users, _ = sys.Inherit(fdUsersLock, "users.lock", false) // as real root there is none
 	files, err := m.receive(control, wordFiles)
 	if err != nil {
-		return nil, nil, err
+		return m, nil, err
 	}
 	m.request = files[0]
 	if m.signals == nil {
 		m.askForSignals()
 	}
 	if m.self, err = sys.Identify(os.Getpid()); err != nil {
-		return nil, nil, err
+		return m, nil, err
 	}
 	e, err := m.readEnvelope()
 	if err != nil {
-		return nil, nil, err
+		return m, nil, err
 	}
 	m.req = e.Request
 	sys.SetArgument(1, m.req.ContainerID)
 	if attached, err = m.take(&e, files[1:]); err != nil {
-		return nil, nil, err
+		return m, nil, err
 	}
 	if m.control, err = sys.Pollable(control); err != nil {
-		return nil, nil, err
+		return m, nil, err
 	}
 	return m, attached, nil
 }
@@ -181,17 +184,35 @@ func (m *monitor) receive(control *os.File, with byte) ([]*os.File, error) {
 		case word[0] == with:
 			return files, nil
 		}
-		var fresh [4]byte
-		if _, err := io.ReadFull(control, fresh[:]); err != nil {
+		var number [4]byte
+		if _, err := io.ReadFull(control, number[:]); err != nil {
 			return nil, err
 		}
-		if m.hooks.Prepare != nil {
-			m.hooks.Prepare(binary.LittleEndian.Uint32(fresh[:]))
-		}
-		if m.signals == nil {
-			m.askForSignals() // while the stage starts up
+		if err := m.hear(control, word[0], binary.LittleEndian.Uint32(number[:])); err != nil {
+			return nil, err
 		}
 	}
+}
+
+// hear takes what is told before anything is asked for.
+func (m *monitor) hear(control *os.File, word byte, number uint32) error {
+	if word == wordMaking {
+		outline := make([]byte, number)
+		if _, err := io.ReadFull(control, outline); err != nil {
+			return err
+		}
+		var e envelope
+		err := e.UnmarshalJSON(outline)
+		m.req = e.Request
+		return err
+	}
+	if m.hooks.Prepare != nil {
+		m.hooks.Prepare(number)
+	}
+	if m.signals == nil {
+		m.askForSignals() // while the stage starts up
+	}
+	return nil
 }
 
 // askForSignals has signals come to m.signals, and not end this process: once it runs, whoever asked for the container may send some. Of a program
@@ -354,11 +375,11 @@ func (m *monitor) answer(r reply) {
 	}
 }
 
-// forget removes a container with --rm that never ran, unless whoever called Spawn lives, and does it.
+// forget removes what there is of a container that was being made, or was to vanish, and never ran, unless whoever called Spawn lives, and does that.
 func (m *monitor) forget() {
 	closeAll(m.record) // a lock that the caller has, too, as long as he lives
-	if !m.req.Remove {
-		return
+	if m.req == nil {
+		return // none was being made yet
 	}
 	if recorder, err := m.hooks.Recorder(m.req); err == nil {
 		_ = recorder.Forget() // the next command that looks for such does

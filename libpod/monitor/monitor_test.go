@@ -557,6 +557,17 @@ func TestContainerThatVanishesIsForgottenWithItsCaller(t *testing.T) {
 	b.same("record", b.record(), "forgotten null\n")
 }
 
+func TestContainerThatIsHalfMadeIsForgottenWithItsCaller(t *testing.T) {
+	b := shell(t, "exit 0")
+	var err error
+	b.handle, err = Spawn(t.Context(), "/proc/self/exe", b.req.ContainerID, nil)
+	b.must(err)
+	b.must(b.handle.Making(&Request{ContainerID: b.req.ContainerID, StateDir: b.req.StateDir}))
+	b.must(b.handle.Close()) // as the kernel does when the caller is killed
+	b.wait()
+	b.same("record", b.record(), "forgotten null\n")
+}
+
 func TestContainerInheritsNothing(t *testing.T) {
 	b := newBox(t, "ls", "/proc/self/fd").start(true)
 	var o bytes.Buffer

@@ -31,7 +31,8 @@ type Recorder interface {
 	StopRequested() (bool, error)
 	// Remove removes a container with --rm, after its exit code is out.
 	Remove() error
-	// Forget is Remove for a container that was to run as soon as it was made, and never did, unless another process has it locked.
+	// Forget removes what there is of a container that is half made, or was to run and vanish as soon as it was made, and never did, unless another process
+	// has it locked.
 	Forget() error
 }
 

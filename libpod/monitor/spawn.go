@@ -58,11 +58,27 @@ func (h *Handle) Prepare(fresh uint32) error {
 		return nil
 	}
 	h.fresh = fresh
-	_, err := h.control.Write(binary.LittleEndian.AppendUint32([]byte{wordFresh}, fresh))
+	return h.write(binary.LittleEndian.AppendUint32([]byte{wordFresh}, fresh))
+}
+
+// write tells something without descriptors.
+func (h *Handle) write(message []byte) error {
+	_, err := h.control.Write(message)
 	if err != nil && !errors.Is(err, syscall.EPIPE) { // Start tells of one that has ended
 		return fmt.Errorf("cannot tell the monitor of container %s what to do: %w", h.id, err)
 	}
 	return nil
+}
+
+// Making tells the monitor which container is being made that it is for: of it, ContainerID, RunDir, StateDir, Remove and Trees are known. Should the
+// caller be killed before Send, the monitor removes what there is of it.
+func (h *Handle) Making(req *Request) error {
+	outline, err := envelope{Request: req}.MarshalJSON()
+	if err != nil {
+		return fmt.Errorf("cannot tell the monitor of container %s what it is for: %w", h.id, err)
+	}
+	message := binary.LittleEndian.AppendUint32([]byte{wordMaking}, uint32(len(outline)))
+	return h.write(append(message, outline...))
 }
 
 // Send tells the monitor what to do: it sets the container up. A monitor that has ended meanwhile is for Start to tell of.

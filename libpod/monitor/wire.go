@@ -8,10 +8,11 @@ import (
 )
 
 // The control socket carries to the monitor, if anything is known before, wordFresh with what is for Hooks.Prepare, four
-// bytes, little endian; wordFiles with the descriptors of Send, the request's memory file first; and wordWiring with those of Connect, the
+// bytes, little endian; wordMaking with the outline of the request, four bytes of length, little endian, before it; wordFiles with the descriptors of Send, the request's memory file first; and wordWiring with those of Connect, the
 // memory file of the wiring first. Closing it before the container runs gives it up. Back comes one reply, as JSON.
 const (
 	wordFresh  = 'n'
+	wordMaking = 'm'
 	wordFiles  = 'f'
 	wordWiring = 'w'
 )

@@ -95,16 +95,29 @@ func (r *Recorder) Remove() error {
 
 // Forget is described at monitor.Recorder.
 func (r *Recorder) Forget() error {
-	c, err := r.Store.Read(r.ID)
-	if err != nil || !c.Gone() {
+	whole := &Store{Dir: r.Store.Dir} // what is left is described nowhere else
+	if err := whole.discard(r.ID, r.Trees); err != nil {
 		return err
 	}
+	c, err := whole.Read(r.ID)
+	if errors.Is(err, errdefs.ErrNotFound) || err == nil && !c.Gone() {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	r.Volumes = c.Spec.AnonymousVolumes()
 	return r.Remove()
 }
 
 func (r *Recorder) removeRest() error {
-	errs := []error{(&Store{Dir: r.Store.Dir}).RemoveUnusedVolumes(r.Volumes)} // which needs whole descriptions
-	for _, tree := range r.Trees {
+	// Which needs whole descriptions.
+	return errors.Join((&Store{Dir: r.Store.Dir}).RemoveUnusedVolumes(r.Volumes), removeTrees(r.Trees))
+}
+
+func removeTrees(trees []string) error {
+	var errs []error
+	for _, tree := range trees {
 		errs = append(errs, os.RemoveAll(tree))
 	}
 	return errors.Join(errs...)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mosscontainers/moss/libpod/state"
 	"github.com/mosscontainers/moss/pkg/spec"
+	"github.com/mosscontainers/moss/pkg/sys"
 )
 
 // Without its run directory nobody would see that it has ended: it would be there for good, and keep its name.
@@ -37,6 +38,49 @@ func TestAContainerThatCannotBeRemovedKeepsItsRunDirectory(t *testing.T) {
 	if _, err := os.Stat(runDir); !os.IsNotExist(err) {
 		t.Errorf("the run directory is still there: %v", err)
 	}
+}
+
+// Whoever makes a container may be killed before anybody sees it: its name, its volumes and its run directory go with it.
+func TestForgetRemovesWhatIsHalfMade(t *testing.T) {
+	store := &state.Store{Dir: t.TempDir()}
+	id, runDir := strings.Repeat("a", 64), t.TempDir()
+	c := &spec.Container{ID: id, Name: "half"}
+	volume := spec.Mount{Type: spec.MountVolume, Source: strings.Repeat("b", 64), Target: "/data", Anonymous: true}
+	c.Mounts.List = []spec.Mount{volume}
+	nothing := func(string) error { return nil }
+	if err := store.Create(t.Context(), c, state.Record{Status: state.Created}, nothing, nil); err != nil {
+		t.Fatal(err)
+	}
+	staging := filepath.Join(filepath.Dir(store.ContainerDir(id)), "."+id)
+	if err := os.Rename(store.ContainerDir(id), staging); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(store.VolumeDir(volume.Source), "_data"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(store.Dir, "names", "half")
+	recorder := &state.Recorder{Store: store, ID: id, Trees: []string{runDir}}
+	forget := func(stays bool) {
+		t.Helper()
+		if err := recorder.Forget(); err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range []string{staging, link, runDir, store.VolumeDir(volume.Source)} {
+			if _, err := os.Lstat(path); (err == nil) != stays {
+				t.Errorf("%s: %v", path, err)
+			}
+		}
+	}
+	lock, err := sys.LockFile(filepath.Join(staging, "lock"), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forget(true)
+	if err := lock.Unlock(); err != nil {
+		t.Fatal(err)
+	}
+	forget(false)
+	forget(false)
 }
 
 // One that was only created is to run some day; one that somebody still has locked is his.

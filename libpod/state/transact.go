@@ -275,7 +275,7 @@ func (s *Store) nameOf(id string) string {
 
 // Sweep removes what killed commands left half made or half removed. runDir is where a container's run directory is.
 func (s *Store) Sweep(runDir func(id string) string) error {
-	return errors.Join(s.sweepDirs(runDir), s.sweepNames())
+	return errors.Join(s.SweepDirs(runDir), s.sweepNames())
 }
 
 // sweepNames removes the names of containers that never came to be, or are gone.
@@ -294,37 +294,59 @@ func (s *Store) sweepNames() error {
 	return errors.Join(errs...)
 }
 
-func (s *Store) sweepDirs(runDir func(id string) string) error {
+// SweepDirs is the cheap part of Sweep: it reads no containers.
+func (s *Store) SweepDirs(runDir func(id string) string) error {
 	return sys.Sweep(s.containers(), hidden, func(dir string) (*sys.Lock, bool, error) {
-		lock, free, err := sys.TryLockFile(filepath.Join(dir, lockFile))
-		if err != nil || !free {
-			return nil, false, err
-		}
 		id := strings.TrimPrefix(filepath.Base(dir), hidden)
-		s.tell("removing what is left of container %s", id)
-		// Before the directory that tells of it.
-		if err := errors.Join(s.RemoveUnusedVolumes(s.leftVolumes(id)), os.RemoveAll(runDir(id))); err != nil {
-			return nil, false, errors.Join(err, lock.Unlock())
-		}
-		return lock, true, nil
+		return s.clear(id, []string{runDir(id)})
 	})
 }
 
-// leftVolumes are the anonymous volumes of a container that is half made or half removed, unless they are to stay.
-func (s *Store) leftVolumes(id string) []string {
-	dir, err := os.Open(s.stagingDir(id))
-	if err != nil {
+// discard removes one container that is half made or half removed, and trees, unless somebody works on it.
+func (s *Store) discard(id string, trees []string) error {
+	lock, free, err := s.clear(id, trees)
+	if errors.Is(err, os.ErrNotExist) || err == nil && !free {
 		return nil
 	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(os.RemoveAll(s.stagingDir(id)), lock.Unlock())
+}
+
+// clear removes what is outside of the directory of such a container, and returns the directory's lock: free says that nobody works on it.
+func (s *Store) clear(id string, trees []string) (lock *sys.Lock, free bool, err error) {
+	lock, free, err = sys.TryLockFile(filepath.Join(s.stagingDir(id), lockFile))
+	if err != nil || !free {
+		return nil, false, err
+	}
+	s.tell("removing what is left of container %s", id)
+	c, volumes := s.left(id)
+	// Before the directory that tells of it.
+	err = errors.Join(s.RemoveUnusedVolumes(volumes), removeTrees(trees))
+	if err == nil && c.Name != "" {
+		err = s.release(c.Name, id)
+	}
+	if err != nil {
+		return nil, false, errors.Join(err, lock.Unlock())
+	}
+	return lock, true, nil
+}
+
+// left is what a container that is half made or half removed was to be, and its anonymous volumes, unless they are to stay.
+func (s *Store) left(id string) (c spec.Container, volumes []string) {
+	dir, err := os.Open(s.stagingDir(id))
+	if err != nil {
+		return c, nil
+	}
 	defer dir.Close()
-	var c spec.Container
 	var r Record
 	buf := make([]byte, readSize)
 	if readJSON(dir, specFile, buf, &c) != nil || readJSON(dir, stateFile, buf, &r) != nil {
-		return nil // it had not got as far, or nobody knows
+		return c, nil // it had not got as far, or nobody knows
 	}
 	if r.Intent == Removing && !c.Remove {
-		return nil
+		return c, nil
 	}
-	return c.AnonymousVolumes()
+	return c, c.AnonymousVolumes()
 }

@@ -275,7 +275,14 @@ func newRmCommand(app *App) *cobra.Command {
 	run := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		s.ignore = s.ignore || remove.Force
-		return run(cmd, args)
+		if err := run(cmd, args); err != nil {
+			return err
+		}
+		engine, err := app.Engine()
+		if err != nil {
+			return err
+		}
+		return engine.Tidy() // also after an rm that was killed while it removed much
 	}
 	return cmd
 }
