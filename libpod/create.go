@@ -61,7 +61,9 @@ func (e *Engine) Run(ctx Context, c *spec.Container, what CreateOptions, opts St
 
 // starter starts a container that is just being created; nil leaves it.
 type starter struct {
-	ready func() error // is called when the description is complete
+	// ready is called when the description is complete, unless another container is to be replaced: that one may have the address of this one, and
+	// whoever is just replacing it too, until the name is taken.
+	ready func() error
 	start func(Context, *state.Locked) error
 }
 
@@ -113,12 +115,14 @@ func (e *Engine) create(ctx Context, c *spec.Container, opts CreateOptions, star
 	if err := e.checkReferences(c); err != nil {
 		return err
 	}
-	if opts.Replace { // before the network is made: the new one may be to have its address
+	if opts.Replace {
+		if _, err := e.connections(c, nil); err != nil { // which the old one is not to be lost for
+			return err
+		}
 		if err := e.replace(ctx, c.Name); err != nil {
 			return err
 		}
-	}
-	if start != nil {
+	} else if start != nil {
 		if err := start.ready(); err != nil {
 			return err
 		}
