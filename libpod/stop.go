@@ -43,10 +43,15 @@ func (e *Engine) Stop(ctx Context, ref string, opts StopOptions) error {
 	}
 	told, deaf := e.hear(ctx, c)
 	defer deaf()
+	self, err := sys.Identify(os.Getpid())
+	if err != nil {
+		return err
+	}
 	var init, keeper sys.Process
 	var before state.Status
 	err = e.Store.Transact(ctx, c.Spec.ID, state.OpStop, func(_ context.Context, l *state.Locked) error {
 		init, keeper, before = l.State.Init, l.State.Monitor, l.State.Status
+		l.State.StoppedBy(self)
 		if l.State.Status == state.Restarting { // nothing runs: it is the monitor that waits
 			return signalProcess(keeper, syscall.SIGTERM)
 		}
@@ -60,7 +65,7 @@ func (e *Engine) Stop(ctx Context, ref string, opts StopOptions) error {
 	}
 	if err := end(ctx, init, timeout); err != nil {
 		if before == state.Running && ctx.Err() != nil {
-			err = errors.Join(err, e.keep(ctx, c.Spec.ID, init))
+			err = errors.Join(err, e.keep(ctx, c.Spec.ID, init, self))
 		}
 		return err
 	}
@@ -73,11 +78,14 @@ func (e *Engine) Stop(ctx Context, ref string, opts StopOptions) error {
 	return e.Store.Transact(ctx, c.Spec.ID, state.OpUpdate, mended)
 }
 
-// keep has a container that a stop has waited for in vain be one that runs, unless it has ended after all.
-func (e *Engine) keep(ctx Context, id string, init sys.Process) error {
+// keep has a container that this process has waited for in vain be one that runs, unless it has ended after all, or others stop it.
+func (e *Engine) keep(ctx Context, id string, init, self sys.Process) error {
 	err := e.Store.Transact(context.WithoutCancel(ctx), id, state.OpKeep, func(_ context.Context, l *state.Locked) error {
 		if l.State.Init != init {
 			return errdefs.Errorf(errdefs.ErrConflict, "it was started anew meanwhile")
+		}
+		if l.State.KeptBy(self) {
+			return errdefs.Errorf(errdefs.ErrConflict, "others stop it")
 		}
 		return nil
 	})

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"slices"
 	"time"
 
 	"github.com/mosscontainers/moss/libpod/monitor"
@@ -15,7 +16,7 @@ type Status string
 const (
 	Created  Status = "created"
 	Running  Status = "running"
-	Stopping Status = "stopping" // a stop was asked for; the container may still run
+	Stopping Status = "stopping" // somebody stops it; it may still run
 	// Restarting: it has ended, and its monitor will run it again by its restart policy.
 	Restarting Status = "restarting"
 	Exited     Status = "exited"
@@ -65,6 +66,9 @@ type Record struct {
 	RunDir  string      `json:"runDir,omitempty"` // the container's directory on the file system that a reboot wipes
 	Init    sys.Process `json:"init,omitzero"`    // the container's first process
 	Monitor sys.Process `json:"monitor,omitzero"` // of the present or the last run
+
+	// Stoppers are the processes that stop it: as long as one of them lives, it is Stopping.
+	Stoppers []sys.Process `json:"stoppers,omitempty"`
 
 	StartedAt    time.Time `json:"startedAt,omitzero"`
 	FinishedAt   time.Time `json:"finishedAt,omitzero"`
@@ -119,7 +123,21 @@ func (r Record) Observed() Record {
 			r.lost()
 		}
 	}
+	if r.Status == Stopping && !slices.ContainsFunc(r.Stoppers, sys.Process.Alive) {
+		r.Status, r.Stoppers = Running, nil // who was stopping it was killed
+	}
 	return r
+}
+
+// StoppedBy notes who stops it.
+func (r *Record) StoppedBy(p sys.Process) {
+	r.Stoppers = append(slices.DeleteFunc(slices.Clone(r.Stoppers), func(p sys.Process) bool { return !p.Alive() }), p)
+}
+
+// KeptBy notes that somebody has given up to stop it. others says that it is being stopped nevertheless.
+func (r *Record) KeptBy(p sys.Process) (others bool) {
+	r.Stoppers = slices.DeleteFunc(slices.Clone(r.Stoppers), func(s sys.Process) bool { return s == p || !s.Alive() })
+	return len(r.Stoppers) > 0
 }
 
 // unborn says of an observed record that whoever was making the container has not started it, and nobody will who is dead.

@@ -147,6 +147,29 @@ func easyjson15d5d517DecodeGithubComMosscontainersMossLibpodState1(in *jlexer.Le
 			easyjson15d5d517DecodeGithubComMosscontainersMossPkgSys(in, &out.Init)
 		case "monitor":
 			easyjson15d5d517DecodeGithubComMosscontainersMossPkgSys(in, &out.Monitor)
+		case "stoppers":
+			if in.IsNull() {
+				in.Skip()
+				out.Stoppers = nil
+			} else {
+				in.Delim('[')
+				if out.Stoppers == nil {
+					if !in.IsDelim(']') {
+						out.Stoppers = make([]sys.Process, 0, 2)
+					} else {
+						out.Stoppers = []sys.Process{}
+					}
+				} else {
+					out.Stoppers = (out.Stoppers)[:0]
+				}
+				for !in.IsDelim(']') {
+					var v1 sys.Process
+					easyjson15d5d517DecodeGithubComMosscontainersMossPkgSys(in, &v1)
+					out.Stoppers = append(out.Stoppers, v1)
+					in.WantComma()
+				}
+				in.Delim(']')
+			}
 		case "startedAt":
 			if in.IsNull() {
 				in.Skip()
@@ -205,13 +228,13 @@ func easyjson15d5d517DecodeGithubComMosscontainersMossLibpodState1(in *jlexer.Le
 					out.Cleanup = (out.Cleanup)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v1 string
+					var v2 string
 					if in.IsNull() {
 						in.Skip()
 					} else {
-						v1 = string(in.String())
+						v2 = string(in.String())
 					}
-					out.Cleanup = append(out.Cleanup, v1)
+					out.Cleanup = append(out.Cleanup, v2)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -266,6 +289,20 @@ func easyjson15d5d517EncodeGithubComMosscontainersMossLibpodState1(out *jwriter.
 		out.RawString(prefix)
 		easyjson15d5d517EncodeGithubComMosscontainersMossPkgSys(out, in.Monitor)
 	}
+	if len(in.Stoppers) != 0 {
+		const prefix string = ",\"stoppers\":"
+		out.RawString(prefix)
+		{
+			out.RawByte('[')
+			for v3, v4 := range in.Stoppers {
+				if v3 > 0 {
+					out.RawByte(',')
+				}
+				easyjson15d5d517EncodeGithubComMosscontainersMossPkgSys(out, v4)
+			}
+			out.RawByte(']')
+		}
+	}
 	if !(in.StartedAt).IsZero() {
 		const prefix string = ",\"startedAt\":"
 		out.RawString(prefix)
@@ -306,11 +343,11 @@ func easyjson15d5d517EncodeGithubComMosscontainersMossLibpodState1(out *jwriter.
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v2, v3 := range in.Cleanup {
-				if v2 > 0 {
+			for v5, v6 := range in.Cleanup {
+				if v5 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v3))
+				out.String(string(v6))
 			}
 			out.RawByte(']')
 		}
@@ -376,9 +413,9 @@ func easyjson15d5d517DecodeGithubComMosscontainersMossLibpodState2(in *jlexer.Le
 					out.Endpoints = (out.Endpoints)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v4 spec.Endpoint
-					easyjson15d5d517DecodeGithubComMosscontainersMossPkgSpec(in, &v4)
-					out.Endpoints = append(out.Endpoints, v4)
+					var v7 spec.Endpoint
+					easyjson15d5d517DecodeGithubComMosscontainersMossPkgSpec(in, &v7)
+					out.Endpoints = append(out.Endpoints, v7)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -399,9 +436,9 @@ func easyjson15d5d517DecodeGithubComMosscontainersMossLibpodState2(in *jlexer.Le
 					out.Ports = (out.Ports)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v5 spec.PortMapping
-					easyjson15d5d517DecodeGithubComMosscontainersMossPkgSpec1(in, &v5)
-					out.Ports = append(out.Ports, v5)
+					var v8 spec.PortMapping
+					easyjson15d5d517DecodeGithubComMosscontainersMossPkgSpec1(in, &v8)
+					out.Ports = append(out.Ports, v8)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -426,11 +463,11 @@ func easyjson15d5d517EncodeGithubComMosscontainersMossLibpodState2(out *jwriter.
 		out.RawString(prefix[1:])
 		{
 			out.RawByte('[')
-			for v6, v7 := range in.Endpoints {
-				if v6 > 0 {
+			for v9, v10 := range in.Endpoints {
+				if v9 > 0 {
 					out.RawByte(',')
 				}
-				easyjson15d5d517EncodeGithubComMosscontainersMossPkgSpec(out, v7)
+				easyjson15d5d517EncodeGithubComMosscontainersMossPkgSpec(out, v10)
 			}
 			out.RawByte(']')
 		}
@@ -445,11 +482,11 @@ func easyjson15d5d517EncodeGithubComMosscontainersMossLibpodState2(out *jwriter.
 		}
 		{
 			out.RawByte('[')
-			for v8, v9 := range in.Ports {
-				if v8 > 0 {
+			for v11, v12 := range in.Ports {
+				if v11 > 0 {
 					out.RawByte(',')
 				}
-				easyjson15d5d517EncodeGithubComMosscontainersMossPkgSpec1(out, v9)
+				easyjson15d5d517EncodeGithubComMosscontainersMossPkgSpec1(out, v12)
 			}
 			out.RawByte(']')
 		}
@@ -637,13 +674,13 @@ func easyjson15d5d517DecodeGithubComMosscontainersMossPkgSpec(in *jlexer.Lexer, 
 					out.Aliases = (out.Aliases)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v10 string
+					var v13 string
 					if in.IsNull() {
 						in.Skip()
 					} else {
-						v10 = string(in.String())
+						v13 = string(in.String())
 					}
-					out.Aliases = append(out.Aliases, v10)
+					out.Aliases = append(out.Aliases, v13)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -702,11 +739,11 @@ func easyjson15d5d517EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v11, v12 := range in.Aliases {
-				if v11 > 0 {
+			for v14, v15 := range in.Aliases {
+				if v14 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v12))
+				out.String(string(v15))
 			}
 			out.RawByte(']')
 		}

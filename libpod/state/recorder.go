@@ -126,7 +126,7 @@ func removeTrees(trees []string) error {
 // begin notes the processes of a life that has begun.
 func (r *Record) begin(pids monitor.Pids, when time.Time) {
 	r.Status, r.Monitor, r.Init = Running, pids.Monitor, pids.Container
-	r.StartedAt = when
+	r.StartedAt, r.Stoppers = when, nil
 	r.ExitCode, r.OOMKilled, r.Error = 0, false, ""
 }
 
@@ -140,4 +140,5 @@ func (l *Locked) Running() (json.RawMessage, error) {
 // ended notes how a life ended.
 func (r *Record) ended(exit monitor.Exit) {
 	r.ExitCode, r.OOMKilled, r.Error, r.FinishedAt = exit.Code, exit.OOM, exit.Error, exit.Time
+	r.Stoppers = nil
 }
