@@ -115,7 +115,7 @@ type Config struct {
 	Labels        map[string]string
 	Annotations   map[string]string
 	StopSignal    string
-	StopTimeout   uint     // seconds
+	StopTimeout   int      // seconds; -1 is without end
 	Timezone      string   `json:",omitempty"`
 	Umask         string   // octal
 	CreateCommand []string `json:",omitempty"`

@@ -78,9 +78,12 @@ func stateOf(r *state.Record) State {
 }
 
 func config(c *spec.Container, f Facts) Config {
-	stopTimeout := uint(defaultStopTimeout)
+	stopTimeout := defaultStopTimeout
 	if c.StopTimeout != nil {
-		stopTimeout = *c.StopTimeout
+		stopTimeout = int(*c.StopTimeout)
+	}
+	if c.StopTimeout != nil && *c.StopTimeout == spec.Endless {
+		stopTimeout = -1
 	}
 	hostname := cmp.Or(c.Hostname, f.Hostname)
 	return Config{

@@ -174,16 +174,10 @@ func (o *stopFlags) addFlags(cmd *cobra.Command) {
 	fs.StringVarP(&o.signal, "signal", "s", "", "signal to send instead of the container's own")
 }
 
-// endless is a timeout that nobody waits out.
-const endless = uint(100 * 365 * 24 * 3600)
-
 func (o *stopFlags) options(cmd *cobra.Command) (libpod.StopOptions, error) {
 	var opts libpod.StopOptions
 	if cmd.Flags().Changed("time") || cmd.Flags().Changed("timeout") {
-		seconds := endless
-		if o.timeout >= 0 {
-			seconds = uint(o.timeout)
-		}
+		seconds := spec.Patience(o.timeout)
 		opts.Timeout = &seconds
 	}
 	if o.signal == "" {

@@ -16,7 +16,7 @@ import (
 type Lifecycle struct {
 	Remove      bool    `json:"remove,omitempty"`      // --rm
 	StopSignal  string  `json:"stopSignal,omitempty"`  // "" is SIGTERM
-	StopTimeout *uint   `json:"stopTimeout,omitempty"` // seconds; nil is 10
+	StopTimeout *uint   `json:"stopTimeout,omitempty"` // seconds, or Endless; nil is 10
 	Restart     Restart `json:"restart,omitzero"`
 	CIDFile     string  `json:"cidFile,omitempty"`
 	Runtime     string  `json:"runtime,omitempty"` // "" is our own; a name or path of an OCI runtime
@@ -43,12 +43,12 @@ func (l *Lifecycle) AddFlags(fs *pflag.FlagSet) {
 		l.StopSignal = s
 		return checkSignal("stop-signal", s)
 	})
-	addFlag(fs, "stop-timeout", "", "uint", "10", "`seconds` to wait after the stop signal before killing", func(s string) error {
-		n, err := strconv.ParseUint(s, 10, 31)
+	addFlag(fs, "stop-timeout", "", "int", "10", "`seconds` to wait after the stop signal before killing; -1 waits without end", func(s string) error {
+		n, err := strconv.Atoi(s)
 		if err != nil {
-			return invalid("stop-timeout", s, "want a number of seconds")
+			return invalid("stop-timeout", s, "want a number of seconds, or -1 to wait without end")
 		}
-		seconds := uint(n)
+		seconds := Patience(n)
 		l.StopTimeout = &seconds
 		return nil
 	})
@@ -56,6 +56,17 @@ func (l *Lifecycle) AddFlags(fs *pflag.FlagSet) {
 		l.Restart, err = ParseRestart(s)
 		return err
 	})
+}
+
+// Endless is a timeout in seconds that nobody waits out.
+const Endless = uint(100 * 365 * 24 * 3600)
+
+// Patience is a timeout as flags have it, in seconds: below 0 is without end, as Docker has it.
+func Patience(seconds int) uint {
+	if seconds < 0 {
+		return Endless
+	}
+	return min(uint(seconds), Endless)
 }
 
 func checkSignal(flag, s string) error {

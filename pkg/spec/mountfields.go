@@ -22,11 +22,17 @@ func parseMount(s, dir string) ([]Mount, error) {
 		return nil, invalid("mount", s, "want type=bind|volume|tmpfs|image,target=…, quoted as CSV: %w", err)
 	}
 	m := Mount{Type: MountVolume, ReadOnly: slices.Contains(fields, "type=image")} // which is read-only if nothing is said of it
+	var keys []string
 	for _, field := range fields {
 		key, value, given := strings.Cut(field, "=")
-		if err := m.setField(strings.ToLower(strings.TrimSpace(key)), value, given); err != nil {
+		key = strings.ToLower(strings.TrimSpace(key))
+		if err := m.setField(key, value, given); err != nil {
 			return nil, invalid("mount", s, "%w", err)
 		}
+		keys = append(keys, key)
+	}
+	if err := checkChoices(keys); err != nil {
+		return nil, invalid("mount", s, "%w", err)
 	}
 	if m.Type == mountGlob {
 		return m.expand(s, dir)

@@ -32,12 +32,8 @@ func parseVolume(s, dir string) (Mount, error) {
 	if isPath(m.Source) {
 		m.Type = MountBind
 	}
-	if options != "" {
-		for word := range strings.SplitSeq(options, ",") {
-			if err := m.setOption(word); err != nil {
-				return m, invalid("volume", s, "%w", err)
-			}
-		}
+	if err := m.setOptions(options); err != nil {
+		return m, invalid("volume", s, "%w", err)
 	}
 	return m.complete("volume", s, dir)
 }
@@ -73,14 +69,56 @@ func (m Mount) complete(flag, s, dir string) (Mount, error) {
 func parseTmpfs(s string) (Mount, error) {
 	target, options, _ := strings.Cut(s, ":")
 	m := Mount{Type: MountTmpfs, Target: target}
-	if options != "" {
-		for word := range strings.SplitSeq(options, ",") {
-			if err := m.setOption(word); err != nil {
-				return m, invalid("tmpfs", s, "%w", err)
+	if err := m.setOptions(options); err != nil {
+		return m, invalid("tmpfs", s, "%w", err)
+	}
+	return m.complete("tmpfs", s, "")
+}
+
+// setOptions reads the options of -v and --tmpfs.
+func (m *Mount) setOptions(options string) error {
+	if options == "" {
+		return nil
+	}
+	words := strings.Split(options, ",")
+	for _, word := range words {
+		if err := m.setOption(word); err != nil {
+			return err
+		}
+	}
+	return checkChoices(words)
+}
+
+// choices are the options of -v, and the keys of --mount, of which there is one at most.
+var choices = [][]string{
+	{"ro", "rw", "readonly", "readwrite"},
+	{"exec", "noexec"},
+	{"suid", "nosuid"},
+	{"dev", "nodev"},
+	{"copy", "nocopy", "volume-nocopy"},
+	{"z", "Z", "O"},
+	{"U", "u", "chown"},
+	{"bind", "rbind"},
+	{"private", "rprivate", "slave", "rslave", "shared", "rshared"},
+}
+
+// checkChoices refuses options that exclude each other, and one that is there twice: nobody knows what was meant by that.
+func checkChoices(words []string) error {
+	for _, choice := range choices {
+		chosen := ""
+		for _, word := range words {
+			switch {
+			case !slices.Contains(choice, word):
+			case chosen == word:
+				return plain("%s is there twice", word)
+			case chosen != "":
+				return plain("%s and %s exclude each other", chosen, word)
+			default:
+				chosen = word
 			}
 		}
 	}
-	return m.complete("tmpfs", s, "")
+	return nil
 }
 
 // setOption reads one word of the options of -v and --tmpfs.

@@ -33,8 +33,8 @@ func parseVolumesFrom(s string) (VolumesFrom, error) {
 	for word := range strings.SplitSeq(options, ",") {
 		switch word {
 		case "ro", "rw":
-			if v.Mode != "" && v.Mode != word {
-				return v, invalid("volumes-from", s, "ro and rw exclude each other")
+			if v.Mode != "" {
+				return v, invalid("volumes-from", s, "%w", checkChoices([]string{v.Mode, word}))
 			}
 			v.Mode = word
 		case "z", "Z": // labels for a system that Moss has none for
