@@ -7,7 +7,8 @@
 // at the end. A log that reaches its maximum size becomes PATH.1, that PATH.2, and so on: one is the oldest that is
 // kept. Where a disk is full, records are missing; the next one that finds room is preceded by one of moss's own that says so.
 //
-// Readers take no lock.
+// Readers take no lock, and nobody waits for them. Who follows a log gets all of each file that it has opened, also when that has been removed meanwhile, and opens a file
+// as soon as it begins, however slowly its output is taken. What is missing then is of files that came and went before it could be woken up.
 package logs
 
 import (

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -256,6 +257,93 @@ func followRotation(t *testing.T, files int) {
 	if rest, _ := io.ReadAll(read); len(rest) != 0 {
 		t.Fatalf("%q", rest)
 	}
+}
+
+// stuck takes nothing until it is released.
+type stuck struct {
+	released chan struct{}
+	bytes.Buffer
+}
+
+func (s *stuck) Write(p []byte) (int, error) {
+	<-s.released
+	return s.Buffer.Write(p)
+}
+
+// openers is how many descriptors of this process are of the file at path.
+func openers(t *testing.T, path string) (n int) {
+	t.Helper()
+	file, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fd := range all {
+		if info, err := os.Stat("/proc/self/fd/" + fd.Name()); err == nil && os.SameFile(info, file) {
+			n++
+		}
+	}
+	return n
+}
+
+func TestFollowLosesNothingOfFilesThatGoWhileNobodyTakesIt(t *testing.T) {
+	w, path := createFiles(t, 100, 2)
+	write(t, w, Stdout, noon, "line 0\n")
+	sink := &stuck{released: make(chan struct{})}
+	ended, done := make(chan struct{}), make(chan error, 1)
+	go func() {
+		done <- Read(t.Context(), path, Options{Tail: -1, Follow: true, Ended: ended}, Sink{Stdout: sink})
+	}()
+	want := "line 0\n"
+	for i := range 30 {
+		for try := 0; openers(t, path) < 2; try++ { // the writer, and who reads
+			if try > 2000 {
+				t.Fatalf("nobody has opened the file that begins after %q", want)
+			}
+			time.Sleep(time.Millisecond)
+		}
+		line := "line " + strconv.Itoa(i+1) + strings.Repeat(" long", 10) + "\n"
+		want += line
+		write(t, w, Stdout, noon, line)
+	}
+	close(sink.released)
+	close(ended)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if got := sink.String(); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// Files are renamed while they are opened: what is opened then is in order, and none is passed over that stays.
+func TestFilesAreOpenedInTheirOrderWhileTheyAreRenamed(t *testing.T) {
+	w, path := createFiles(t, 60, 20)
+	var writing sync.WaitGroup
+	writing.Go(func() {
+		for i := range 3000 {
+			if err := w.Write(Stdout, noon, []byte(strconv.Itoa(i)+"\n")); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	for range 300 {
+		var out bytes.Buffer
+		if err := Read(t.Context(), path, Options{Tail: -1}, Sink{Stdout: &out}); err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.Fields(out.String())
+		for i := 1; i < len(lines); i++ {
+			before, _ := strconv.Atoi(lines[i-1])
+			if now, _ := strconv.Atoi(lines[i]); now <= before {
+				t.Fatalf("%d follows %d", now, before)
+			}
+		}
+	}
+	writing.Wait()
 }
 
 func FuzzRead(f *testing.F) {
