@@ -1,6 +1,13 @@
 package libpod
 
 import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -35,6 +42,34 @@ func (e *Engine) endDamaged(ctx Context, c *state.Container, opts RemoveOptions)
 		timeout = 0
 	}
 	return nil
+}
+
+// endStrays ends the containers of this store whose directories somebody has removed while they ran: nothing else tells of them.
+func (e *Engine) endStrays(ctx Context) error {
+	entries, err := os.ReadDir(e.runDir(""))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("cannot look for containers without a directory: %w", err)
+	}
+	var errs []error
+	for _, entry := range entries {
+		id := entry.Name()
+		if !e.isStray(id) {
+			continue
+		}
+		timeout := time.Duration(0)
+		for _, process := range slices.Backward(e.stillThere(id)) { // the monitor gives back what it has, and ends too
+			errs = append(errs, end(ctx, process, timeout))
+			timeout = time.Minute
+		}
+		errs = append(errs, os.RemoveAll(e.runDir(id)))
+	}
+	return errors.Join(errs...)
+}
+
+// isStray says that a run directory is of a container that was in this store, and is not: others may share the directory of all.
+func (e *Engine) isStray(id string) bool {
+	bundle, err := os.ReadFile(filepath.Join(e.runDir(id), bundleFile))
+	return err == nil && bytes.Contains(bundle, []byte(e.Store.ContainerDir(id)+"/")) && !e.Store.Exists(id)
 }
 
 func stillRuns(c *state.Container) error {

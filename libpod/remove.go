@@ -112,7 +112,7 @@ func (e *Engine) Prune(ctx Context, match func(*state.Container) bool) ([]string
 	if err := errors.Join(e.Store.Sweep(e.runDir), e.sweepVolumes()); err != nil {
 		return nil, err
 	}
-	if err := e.removeAllGone(ctx); err != nil {
+	if err := errors.Join(e.endStrays(ctx), e.removeAllGone(ctx)); err != nil {
 		return nil, err
 	}
 	containers, err := e.List()

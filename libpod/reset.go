@@ -16,7 +16,7 @@ func (e *Engine) Reset(ctx Context) error {
 	if err != nil {
 		return err
 	}
-	var errs []error
+	errs := []error{e.endStrays(ctx)}
 	now := uint(0)
 	for _, id := range ids {
 		errs = append(errs, e.Remove(ctx, id, RemoveOptions{Force: true, Volumes: true, Timeout: &now}))

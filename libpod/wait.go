@@ -23,6 +23,9 @@ func (e *Engine) Dial(c *state.Container) (*os.File, error) {
 	if err != nil && c.State.Unattended {
 		return nil, errdefs.Errorf(errdefs.ErrConflict, "cannot attach to container %s: its monitor was killed, and with it its streams; moss restart %s gives it a new one", c.Spec.Name, c.Spec.Name)
 	}
+	if _, lost := os.Stat(e.runDir(c.Spec.ID)); err != nil && errors.Is(lost, os.ErrNotExist) {
+		return nil, errdefs.Errorf(errdefs.ErrConflict, "cannot attach to container %s: somebody has removed its run directory %s; stop it, and start it again", c.Spec.Name, e.runDir(c.Spec.ID))
+	}
 	return conn, err
 }
 

@@ -71,8 +71,10 @@ type monitor struct {
 	stopped  atomic.Bool   // SIGTERM came: no more restarts
 	wake     chan struct{} // ends a pause
 	present  atomic.Pointer[life]
-	lean     *time.Timer   // settles down
-	pause    time.Duration // before the last restart
+	lean     *time.Timer // settles down
+	// unrecorded says that only the run directory tells that the container runs.
+	unrecorded bool
+	pause      time.Duration // before the last restart
 }
 
 // Main is the whole life of the monitor process that Spawn started; it returns the process's exit
@@ -110,6 +112,7 @@ func Main(hooks Hooks) int {
 		m.more = nil
 	}
 	m.newKeeper()
+	m.unrecorded = m.req.Remove
 	m.keep(context.Background(), l, handled)
 	return 0
 }
@@ -554,6 +557,9 @@ func ignoreSignals(signals chan os.Signal, handled <-chan struct{}) {
 
 // settleDown is for those who live longer than a command.
 func (m *monitor) settleDown() {
+	if m.unrecorded {
+		_ = m.recorder.Lasts() // the run directory tells as well, as long as nobody removes that
+	}
 	if m.keeper == nil {
 		m.trim()
 		return

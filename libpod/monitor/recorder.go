@@ -14,11 +14,13 @@ import (
 )
 
 // Recorder is the container's record as the monitor uses it; the state package implements it. The
-// monitor calls it from one goroutine.
+// monitor calls it, but for Lasts, from one goroutine.
 type Recorder interface {
 	// Began records that the first life runs, as the run directory tells already. The monitor holds the record's lock for
 	// whoever called Spawn.
 	Began() error
+	// Lasts records that a container with --rm runs, of which Began does not. It may be called while the container ends.
+	Lasts() error
 	// Running records that the restart policy began another life after the one that ended with last. ErrConflict says that somebody
 	// asked for the container to end meanwhile.
 	Running(pids Pids, last Exit) error

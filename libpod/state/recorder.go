@@ -26,7 +26,7 @@ var _ monitor.Recorder = (*Recorder)(nil)
 // Began is described at monitor.Recorder.
 func (r *Recorder) Began() error {
 	if r.Volatile {
-		return nil // it is gone before anybody misses it; until then the run directory tells
+		return nil // most are gone before anybody misses that; until Lasts the run directory tells
 	}
 	c, err := r.Store.Read(r.ID)
 	if err != nil || c.Damaged != nil {
@@ -36,6 +36,16 @@ func (r *Recorder) Began() error {
 	l.State = l.State.Observed()
 	l.State.Intent = None
 	return l.write(false)
+}
+
+// Lasts is described at monitor.Recorder.
+func (r *Recorder) Lasts() error {
+	return r.Store.Transact(context.Background(), r.ID, OpUpdate, func(_ context.Context, l *Locked) error {
+		if !l.State.Active() {
+			return errdefs.Errorf(errdefs.ErrConflict, "it has ended")
+		}
+		return nil
+	})
 }
 
 // Running is described at monitor.Recorder.

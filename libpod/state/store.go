@@ -89,6 +89,16 @@ func (s *Store) dir(id string) string        { return filepath.Join(s.containers
 func (s *Store) nameLink(n string) string    { return filepath.Join(s.names(), n) }
 func (s *Store) stagingDir(id string) string { return filepath.Join(s.containers(), hidden+id) }
 
+// Exists says whether there is a container with this id, be it half made or half removed.
+func (s *Store) Exists(id string) bool {
+	for _, dir := range []string{s.stagingDir(id), s.dir(id), s.stagingDir(id)} { // it is renamed from one to the other
+		if _, err := os.Lstat(dir); !errors.Is(err, os.ErrNotExist) {
+			return true
+		}
+	}
+	return false
+}
+
 // ContainerDir is the directory of the container with this id.
 func (s *Store) ContainerDir(id string) string { return s.dir(id) }
 
@@ -384,9 +394,23 @@ func (s *Store) Find(ref string) (*Container, error) {
 		match = id
 	}
 	if match == "" {
-		return nil, notFound(ref)
+		return s.nameless(ref, ids)
 	}
 	return s.Read(match)
+}
+
+// nameless finds a container by the name in its description, whose link somebody has removed: of those with these ids some have none, then.
+func (s *Store) nameless(name string, ids []string) (*Container, error) {
+	links, err := os.ReadDir(s.names())
+	if err == nil && len(links) >= len(ids) {
+		return nil, notFound(name)
+	}
+	for _, id := range ids {
+		if c, err := s.Read(id); err == nil && c.Damaged == nil && c.Spec.Name == name {
+			return c, nil
+		}
+	}
+	return nil, notFound(name)
 }
 
 // Named finds the container that has a name, and none whose id begins like it.

@@ -278,7 +278,7 @@ func (s *Store) Sweep(runDir func(id string) string) error {
 	return errors.Join(s.SweepDirs(runDir), s.sweepNames())
 }
 
-// sweepNames removes the names of containers that never came to be, or are gone.
+// sweepNames removes the names of containers that never came to be, or are gone, and makes those that are missing.
 func (s *Store) sweepNames() error {
 	links, err := os.ReadDir(s.names())
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -289,6 +289,24 @@ func (s *Store) sweepNames() error {
 		id, err := os.Readlink(s.nameLink(link.Name()))
 		if err == nil && !s.claimed(link.Name(), id) {
 			errs = append(errs, s.release(link.Name(), id))
+		}
+	}
+	return errors.Join(append(errs, s.relink())...)
+}
+
+// relink gives the containers names again whose links somebody has removed, unless others have taken these meanwhile.
+func (s *Store) relink() error {
+	containers, err := s.All()
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, c := range containers {
+		if c.Damaged != nil || c.Gone() {
+			continue
+		}
+		if err := os.Symlink(c.Spec.ID, s.nameLink(c.Spec.Name)); err != nil && !errors.Is(err, os.ErrExist) {
+			errs = append(errs, fmt.Errorf("cannot give container %s its name again: %w", names.Short(c.Spec.ID), err))
 		}
 	}
 	return errors.Join(errs...)
