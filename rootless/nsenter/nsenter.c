@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -450,15 +452,34 @@ static void give_up(const char *sentence)
 	_exit(125);
 }
 
-/* With less than this the Go runtime ends with a trace, before anybody asks for anything: so much address space, and some files. */
-static void make_sure_of_limits(void)
+/*
+ * With less than this the Go runtime ends with a trace, before anybody asks for anything, or at its next thread: so much address space, memory for data, and
+ * some files and threads. Where a limit is high, nobody looks for how much of it is left.
+ */
+#ifdef MOSS_FRONT
+#define LEAST_DATA 96 /* MB */
+#else
+#define LEAST_DATA 256
+#endif
+#define TEXT_OF(number) #number
+#define TEXT(number) TEXT_OF(number)
+
+static void make_sure_of_memory(void)
 {
-	enum { few = 7, enough = 1024, least = 1 << 30 };
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur < (rlim_t)2 << 30)
+		give_up("moss: cannot begin: less than 2 GB of address space is allowed; ulimit -v raises the limit\n");
+	if (getrlimit(RLIMIT_DATA, &limit) == 0 && limit.rlim_cur < (rlim_t)LEAST_DATA << 20)
+		give_up("moss: cannot begin: less than " TEXT(LEAST_DATA) " MB of memory for data is allowed; ulimit -d raises the limit\n");
+}
+
+static void make_sure_of_files(void)
+{
+	enum { few = 7, enough = 1024 };
 	struct rlimit limit;
 	int files[few], n = 0;
 
-	if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur < least)
-		give_up("moss: cannot begin: less than 1 GB of address space is allowed; ulimit -v raises the limit\n");
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_max >= enough || limit.rlim_cur < limit.rlim_max)
 		return; /* Go goes up to the harder limit itself */
 	while (n < few && (files[n] = epoll_create1(EPOLL_CLOEXEC)) >= 0)
@@ -467,6 +488,43 @@ static void make_sure_of_limits(void)
 		give_up("moss: cannot begin: too many open files; ulimit -n raises the limit\n");
 	while (n > 0)
 		close(files[--n]);
+}
+
+/* Is there until the other end of the pipe is closed. */
+static int be_there(void *end)
+{
+	char none;
+
+	return (int)read(((int *)end)[0], &none, 1);
+}
+
+/* A limit is of all processes and threads of a user: how many there are already, only the attempt tells. */
+static void make_sure_of_threads(bool runs)
+{
+	enum { enough = 1024, most = 24 };
+	int few = runs ? most : 8; /* a monitor and a container's first process are begun too */
+	static char stacks[most][4096] __attribute__((aligned(16)));
+	struct rlimit limit;
+	pid_t child[most];
+	int end[2], n = 0;
+
+	if (getrlimit(RLIMIT_NPROC, &limit) < 0 || limit.rlim_cur >= enough || pipe2(end, O_CLOEXEC) < 0)
+		return;
+	while (n < few && (child[n] = clone(be_there, stacks[n] + sizeof stacks[n], CLONE_VM | CLONE_FILES | SIGCHLD, end)) > 0)
+		n++;
+	close(end[1]);
+	for (int i = 0; i < n; i++)
+		waitpid(child[i], NULL, 0);
+	close(end[0]);
+	if (n < few)
+		give_up("moss: cannot begin: too many processes of this user; ulimit -u raises the limit\n");
+}
+
+static void make_sure_of_limits(bool runs)
+{
+	make_sure_of_memory();
+	make_sure_of_files();
+	make_sure_of_threads(runs);
 }
 
 /*
@@ -515,7 +573,7 @@ __attribute__((constructor)) static void moss_enter(void)
 	argc = command_line(argv, sizeof argv / sizeof *argv);
 	if (getenv("_MOSS_UPLINK"))
 		moss_keep_door(argv); /* neither */
-	make_sure_of_limits();
+	make_sure_of_limits(argc > 1 && strcmp(argv[1], "run") == 0);
 #ifdef MOSS_FRONT
 	if (is_for_full(argc, argv))
 		moss_entry.no_full = moss_become_full();
