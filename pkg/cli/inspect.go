@@ -15,11 +15,31 @@ type inspectOptions struct {
 	format string
 	kind   string
 	size   bool
+	latest selection
 }
 
 func (o *inspectOptions) addFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&o.format, "format", "f", "", "print a Go template, or json")
 	cmd.Flags().BoolVarP(&o.size, "size", "s", false, "also how much a container's own layer holds")
+	o.latest.addLatest(cmd.Flags())
+}
+
+// args checks the arguments: what there is to be, unless --latest names it.
+func (o *inspectOptions) args(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if o.latest.latest {
+			return noArgs(cmd, args)
+		}
+		return minArgs(1, what)(cmd, args)
+	}
+}
+
+// refs are the objects meant.
+func (o *inspectOptions) refs(engine *libpod.Engine, args []string) ([]string, error) {
+	if !o.latest.latest {
+		return args, nil
+	}
+	return o.latest.refs(engine, nil, every)
 }
 
 // engine is the engine; for --size in the namespace, as whose root alone all files of a container can be seen.
@@ -50,14 +70,18 @@ func newInspectCommand(app *App) *cobra.Command {
 	var o inspectOptions
 	cmd := &cobra.Command{
 		Use: "inspect [flags] NAME...", Short: "Print all that is known of containers, images, volumes or networks",
-		Args:              minArgs(1, "a container, an image, a volume or a network"),
+		Args:              o.args("a container, an image, a volume or a network"),
 		ValidArgsFunction: app.completeContainers(every),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			engine, err := o.engine(cmd.Context(), app)
 			if err != nil {
 				return err
 			}
-			return o.print(app, args, func(ref string) (any, error) { return o.find(app, engine, ref) })
+			refs, err := o.refs(engine, args)
+			if err != nil {
+				return err
+			}
+			return o.print(app, refs, func(ref string) (any, error) { return o.find(app, engine, ref) })
 		},
 	}
 	o.addFlags(cmd)
@@ -97,14 +121,18 @@ func newContainerInspectCommand(app *App) *cobra.Command {
 	var o inspectOptions
 	cmd := &cobra.Command{
 		Use: "inspect [flags] CONTAINER...", Short: "Print all that is known of containers",
-		Args:              minArgs(1, "a container"),
+		Args:              o.args("a container"),
 		ValidArgsFunction: app.completeContainers(every),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			engine, err := o.engine(cmd.Context(), app)
 			if err != nil {
 				return err
 			}
-			return o.print(app, args, func(ref string) (any, error) { return engine.InspectContainer(ref, o.size) })
+			refs, err := o.refs(engine, args)
+			if err != nil {
+				return err
+			}
+			return o.print(app, refs, func(ref string) (any, error) { return engine.InspectContainer(ref, o.size) })
 		},
 	}
 	o.addFlags(cmd)

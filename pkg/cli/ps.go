@@ -91,14 +91,15 @@ func (o *psOptions) choose(engine *libpod.Engine, containers []*state.Container)
 	if o.latest {
 		o.last = 1
 	}
+	limited := o.last > 0 // 0 is no limit, for peers too
 	asksForStatus := slices.ContainsFunc(o.filters, func(f string) bool {
 		return strings.HasPrefix(f, "status=") || strings.HasPrefix(f, "exited=")
 	})
-	all := o.all || o.last >= 0 || asksForStatus
+	all := o.all || limited || asksForStatus
 	shown := slices.DeleteFunc(containers, func(c *state.Container) bool {
 		return !match(c) || !all && !c.State.Active() && c.Damaged == nil
 	})
-	if o.last >= 0 {
+	if limited {
 		shown = shown[:min(o.last, len(shown))]
 	}
 	return shown, nil
