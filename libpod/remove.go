@@ -138,7 +138,7 @@ func (e *Engine) Prune(ctx Context, match func(*state.Container) bool) ([]string
 }
 
 // Tidy removes what killed commands have left half made or half removed.
-func (e *Engine) Tidy() error { return e.Store.SweepDirs(e.runDir) }
+func (e *Engine) Tidy() error { return errors.Join(e.Store.SweepDirs(e.runDir), e.sweepVolumes()) }
 
 // removeAllGone removes those that should have removed themselves, and whose monitors cannot any more.
 func (e *Engine) removeAllGone(ctx Context) error {
