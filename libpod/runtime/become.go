@@ -44,7 +44,7 @@ func (s *stage) prepare() (*sys.Birth, error) {
 	if err := s.limits(b); err != nil {
 		return nil, err
 	}
-	if s.dies {
+	if s.dies && s.pids == nil {
 		b.DieWithParent(s.socket, errMonitorEnded)
 	}
 	// With no_new_privs as late as possible, so that the profile need not allow what we do ourselves.
@@ -91,6 +91,9 @@ func (s *stage) outcome(tried []syscall.Errno, err error) error {
 		return err
 	}
 	return search(s.proc.Args[0], s.proc.Env, func(string) error {
+		if len(tried) == 0 { // whoever has taken the process over can say anything
+			return errors.New("cannot understand what became of it")
+		}
 		e := tried[0]
 		tried = tried[1:]
 		return e

@@ -142,7 +142,9 @@ var errorKinds = [...]error{
 	errdefs.ErrUnavailable, errdefs.ErrNoSpace, errdefs.ErrConflict,
 }
 
-func sendError(socket *os.File, err error) error {
+func sendError(socket *os.File, err error) error { return sys.SendFile(socket, errorFrame(err), nil) }
+
+func errorFrame(err error) []byte {
 	err = errdefs.NoSpace(err) // the number does not get across
 	kind := 0
 	for i := 1; i < len(errorKinds); i++ {
@@ -155,8 +157,10 @@ func sendError(socket *os.File, err error) error {
 	if len(text) > 4000 {
 		text = text[:4000]
 	}
-	return sys.SendFile(socket, append([]byte{frameError, byte(kind)}, text...), nil)
+	return append([]byte{frameError, byte(kind)}, text...)
 }
+
+const maxFrame = 4096
 
 // sendReady says that everything is set up; born is the process that waits, 0 when it is the stage itself.
 func sendReady(socket, console *os.File, born int) error {
@@ -165,38 +169,28 @@ func sendReady(socket, console *os.File, born int) error {
 
 // receiveFrame waits for the next word of a stage: io.EOF when it closed the socket.
 func receiveFrame(socket *os.File) (console *os.File, born int, err error) {
-	var kind [1]byte
-	n, console, err := sys.ReceiveFile(socket, kind[:])
-	if err == nil && n == 0 || errors.Is(err, syscall.ECONNRESET) { // it was killed, perhaps before it read what we wrote
-		err = io.EOF
-	}
-	if err != nil {
+	buf := make([]byte, maxFrame)
+	n, f, err := sys.ReceiveFile(socket, buf)
+	switch {
+	case errors.Is(err, syscall.ECONNRESET): // it was killed before it read what we wrote
+		return nil, 0, io.EOF
+	case err != nil:
 		return nil, 0, err
+	case n == 0:
+		return nil, 0, io.EOF
+	case buf[0] == frameReady && n == 5:
+		return f, int(binary.NativeEndian.Uint32(buf[1:])), nil
 	}
-	switch kind[0] {
-	case frameReady:
-		var id [4]byte
-		_, err := io.ReadFull(socket, id[:])
-		return console, int(binary.NativeEndian.Uint32(id[:])), err
-	case frameError:
-		return nil, 0, receiveError(socket)
-	}
-	return nil, 0, errNonsense
+	return nil, 0, errorOf(buf[:n])
 }
 
-var errNonsense = errors.New("cannot understand the container's first process")
-
-// receiveError reads what sendError sent, but for its first byte.
-func receiveError(socket *os.File) error {
-	buf := make([]byte, 4096)
-	n, err := socket.Read(buf)
+// errorOf reads an errorFrame.
+func errorOf(frame []byte) error {
 	switch {
-	case err != nil:
-		return err
-	case n == 0 || int(buf[0]) >= len(errorKinds):
-		return errNonsense
-	case buf[0] == 0:
-		return errors.New(string(buf[1:n]))
+	case len(frame) < 2 || frame[0] != frameError || int(frame[1]) >= len(errorKinds):
+		return errors.New("cannot understand the container's first process")
+	case frame[1] == 0:
+		return errors.New(string(frame[2:]))
 	}
-	return errdefs.Errorf(errorKinds[buf[0]], "%s", buf[1:n])
+	return errdefs.Errorf(errorKinds[frame[1]], "%s", frame[2:])
 }

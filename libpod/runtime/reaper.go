@@ -3,6 +3,7 @@ package runtime
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strconv"
@@ -13,9 +14,19 @@ import (
 
 // birthOfReaper is that of PID 1 of a container with Bundle.Init: our own program again, but with nothing left of the
 // privileges of a stage. The descriptor of the control socket stays open across, so that it can tell how the command
-// started.
-func (s *stage) birthOfReaper(b *sys.Birth) error {
-	if err := sys.Replace(controlFD, s.socket); err != nil && !isErrno(err, syscall.EINVAL) {
+// started. Among others' processes that is a pipe to the stage.
+func (s *stage) birthOfReaper(b *sys.Birth) (err error) {
+	control := s.socket
+	if s.pids != nil {
+		if s.socket, err = sys.MoveFrom(s.socket, moreFD+s.more); err != nil {
+			return err
+		}
+		if s.reaperSays, control, err = os.Pipe(); err != nil {
+			return err
+		}
+		defer control.Close()
+	}
+	if err := sys.Replace(controlFD, control); err != nil && !isErrno(err, syscall.EINVAL) {
 		return err
 	}
 	if err := sys.KeepOnExec(controlFD); err != nil {
@@ -23,6 +34,21 @@ func (s *stage) birthOfReaper(b *sys.Birth) error {
 	}
 	args := append([]string{stageReaper, strconv.Itoa(s.more)}, s.proc.Args...)
 	return b.ProgramFile(s.program, args, s.proc.Env, listenPID)
+}
+
+// awaitReaper passes on what the reaper says, and waits until it says no more: its command runs then.
+func (s *stage) awaitReaper() error {
+	if s.reaperSays == nil {
+		return nil
+	}
+	if err := os.NewFile(controlFD, "the reaper's").Close(); err != nil {
+		return err
+	}
+	said, err := io.ReadAll(io.LimitReader(s.reaperSays, maxFrame))
+	if err == nil && len(said) > 0 {
+		err = sys.SendFile(s.socket, said, nil)
+	}
+	return err
 }
 
 // runReaper starts the command, forwards signals to it, reaps every orphan and ends as the command did.
@@ -36,7 +62,7 @@ func runReaper() {
 		pid, err = spawn(os.Args[2:], more)
 	}
 	if err != nil {
-		_ = sendError(socket, err) // without a parent there is nobody to tell
+		_, _ = socket.Write(errorFrame(err)) // without a parent there is nobody to tell
 		os.Exit(1)
 	}
 	socket.Close()

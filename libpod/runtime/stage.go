@@ -56,6 +56,8 @@ type stage struct {
 	start *os.File
 	// pids is somebody else's PID namespace that the process is to be in, nil when it is in its own already.
 	pids *os.File
+	// reaperSays is what a reaper that is born there says, nil for others.
+	reaperSays *os.File
 }
 
 func runStage() {
@@ -67,7 +69,12 @@ func runStage() {
 	if errors.Is(err, io.EOF) {
 		os.Exit(1) // the parent is gone
 	}
-	_ = sendError(s.socket, err) // without a parent there is nobody to tell
+	tell := func() error { return sendError(s.socket, err) }
+	if s.pids != nil {
+		_ = sys.Elsewhere(tell) // without a parent there is nobody to tell
+	} else {
+		_ = tell() // as above
+	}
 	os.Exit(1)
 }
 
@@ -129,7 +136,7 @@ func (s *stage) run() error {
 }
 
 // bearAmongOthers is for a process in somebody else's PID namespace. Whoever may trace there could get at all that a stage has and sees, the files of the host above
-// all: so the stage stays outside, and what is born inside has nothing of that any more.
+// all: so the stage stays outside, and what is born inside has nothing of that any more, and nothing that leads to those who do.
 func (s *stage) bearAmongOthers() error {
 	if err := s.leave(); err != nil {
 		return err
@@ -141,20 +148,32 @@ func (s *stage) bearAmongOthers() error {
 	if err != nil {
 		return err
 	}
-	u, err := b.Fork()
+	first := controlFD + s.more
+	if s.reaper {
+		first = moreFD + s.more
+	}
+	u, err := b.Fork(first, s.dies)
 	if isErrno(err, syscall.ENOMEM) { // clone(2): the first process of the namespace has ended
 		err = errOwnerEnded
 	}
 	if err != nil {
 		return fmt.Errorf("cannot start the container's process: %w", err)
 	}
-	if err := sendReady(s.socket, s.console, u.Pid); err != nil {
+	var tried []syscall.Errno
+	err = sys.Elsewhere(func() (err error) {
+		if err := sendReady(s.socket, s.console, u.Pid); err != nil {
+			return err
+		}
+		if err := s.await(); err != nil {
+			return err
+		}
+		tried, err = u.Bear()
+		return err
+	})
+	if err := s.outcome(tried, err); err != nil {
 		return err
 	}
-	if err := s.await(); err != nil {
-		return err
-	}
-	if err := s.outcome(u.Bear()); err != nil {
+	if err := sys.Elsewhere(s.awaitReaper); err != nil {
 		return err
 	}
 	_ = sendReady(s.socket, nil, u.Pid) // it goes on, whoever is there to be told

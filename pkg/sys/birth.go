@@ -207,31 +207,79 @@ type Unborn struct {
 	birth  *Birth
 	word   *os.File
 	result *os.File
+	theirs []*os.File // the ends of both that the process has
 }
 
 // Fork makes the process a brother of this one: a child of its parent (CLONE_PARENT), in the PID namespace that the calling thread's children get. It
-// waits for Bear, and ends when this process does. Signals must do what they usually do before (DefaultSignals): no handler could run there.
-func (b *Birth) Fork() (*Unborn, error) {
+// waits for Bear, and ends when this process does; dies says that it ends with the thread that cloned this one, too, from now on: see DieWithParent, which is for Exec. Signals
+// must do what they usually do before (DefaultSignals): no handler could run there.
+//
+// The process gets this one's descriptors below first, and no more: whoever gets at others, a socket above all, would get at who has the other end (SO_PEERPIDFD, pidfd_getfd(2)),
+// and at this process through the runtime's epoll. So the calling thread, which stays locked to its goroutine, has a table of its own from here on, without them. What
+// needs descriptors is for other threads: Elsewhere.
+func (b *Birth) Fork(first int, dies bool) (*Unborn, error) {
 	wordEnd, word, err := pipe()
 	if err != nil {
 		return nil, err
 	}
-	defer wordEnd.Close()
 	result, resultEnd, err := pipe()
 	if err != nil {
-		word.Close()
+		return nil, errors.Join(err, wordEnd.Close(), word.Close())
+	}
+	b.ready()
+	u := &Unborn{birth: b, word: word, result: result, theirs: []*os.File{wordEnd, resultEnd}}
+	if err = ownDescriptors(first, int(wordEnd.Fd()), int(resultEnd.Fd())); err == nil {
+		pid, e := b.fork(wordEnd.Fd(), resultEnd.Fd(), dies)
+		runtime.KeepAlive(b)
+		if u.Pid = pid; e != 0 {
+			err = os.NewSyscallError("clone", e)
+		}
+		err = errors.Join(err, CloseFrom(3)) // or ends of pipes would not be seen
+	}
+	err = errors.Join(err, Elsewhere(func() error { return u.begun(err == nil && dies) }))
+	if err != nil {
 		return nil, err
 	}
-	defer resultEnd.Close()
-	b.ready()
-	pid, e := b.fork(wordEnd.Fd(), word.Fd(), resultEnd.Fd())
-	runtime.KeepAlive(b)
-	if e != 0 {
-		word.Close()
-		result.Close()
-		return nil, os.NewSyscallError("clone", e)
+	return u, nil
+}
+
+// ownDescriptors gives the calling thread a table of descriptors of its own, with those below first and two more.
+func ownDescriptors(first, one, other int) error {
+	if err := unix.Unshare(unix.CLONE_FILES); err != nil {
+		return os.NewSyscallError("unshare", err)
 	}
-	return &Unborn{Pid: pid, birth: b, word: word, result: result}, nil
+	from := uint(first)
+	for _, kept := range []int{min(one, other), max(one, other)} {
+		if kept := uint(kept); kept > from {
+			if err := unix.CloseRange(from, kept-1, 0); err != nil {
+				return os.NewSyscallError("close_range", err)
+			}
+		}
+		from = uint(kept) + 1
+	}
+	return CloseFrom(from)
+}
+
+// begun lets go of what is the process's, and waits, if wanted, until that dies with its parent.
+func (u *Unborn) begun(wait bool) error {
+	for _, f := range u.theirs {
+		f.Close()
+	}
+	if !wait {
+		return nil
+	}
+	var said [1]byte
+	if _, err := io.ReadFull(u.result, said[:]); err != nil {
+		return fmt.Errorf("cannot wait for a process that is to be born: %w", err)
+	}
+	return nil
+}
+
+// Elsewhere has another thread do something, for one that has no descriptors any more.
+func Elsewhere(do func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- do() }()
+	return <-done
 }
 
 // pipe is os.Pipe without what Go needs to wait for many at once.
@@ -247,7 +295,7 @@ func pipe() (r, w *os.File, err error) {
 //
 //go:nosplit
 //go:norace
-func (b *Birth) fork(wordEnd, word, resultEnd uintptr) (int, syscall.Errno) {
+func (b *Birth) fork(wordEnd, resultEnd uintptr, dies bool) (int, syscall.Errno) {
 	const flags = unix.CLONE_PARENT | uintptr(unix.SIGCHLD)
 	pid, _, e := unix.RawSyscall6(unix.SYS_CLONE, flags, 0, 0, 0, 0, 0)
 	if e != 0 {
@@ -256,8 +304,11 @@ func (b *Birth) fork(wordEnd, word, resultEnd uintptr) (int, syscall.Errno) {
 	if pid != 0 {
 		return int(pid), 0
 	}
-	_, _, _ = unix.RawSyscall(unix.SYS_CLOSE, word, 0, 0) // or its end would not be seen
 	first := uintptr(unsafe.Pointer(&b.failure[0]))
+	if dies { // before anybody lets it go on: then the parent has not ended yet
+		_, _, _ = unix.RawSyscall6(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0, 0)
+		_, _, _ = unix.RawSyscall(unix.SYS_WRITE, resultEnd, first, 1)
+	}
 	for {
 		n, _, e := unix.RawSyscall(unix.SYS_READ, wordEnd, first, 1)
 		if e == unix.EINTR {
@@ -281,7 +332,8 @@ func (u *Unborn) Bear() ([]syscall.Errno, error) {
 	if _, err := u.word.Write([]byte{1}); err != nil && !errors.Is(err, syscall.EPIPE) {
 		return nil, err
 	}
-	b, err := io.ReadAll(u.result)
+	most := len(u.birth.failure) * int(unsafe.Sizeof(u.birth.failure[0]))
+	b, err := io.ReadAll(io.LimitReader(u.result, int64(most))) // somebody may have taken it over
 	if err != nil || len(b) == 0 {
 		return nil, err
 	}

@@ -200,6 +200,12 @@ func CloseOnExecFrom(first uint) error {
 	return os.NewSyscallError("close_range", unix.CloseRange(first, last, unix.CLOSE_RANGE_CLOEXEC))
 }
 
+// CloseFrom closes every descriptor from first on.
+func CloseFrom(first uint) error {
+	const last = ^uint(0) >> 32
+	return os.NewSyscallError("close_range", unix.CloseRange(first, last, 0))
+}
+
 // Setrlimit sets one resource limit of this process.
 func Setrlimit(resource int, soft, hard uint64) error {
 	return os.NewSyscallError("setrlimit", unix.Setrlimit(resource, &unix.Rlimit{Cur: soft, Max: hard}))
