@@ -113,7 +113,9 @@ func (p *process) collectStage() error {
 	if p.socket != nil {
 		_ = p.stage.Kill() // it may have ended by itself
 	}
-	return reap(p.stage.Pid)
+	pid := p.stage.Pid
+	p.stage = nil // the id may be another child's soon
+	return reap(pid)
 }
 
 // exitCode is a status as a shell counts it.
