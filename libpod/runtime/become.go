@@ -173,8 +173,12 @@ func (s *stage) drop(caps capability.Capabilities) error {
 	if err != nil {
 		return err
 	}
-	for _, c := range []capability.Cap{capability.CAP_SYS_ADMIN, capability.CAP_SYS_RESOURCE} {
-		if had&(1<<c) != 0 {
+	needed := map[capability.Cap]bool{
+		capability.CAP_SYS_ADMIN:    s.seccomp != nil && !s.proc.NoNewPrivileges,
+		capability.CAP_SYS_RESOURCE: len(s.proc.Rlimits) > 0,
+	}
+	for c, is := range needed {
+		if is && had&(1<<c) != 0 {
 			caps.Set(capability.EFFECTIVE|capability.PERMITTED, c)
 		}
 	}
