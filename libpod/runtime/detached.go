@@ -83,7 +83,7 @@ func (s *stage) showMounted() error {
 	if s.start == nil {
 		return nil
 	}
-	if err := sendReady(s.socket, nil, 0); err != nil {
+	if err := sendReady(s.socket, ready{}); err != nil {
 		return err
 	}
 	return s.awaitWord()

@@ -1,12 +1,14 @@
 package runtime
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"syscall"
+	"unicode"
 
 	"github.com/mosscontainers/moss/pkg/sys"
 )
@@ -17,6 +19,7 @@ type process struct {
 	pid     int
 	socket  *os.File // nil once the command runs
 	console *os.File
+	report  *os.File // as in ready
 	group   *cgroup
 	// stage is what the process was made by, nil when that is the stage itself.
 	stage *sys.Child
@@ -36,14 +39,14 @@ var errStageKilled = errors.New("cannot set the container up: its first process 
 func (p *process) Ready(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { _ = p.child.Kill() })
 	defer stop()
-	console, born, err := receiveFrame(p.socket)
-	if born != 0 {
-		p.stage, p.child, p.pid = p.child, &sys.Child{Pid: born}, born
+	r, err := receiveFrame(p.socket)
+	if r.born != 0 {
+		p.stage, p.child, p.pid = p.child, &sys.Child{Pid: r.born}, r.born
 	}
 	if errors.Is(err, io.EOF) {
 		err = errStageKilled
 	}
-	p.console = console
+	p.console, p.report = r.console, r.report
 	if err != nil {
 		p.abandon()
 		err = joinErrors(err, p.Delete())
@@ -58,15 +61,41 @@ func (p *process) Start() error {
 	socket := p.socket
 	p.socket = nil
 	told, err := release(socket)
-	switch {
-	case err == nil && (told || p.stage == nil):
-		return p.collectStage()
-	case err == nil:
+	if err == nil && p.stage != nil && !told {
 		err = errStageKilled
 		_ = p.child.Kill() // it may go on already
 	}
+	if err == nil {
+		err = p.heed()
+	}
+	if err == nil {
+		return p.collectStage()
+	}
 	_, waitErr := p.Wait()
 	return joinErrors(err, waitErr)
+}
+
+// heed waits until a reaper has started its command. The command may write there too.
+func (p *process) heed() error {
+	if p.report == nil {
+		return nil
+	}
+	defer p.report.Close()
+	said, err := io.ReadAll(io.LimitReader(p.report, maxFrame))
+	if err != nil || len(said) == 0 {
+		return err
+	}
+	if len(said) < 2 {
+		return errorOf(said)
+	}
+	return errorOf(append(said[:2:2], bytes.Map(printable, said[2:])...))
+}
+
+func printable(r rune) rune {
+	if unicode.IsControl(r) {
+		return ' '
+	}
+	return r
 }
 
 // release lets the stage at the other end execute its command, and waits until it has. A stage that another process executes it for tells of that.
@@ -75,16 +104,10 @@ func release(socket *os.File) (told bool, err error) {
 	if _, err := socket.Write([]byte{1}); err != nil && !errors.Is(err, syscall.EPIPE) {
 		return false, fmt.Errorf("cannot release the container's first process: %w", err)
 	}
-	for {
-		_, _, err := receiveFrame(socket)
-		if errors.Is(err, io.EOF) {
-			return told, nil
-		}
-		if err != nil {
-			return told, err
-		}
-		told = true
+	if _, err = receiveFrame(socket); errors.Is(err, io.EOF) {
+		return false, nil
 	}
+	return true, err
 }
 
 func (p *process) Wait() (int, error) {
@@ -142,7 +165,9 @@ func (p *process) abandon() {
 	_, _ = p.child.Wait()
 	_ = p.collectStage()
 	p.socket.Close()
-	if p.console != nil {
-		p.console.Close()
+	for _, f := range []*os.File{p.console, p.report} {
+		if f != nil {
+			f.Close()
+		}
 	}
 }

@@ -16,7 +16,7 @@ import (
 
 // The stage talks with its parent over one socket. The parent sends an order: its head, and with it descriptors, which are
 // the three standard streams and the namespaces to join; and JSON, that of the Bundle or of a command. The stage sets everything up and
-// sends one frame: frameReady, with the terminal's master as a descriptor where there is one and the id of the process where that is another one than the stage, or frameError. The parent
+// sends one frame: frameReady (see ready), or frameError. The parent
 // sends one byte to go on. (The stage of a detached container says frameReady twice: before it changes its root directory, and
 // at last. Then it waits for somebody to connect to its order's start, who takes the parent's place.) Then the socket either closes, because execve(2) has succeeded, or brings a frameError; a stage
 // that another process does that for says frameReady once more before.
@@ -162,26 +162,49 @@ func errorFrame(err error) []byte {
 
 const maxFrame = 4096
 
-// sendReady says that everything is set up; born is the process that waits, 0 when it is the stage itself.
-func sendReady(socket, console *os.File, born int) error {
-	return sys.SendFile(socket, binary.NativeEndian.AppendUint32([]byte{frameReady}, uint32(born)), console)
+// ready is what a stage says when everything is set up.
+type ready struct {
+	born    int      // the process that waits, 0 when it is the stage itself
+	console *os.File // the terminal's master side, nil without one
+	report  *os.File // a pipe: what a reaper says of its command, an errorFrame or nothing; nil without one
+}
+
+// readySize is that of its frame: its kind, born, and which descriptors come with it.
+const readySize = 1 + 4 + 1
+
+func sendReady(socket *os.File, r ready) error {
+	frame := binary.NativeEndian.AppendUint32([]byte{frameReady}, uint32(r.born))
+	var files []*os.File
+	which := byte(0)
+	for i, f := range []*os.File{r.console, r.report} {
+		if f != nil {
+			files, which = append(files, f), which|1<<i
+		}
+	}
+	return sys.SendFiles(socket, append(frame, which), files...)
 }
 
 // receiveFrame waits for the next word of a stage: io.EOF when it closed the socket.
-func receiveFrame(socket *os.File) (console *os.File, born int, err error) {
+func receiveFrame(socket *os.File) (r ready, err error) {
 	buf := make([]byte, maxFrame)
-	n, f, err := sys.ReceiveFile(socket, buf)
+	n, files, err := sys.ReceiveFiles(socket, buf)
 	switch {
 	case errors.Is(err, syscall.ECONNRESET): // it was killed before it read what we wrote
-		return nil, 0, io.EOF
+		return r, io.EOF
 	case err != nil:
-		return nil, 0, err
+		return r, err
 	case n == 0:
-		return nil, 0, io.EOF
-	case buf[0] == frameReady && n == 5:
-		return f, int(binary.NativeEndian.Uint32(buf[1:])), nil
+		return r, io.EOF
+	case buf[0] != frameReady || n != readySize:
+		return r, errorOf(buf[:n])
 	}
-	return nil, 0, errorOf(buf[:n])
+	r.born = int(binary.NativeEndian.Uint32(buf[1:]))
+	for i, f := range []**os.File{&r.console, &r.report} {
+		if buf[readySize-1]&(1<<i) != 0 && len(files) > 0 {
+			*f, files = files[0], files[1:]
+		}
+	}
+	return r, nil
 }
 
 // errorOf reads an errorFrame.

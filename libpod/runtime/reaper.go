@@ -3,7 +3,6 @@ package runtime
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"strconv"
@@ -12,48 +11,31 @@ import (
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
+// openReport makes the pipe by which a reaper tells the parent how its command started, in the place of the control socket: the command may trace its reaper, and a socket
+// would lead it to the process at the other end (SO_PEERPIDFD, pidfd_getfd(2)).
+func (s *stage) openReport() (err error) {
+	if s.socket, err = sys.MoveFrom(s.socket, moreFD+s.more); err != nil {
+		return err
+	}
+	reader, writer, err := sys.Pipe(false)
+	if err != nil {
+		return err
+	}
+	defer writer.Close()
+	s.report = reader
+	return sys.Replace(controlFD, writer) // inheritable
+}
+
 // birthOfReaper is that of PID 1 of a container with Bundle.Init: our own program again, but with nothing left of the
-// privileges of a stage. The descriptor of the control socket stays open across, so that it can tell how the command
-// started. Among others' processes that is a pipe to the stage.
-func (s *stage) birthOfReaper(b *sys.Birth) (err error) {
-	control := s.socket
-	if s.pids != nil {
-		if s.socket, err = sys.MoveFrom(s.socket, moreFD+s.more); err != nil {
-			return err
-		}
-		if s.reaperSays, control, err = os.Pipe(); err != nil {
-			return err
-		}
-		defer control.Close()
-	}
-	if err := sys.Replace(controlFD, control); err != nil && !isErrno(err, syscall.EINVAL) {
-		return err
-	}
-	if err := sys.KeepOnExec(controlFD); err != nil {
-		return err
-	}
+// privileges of a stage.
+func (s *stage) birthOfReaper(b *sys.Birth) error {
 	args := append([]string{stageReaper, strconv.Itoa(s.more)}, s.proc.Args...)
 	return b.ProgramFile(s.program, args, s.proc.Env, listenPID)
 }
 
-// awaitReaper passes on what the reaper says, and waits until it says no more: its command runs then.
-func (s *stage) awaitReaper() error {
-	if s.reaperSays == nil {
-		return nil
-	}
-	if err := os.NewFile(controlFD, "the reaper's").Close(); err != nil {
-		return err
-	}
-	said, err := io.ReadAll(io.LimitReader(s.reaperSays, maxFrame))
-	if err == nil && len(said) > 0 {
-		err = sys.SendFile(s.socket, said, nil)
-	}
-	return err
-}
-
 // runReaper starts the command, forwards signals to it, reaps every orphan and ends as the command did.
 func runReaper() {
-	socket := os.NewFile(controlFD, "control")
+	report := os.NewFile(controlFD, "report")
 	signals := make(chan os.Signal, 64)
 	signal.Notify(signals)
 	more, err := strconv.Atoi(os.Args[1])
@@ -62,10 +44,10 @@ func runReaper() {
 		pid, err = spawn(os.Args[2:], more)
 	}
 	if err != nil {
-		_, _ = socket.Write(errorFrame(err)) // without a parent there is nobody to tell
+		_, _ = report.Write(errorFrame(err)) // without a parent there is nobody to tell
 		os.Exit(1)
 	}
-	socket.Close()
+	report.Close()
 	done := make(chan int)
 	go func() { done <- reapUntil(pid) }()
 	for {

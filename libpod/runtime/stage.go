@@ -55,9 +55,8 @@ type stage struct {
 	// start is where a detached container waits for whoever starts it.
 	start *os.File
 	// pids is somebody else's PID namespace that the process is to be in, nil when it is in its own already.
-	pids *os.File
-	// reaperSays is what a reaper that is born there says, nil for others.
-	reaperSays *os.File
+	pids   *os.File
+	report *os.File // as in ready
 }
 
 func runStage() {
@@ -116,10 +115,15 @@ func (s *stage) run() error {
 	if err != nil {
 		return err
 	}
+	if s.reaper {
+		if err := s.openReport(); err != nil {
+			return err
+		}
+	}
 	if s.pids != nil {
 		return s.bearAmongOthers()
 	}
-	if err := sendReady(s.socket, s.console, 0); err != nil {
+	if err := sendReady(s.socket, ready{console: s.console, report: s.report}); err != nil {
 		return err
 	}
 	if err := s.leave(); err != nil { // while the parent does its part
@@ -161,7 +165,7 @@ func (s *stage) bearAmongOthers() error {
 	}
 	var tried []syscall.Errno
 	err = sys.Elsewhere(func() (err error) {
-		if err := sendReady(s.socket, s.console, u.Pid); err != nil {
+		if err := sendReady(s.socket, ready{u.Pid, s.console, s.report}); err != nil {
 			return err
 		}
 		if err := s.await(); err != nil {
@@ -173,10 +177,7 @@ func (s *stage) bearAmongOthers() error {
 	if err := s.outcome(tried, err); err != nil {
 		return err
 	}
-	if err := sys.Elsewhere(s.awaitReaper); err != nil {
-		return err
-	}
-	_ = sendReady(s.socket, nil, u.Pid) // it goes on, whoever is there to be told
+	_ = sys.Elsewhere(func() error { return sendReady(s.socket, ready{born: u.Pid}) }) // it goes on, whoever is there to be told
 	os.Exit(0)
 	return nil
 }

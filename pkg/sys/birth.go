@@ -282,7 +282,7 @@ func Elsewhere(do func() error) error {
 	return <-done
 }
 
-// pipe is os.Pipe without what Go needs to wait for many at once.
+// pipe is one both ends of which block: the runtime's epoll is out of the reach of the thread that forks.
 func pipe() (r, w *os.File, err error) {
 	var fds [2]int
 	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
