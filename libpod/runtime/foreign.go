@@ -70,13 +70,23 @@ func procOf(pids *os.File) (*os.File, error) {
 		if err != nil {
 			continue
 		}
-		// Its process 1 is the first one of the namespace that it shows.
-		if magic, err := sys.FsMagic(mount); err == nil && magic == sys.MagicProc && isNamespace(pids, mountPath(mount)+"/1") {
+		if isProcOf(pids, mount) {
 			return mount, nil
 		}
 		mount.Close()
 	}
 	return nil, errdefs.Errorf(errdefs.ErrUnavailable, "no process of the PID namespace to join has it at /proc")
+}
+
+// isProcOf says whether a mount is a whole procfs, and shows a PID namespace: its process 1 is the first one in there.
+func isProcOf(pids, mount *os.File) bool {
+	const top = 1 // the inode of a procfs's root
+	magic, err := sys.FsMagic(mount)
+	if err != nil || magic != sys.MagicProc {
+		return false
+	}
+	inode, err := sys.Inode(mount)
+	return err == nil && inode == top && isNamespace(pids, mountPath(mount)+"/1")
 }
 
 // isNamespace says whether a process, which is a directory of a procfs, is in a PID namespace.

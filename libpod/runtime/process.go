@@ -37,7 +37,8 @@ func (p *process) Console() *os.File { return p.console }
 var errStageKilled = errors.New("cannot set the container up: its first process was killed; is there enough memory?")
 
 func (p *process) Ready(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, func() { _ = p.child.Kill() })
+	stage := p.child
+	stop := context.AfterFunc(ctx, func() { _ = stage.Kill() })
 	defer stop()
 	r, err := receiveFrame(p.socket)
 	if r.born != 0 {

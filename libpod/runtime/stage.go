@@ -168,6 +168,11 @@ func (s *stage) bearAmongOthers() error {
 		if err := sendReady(s.socket, ready{u.Pid, s.console, s.report}); err != nil {
 			return err
 		}
+		if s.start != nil { // nobody need ever start what has ended
+			if ended, err := u.EndsBefore(s.start); err != nil || ended {
+				return errors.Join(err, io.EOF)
+			}
+		}
 		if err := s.await(); err != nil {
 			return err
 		}

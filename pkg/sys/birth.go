@@ -325,6 +325,22 @@ func (b *Birth) fork(wordEnd, resultEnd uintptr, dies bool) (int, syscall.Errno)
 	}
 }
 
+// EndsBefore waits until there is something to be had from f, or the process has ended, which it says.
+func (u *Unborn) EndsBefore(f *os.File) (ended bool, err error) {
+	err = control(f, "cannot wait for a process that is to be born", func(fd int) error {
+		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: int32(u.result.Fd()), Events: unix.POLLIN}}
+		for {
+			_, err := unix.Poll(fds, -1)
+			if err == unix.EINTR {
+				continue
+			}
+			ended = fds[1].Revents != 0 // its end of the pipe is closed
+			return err
+		}
+	})
+	return ended, err
+}
+
 // Bear lets the process go on, and returns like Exec; with neither numbers nor an error when it executes its program, or was killed before it could.
 func (u *Unborn) Bear() ([]syscall.Errno, error) {
 	defer u.word.Close()
