@@ -91,24 +91,10 @@ func Remove(runDir, bridge, container string) error {
 // write replaces a file in one step; one command may start several containers at the same time. What a killed writer leaves begins with a dot and is nobody's.
 func write(dir, name string, content any) error {
 	data, err := json.Marshal(content)
-	if err == nil {
-		err = os.MkdirAll(dir, 0o700)
-	}
 	if err != nil {
 		return err
 	}
-	temp, err := os.CreateTemp(dir, "."+name+".*")
-	if err != nil {
-		return err
-	}
-	_, err = temp.Write(data)
-	if err = errors.Join(err, temp.Close()); err == nil {
-		err = os.Rename(temp.Name(), filepath.Join(dir, name))
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(temp.Name()))
-	}
-	return nil
+	return sys.WriteWhole(filepath.Join(dir, name), sys.Bytes(data))
 }
 
 // ReadNetwork reads the file of the network in whose directory it is.
