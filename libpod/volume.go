@@ -67,7 +67,7 @@ func (e *Engine) CreateVolume(v Volume) (*Volume, error) {
 		err = errors.Join(err, os.Rename(dir, staging))
 	}
 	err = errors.Join(err, os.RemoveAll(staging))
-	if _, there := os.Lstat(dir); there == nil {
+	if _, there := os.Lstat(dir); there == nil || errors.Is(err, os.ErrExist) { // it may have been removed meanwhile
 		return nil, errdefs.Errorf(errdefs.ErrConflict, "cannot make volume %q: it exists already", v.Name)
 	}
 	return nil, errdefs.NoSpace(fmt.Errorf("cannot make volume %q: %w", v.Name, err))

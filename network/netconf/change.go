@@ -2,6 +2,7 @@ package netconf
 
 import (
 	"cmp"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -93,7 +94,7 @@ func (s *Store) add(n *Network) error {
 	if err := sys.Sweep(s.Dir, hidden, sys.TryLockDir); err != nil { // of killed commands
 		return err
 	}
-	staging := s.dir(hidden + n.Name)
+	staging := s.dir(hidden + rand.Text()) // one of a command that was just killed may still be there
 	if err := os.Mkdir(staging, 0o700); err != nil {
 		return err
 	}
@@ -214,7 +215,7 @@ func (s *Store) Remove(ref string, settle func(*Network) error) error {
 	if err := settle(n); err != nil {
 		return err
 	}
-	trash := s.dir(hidden + n.ID[:12])
+	trash := s.dir(hidden + rand.Text())
 	if err := os.Rename(s.dir(n.Name), trash); err != nil {
 		return fmt.Errorf("cannot remove network %q: %w", n.Name, err)
 	}
