@@ -75,6 +75,7 @@ func (s *launch) join(in *spec.Inputs) error {
 		if err != nil {
 			return err
 		}
+		s.owners = append(s.owners, other)
 		proc := fmt.Sprintf("/proc/%d", other.State.Init.Pid)
 		in.Namespaces[n.kind] = proc + "/ns/" + n.file
 		if n.kind == specs.NetworkNamespace {
@@ -85,6 +86,20 @@ func (s *launch) join(in *spec.Inputs) error {
 		}
 	}
 	return nil
+}
+
+// blame says that the container could not start because another one, whose namespaces it shares, has ended, if that is so: the kernel has many
+// words for that.
+func (s *launch) blame(err error) error {
+	if errdefs.Explained(err) && !errors.Is(err, errdefs.ErrConflict) && !errors.Is(err, errdefs.ErrUnavailable) {
+		return err
+	}
+	for _, owner := range s.owners {
+		if init := owner.State.Init; !init.Alive() || ending(init) {
+			return errdefs.Errorf(errdefs.ErrConflict, "cannot start container %s: container %s, whose namespaces it is to share, has just ended", s.c.Name, owner.Spec.Name)
+		}
+	}
+	return err
 }
 
 // connect waits for the container's network and completes its resolv.conf and hosts. monitor is the pid of the process that keeps the container.

@@ -66,7 +66,8 @@ type launch struct {
 	image    *storage.Image // nil until it is needed
 	facts    host.Facts
 	runDir   string
-	lender   string // run directory of the container whose network is shared
+	lender   string             // run directory of the container whose network is shared
+	owners   []*state.Container // of the namespaces that are shared
 	hostname string
 	zone     []byte // timezone
 	volumes  map[string]spec.VolumeSource
@@ -110,7 +111,7 @@ func (e *Engine) start(ctx Context, l *state.Locked, opts StartOptions) (warning
 		err = s.run(ctx, m.handle)
 	}
 	if err != nil {
-		return nil, errors.Join(err, m.Close(), s.undo())
+		return nil, errors.Join(s.blame(err), m.Close(), s.undo())
 	}
 	return s.warnings, m.release()
 }

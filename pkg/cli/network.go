@@ -14,10 +14,12 @@ import (
 
 	"github.com/mosscontainers/moss/libpod"
 	"github.com/mosscontainers/moss/libpod/names"
+	"github.com/mosscontainers/moss/libpod/state"
 	"github.com/mosscontainers/moss/network/netconf"
 	"github.com/mosscontainers/moss/pkg/cli/filter"
 	"github.com/mosscontainers/moss/pkg/cli/format"
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/spec"
 )
 
 func newNetworkCommand(app *App) *cobra.Command {
@@ -216,7 +218,8 @@ func newNetworkReloadCommand(app *App) *cobra.Command {
 	cmd := &cobra.Command{Use: "reload [flags] CONTAINER...", Short: "Make the networks of running containers anew, with the same addresses"}
 	cmd.Flags().BoolVarP(&s.all, "all", "a", false, "all containers that run")
 	cmd.Flags().BoolVarP(&s.latest, "latest", "l", false, "the container that was created last")
-	return s.apply(app, cmd, running, func(ctx context.Context, e *libpod.Engine, ref string) error {
+	networked := func(c *state.Container) bool { return running(c) && c.Spec.Network.Mode == spec.NetworkBridge }
+	return s.apply(app, cmd, networked, func(ctx context.Context, e *libpod.Engine, ref string) error {
 		return e.ReloadNetwork(ctx, ref)
 	})
 }
