@@ -77,7 +77,7 @@ func (s *launch) join(in *spec.Inputs) error {
 		}
 		s.owners = append(s.owners, other)
 		proc := fmt.Sprintf("/proc/%d", other.State.Init.Pid)
-		in.Namespaces[n.kind] = proc + "/ns/" + n.file
+		in.Namespaces[n.kind] = joinable(proc, n.file)
 		if n.kind == specs.NetworkNamespace {
 			s.lender = s.Engine.runDir(other.Spec.ID)
 		}
@@ -86,6 +86,21 @@ func (s *launch) join(in *spec.Inputs) error {
 		}
 	}
 	return nil
+}
+
+// joinable is where the namespace of another container's process is to be found. That of one which shares the host's is no other than ours, and it takes
+// the machine's root to join it.
+func joinable(proc, file string) string {
+	path := proc + "/ns/" + file
+	its, err := os.Stat(path)
+	if err != nil {
+		return path // who joins it tells that it has ended
+	}
+	ours, err := os.Stat("/proc/self/ns/" + file)
+	if err == nil && os.SameFile(its, ours) {
+		return spec.HostNamespace
+	}
+	return path
 }
 
 // blame says that the container could not start because another one, whose namespaces it shares, has ended, if that is so: the kernel has many

@@ -136,6 +136,9 @@ func addNamespace(s *specs.Spec, kind specs.LinuxNamespaceType, mode string, in 
 	case "ns":
 		ns.Path = arg
 	case "container":
+		if ns.Path == HostNamespace {
+			return nil
+		}
 		if ns.Path == "" {
 			return errdefs.Errorf(errdefs.ErrNotFound, "cannot join the %s namespace of container %s: it does not run", kind, arg)
 		}

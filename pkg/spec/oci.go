@@ -9,6 +9,9 @@ import (
 	"github.com/mosscontainers/moss/pkg/host"
 )
 
+// HostNamespace is, in Inputs.Namespaces, the caller's: a container that shares the namespaces of one that shares the host's has that as well.
+const HostNamespace = "host"
+
 // Inputs is what an OCI configuration needs to know besides the description: where things are by now.
 type Inputs struct {
 	// ID names the container's cgroup.
@@ -32,7 +35,7 @@ type Inputs struct {
 	// ShmPath is the /dev/shm of the container whose IPC namespace is joined, seen from outside: below /proc/PID/root,
 	// which launchers know to lie in another mount namespace. "" is one of its own.
 	ShmPath string
-	// Namespaces are paths of namespaces to join, for container:ID, and for a network namespace that exists.
+	// Namespaces are paths of namespaces to join, for container:ID, and for a network namespace that exists; or HostNamespace.
 	Namespaces map[specs.LinuxNamespaceType]string
 	// Devices finds the devices at or below a path; nil is host.Devices.
 	Devices func(path string) ([]host.Device, error)
