@@ -58,7 +58,7 @@ func (e *execution) below() (snapshot, error) {
 }
 
 func (e *execution) quick() string {
-	op, err := e.opKey(e.v.Op)
+	op, err := e.commandKey()
 	if err != nil {
 		return ""
 	}
@@ -73,7 +73,7 @@ func (e *execution) quick() string {
 }
 
 func (e *execution) content(ctx context.Context) (string, error) {
-	op, err := e.opKey(e.v.Op)
+	op, err := e.commandKey()
 	if err != nil {
 		return "", err
 	}
@@ -93,6 +93,16 @@ func (e *execution) content(ctx context.Context) (string, error) {
 		parts = append(parts, d)
 	}
 	return key(parts...), nil
+}
+
+// commandKey is the command and what it is run in, as a part of a key.
+func (e *execution) commandKey() (string, error) {
+	op, err := e.opKey(e.v.Op)
+	if err != nil {
+		return "", err
+	}
+	around, err := surroundings(&e.opts.Step)
+	return op + string(around), err
 }
 
 // mountContent names what a mount shows.
