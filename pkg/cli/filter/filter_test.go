@@ -109,6 +109,7 @@ func TestCompileRefuses(t *testing.T) {
 		{"dangling=x", "cannot filter by dangling=x: it is true or false"},
 		{"name=(", "cannot filter by name=(: error parsing regexp: missing closing ): `(`"},
 		{"before=nobody", `cannot filter by before=nobody: no box "nobody"`},
+		{"until=-1h", `cannot filter by until=-1h: that is in the future: write 1h for what is older than an hour`},
 		{"until=soon", `cannot filter by until=soon: cannot read "soon" as a time: use a duration such as 10m, seconds since 1970, or a date such as 2026-01-31T15:04:05Z`},
 	}
 	for _, tt := range tests {

@@ -100,9 +100,14 @@ func Labels[T any](get func(T) map[string]string) []Key[T] {
 	}
 }
 
-// Until is the key until=TIME: created before a time that [ParseTime] understands.
+// Until is the key until=TIME: created before a time that [ParseTime] understands. A negative duration is a slip that would match everything.
 func Until[T any](created func(T) time.Time) Key[T] {
-	before := Before(func(value string) (time.Time, error) { return ParseTime(value, time.Now()) }, created)
+	before := Before(func(value string) (time.Time, error) {
+		if d, err := time.ParseDuration(value); err == nil && d < 0 {
+			return time.Time{}, errors.New("that is in the future: write 1h for what is older than an hour")
+		}
+		return ParseTime(value, time.Now())
+	}, created)
 	return Key[T]{Name: "until", All: true, Match: before}
 }
 
