@@ -212,7 +212,7 @@ func (e *execution) container() (*spec.Container, error) {
 	c := e.opts.Step
 	meta := e.op.Meta
 	c.Command, c.WorkDir, c.User = meta.Args, meta.Cwd, meta.User
-	c.Env = append(slices.Clone(meta.Env), proxies(meta.ProxyEnv)...)
+	c.Env = append(spec.WellFormed(meta.Env), proxies(meta.ProxyEnv)...)
 	c.Image.Kin = host.Kin(platformOf(e.v.Op.Platform).Architecture)
 	c.NoHTTPProxy = true // those that the build was given are in the operation
 	if meta.Hostname != "" {

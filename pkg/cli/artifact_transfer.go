@@ -44,6 +44,9 @@ func newArtifactPushCommand(app *App) *cobra.Command {
 			if err := seal.complete(app, &push.Sealing); err != nil {
 				return err
 			}
+			if err := canWrite(resultFile{"digestfile", push.DigestFile}); err != nil {
+				return err
+			}
 			push.Copying = o.Copying
 			return app.withArtifacts(cmd.Context(), func(artifacts *image.Artifacts) error {
 				d, err := artifacts.Push(cmd.Context(), args[0], append(args, "")[1], push)

@@ -47,6 +47,9 @@ func (o *buildOptions) run(ctx context.Context, app *App, cmd *cobra.Command) (e
 	if err := errors.Join(o.cache.parse(&o.Options), o.attest.parse(&o.Options)); err != nil {
 		return err
 	}
+	if err := canWrite(o.resultFiles()...); err != nil {
+		return err
+	}
 	engine, err := app.Engine()
 	if err != nil {
 		return err
@@ -109,6 +112,13 @@ func (o *buildOptions) finish(ctx context.Context, app *App, b *build.Builder, r
 	}
 	_, err = fmt.Fprintln(app.Out, made.ID)
 	return made, err
+}
+
+// resultFiles are those that say what was built.
+func (o *buildOptions) resultFiles() []resultFile {
+	return []resultFile{
+		{"iidfile", o.iidfile}, {"iidfile-raw", o.iidRaw}, {"metadata-file", o.metadata}, {"sbom-output", o.attest.listFile}, {"sbom-purl-output", o.attest.urlFile},
+	}
 }
 
 // tell writes the files that say what was built.

@@ -182,6 +182,9 @@ func newPushCommand(app *App) *cobra.Command {
 			if err := o.sealFlags.complete(app, &o.Sealing); err != nil {
 				return err
 			}
+			if err := canWrite(resultFile{"digestfile", o.DigestFile}); err != nil {
+				return err
+			}
 			return app.withImages(cmd.Context(), func(images *image.Images) error {
 				return o.push(cmd.Context(), images, args[0], append(args, "")[1])
 			})

@@ -74,5 +74,8 @@ func (o *manifestPushOptions) complete(app *App, fs *pflag.FlagSet) error {
 	if err := o.compressionFlags.complete(app, fs, &o.PushOptions); err != nil {
 		return err
 	}
-	return o.sealFlags.complete(app, &o.Sealing)
+	if err := o.sealFlags.complete(app, &o.Sealing); err != nil {
+		return err
+	}
+	return canWrite(resultFile{"digestfile", o.DigestFile})
 }

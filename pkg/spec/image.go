@@ -45,7 +45,7 @@ func (c *Container) ApplyImage(img *ImageConfig) {
 			c.Command = img.Cmd // an entrypoint of the user's own drops the image's command
 		}
 	}
-	c.Env = MergeEnv(slices.DeleteFunc(slices.Clone(img.Env), malformed), c.Env)
+	c.Env = MergeEnv(WellFormed(img.Env), c.Env)
 	if c.WorkDir == "" && img.WorkingDir != "" {
 		c.WorkDir = path.Clean("/" + img.WorkingDir)
 	}
@@ -64,7 +64,9 @@ func (c *Container) ApplyImage(img *ImageConfig) {
 	c.addImagePorts(img.ExposedPorts)
 }
 
-// malformed finds variables without a name or a value, which docker keeps out as well.
+// WellFormed are the variables of an image but for those without a name or a value, which docker keeps out as well.
+func WellFormed(env []string) []string { return slices.DeleteFunc(slices.Clone(env), malformed) }
+
 func malformed(kv string) bool {
 	_, err := parseEnv(kv, nil)
 	return err != nil || !strings.Contains(kv, "=")

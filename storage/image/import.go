@@ -45,7 +45,7 @@ func (im *Images) Import(ctx context.Context, source string, in io.Reader, o Imp
 		return "", err
 	}
 	defer closing(&err, stream)
-	layer, err := im.store.PutLayer(ctx, "", stream)
+	layer, err := im.store.PutFile(ctx, stream)
 	if err != nil {
 		return "", explain(err, "import", source)
 	}

@@ -37,6 +37,7 @@ type content struct {
 	room *room
 	pack splitstorage.Packer
 	most int64 // that a file may have, in bytes
+	full bool  // sparse files are refused
 
 	entries    int // of files, whiteouts among them, but for marks of opaque directories
 	uids, gids map[uint32]bool
@@ -128,6 +129,9 @@ const scanBuffer = 256 << 10
 func (c *content) entry(parser *tar.Reader, header *tar.Header) error {
 	if header.Size > c.most {
 		return fmt.Errorf("the entry %.200q has %d bytes, which is more than the file system: %w", header.Name, header.Size, syscall.ENOSPC)
+	}
+	if c.full && isSparse(header) {
+		return errSparse
 	}
 	c.note(header)
 	if err := c.segment(parser.RawBytes()); err != nil {

@@ -53,6 +53,7 @@ func (s *Store) Stage(ctx context.Context, stream io.Reader, diffID digest.Diges
 	}
 	defer closeJoined(&err, plain)
 	g, err = s.stage(plain, func(c *content, tree string) error {
+		c.full = diffID == "" // another tar of the same files will do
 		return c.differs(s.unpack(c, tree, options), diffID)
 	})
 	if err != nil {
