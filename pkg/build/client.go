@@ -234,13 +234,18 @@ func (r *deferred) ReadFile(ctx context.Context, req gateway.ReadRequest) ([]byt
 	if !info.Mode().IsRegular() {
 		return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot read %s: it is not a file", req.Filename)
 	}
-	if req.Range == nil {
-		return io.ReadAll(f)
+	part := gateway.FileRange{}
+	if req.Range != nil {
+		part = *req.Range
 	}
-	if req.Range.Length == 0 {
-		return io.ReadAll(io.NewSectionReader(f, int64(req.Range.Offset), info.Size()))
+	if part.Length == 0 {
+		part.Length = int(info.Size())
 	}
-	return io.ReadAll(io.NewSectionReader(f, int64(req.Range.Offset), int64(req.Range.Length)))
+	text, err := io.ReadAll(io.NewSectionReader(f, int64(part.Offset), int64(part.Length)))
+	if err != nil || int64(len(text)) != info.Size() {
+		return text, err
+	}
+	return buildahMounts(text), nil // it is a Dockerfile, or a list of what is to be ignored
 }
 
 // StatFile tells of a file.

@@ -66,6 +66,9 @@ func newBuildProgress(app *App, mode, file string) (p *buildProgress, err error)
 		p.file = to
 	}
 	display, err := progressui.NewDisplay(kept{to, &p.shown}, progressui.DisplayMode(mode))
+	if err != nil && progressui.DisplayMode(mode) == progressui.TtyMode {
+		return nil, mosserrors.Errorf(mosserrors.ErrInvalid, "cannot use --progress tty: what it would be drawn on is no terminal")
+	}
 	if err != nil {
 		return nil, mosserrors.Errorf(mosserrors.ErrInvalid, "cannot use --progress %s: it is one of auto, plain, tty, rawjson, quiet, none", mode)
 	}
