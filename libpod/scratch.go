@@ -21,13 +21,13 @@ const emptyDir = "empty"
 
 // scratch is where the upper layers are, by the targets of their mounts. They are made when the container is there.
 func (s *launch) scratch() (map[string]string, error) {
-	dirs := map[string]string{}
+	dirs, dir := map[string]string{}, s.runDir // of a step, which is on a disk
+	if s.l != nil {
+		dir = s.l.Dir
+	}
 	for i, m := range s.c.Mounts.List {
-		if m.Overlay && s.l == nil {
-			return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot use the option O on %s in a step of a build", m.Target)
-		}
 		if m.Overlay {
-			dirs[m.Target] = filepath.Join(s.l.Dir, scratchDir, strconv.Itoa(i))
+			dirs[m.Target] = filepath.Join(dir, scratchDir, strconv.Itoa(i))
 		}
 	}
 	return dirs, nil

@@ -96,6 +96,9 @@ func (e *Engine) prepareStep(ctx Context, s Step) (*launch, *runtime.Bundle, err
 	if l.network, err = e.makeNetwork(ctx, s.Spec, nil); err != nil {
 		return l, nil, err
 	}
+	if err := l.makeScratch(); err != nil {
+		return l, nil, err
+	}
 	b, err := l.bundle(ctx, syscall.Getpid())
 	if err == nil {
 		err = l.connect(ctx, syscall.Getpid())

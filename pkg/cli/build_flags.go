@@ -101,6 +101,10 @@ func (o *buildOptions) addInputFlags(fs *pflag.FlagSet) {
 	fs.StringSliceVar(&o.platforms, "platform", nil, "`platform` to build for, OS/ARCH[/VARIANT]; several make a manifest list")
 	fs.StringVar(&o.pull, "pull", "missing", "when to pull images: always, missing, never, newer")
 	fs.Lookup("pull").NoOptDefVal = "always"
+	for _, policy := range []string{"always", "never"} { // Buildah's old names
+		fs.BoolFunc("pull-"+policy, "the same as --pull="+policy, func(string) error { return fs.Set("pull", policy) })
+		fs.Lookup("pull-" + policy).Hidden = true
+	}
 	fs.StringVar(&o.policyFile, "source-policy-file", "", "allow, deny or convert what the Dockerfile names as this `file` says: BuildKit's JSON (default EXPERIMENTAL_BUILDKIT_SOURCE_POLICY)")
 	fs.StringSliceVar(&o.allow, "allow", nil, "what the Dockerfile may ask for: security.insecure, network.host")
 	fs.StringArrayVar(&o.secrets, "secret", nil, "a `secret`: id=NAME[,src=FILE|,env=VARIABLE]")

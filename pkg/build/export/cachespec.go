@@ -49,7 +49,9 @@ func ParseCache(flag, text string) (CacheSpec, error) {
 func (c *CacheSpec) set(name, value string) (err error) {
 	switch name {
 	case "type":
-		c.Type = value
+		if c.Type = value; !slices.Contains([]string{Local, Registry, Inline}, value) {
+			return errdefs.Errorf(errdefs.ErrUnavailable, "the types are registry, local and inline")
+		}
 	case "ref":
 		c.Ref = value
 	case "src", "dest":
@@ -74,8 +76,6 @@ func (c *CacheSpec) set(name, value string) (err error) {
 
 func (c *CacheSpec) check(flag, text string) error {
 	switch {
-	case !slices.Contains([]string{Local, Registry, Inline}, c.Type):
-		return errdefs.Errorf(errdefs.ErrUnavailable, "cannot use --%s %q: the types are registry, local and inline", flag, text)
 	case c.Type == Registry && c.Ref == "":
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --%s %q: say which image, with ref=NAME", flag, text)
 	case c.Type == Local && c.Dir == "":
