@@ -4,12 +4,16 @@ import (
 	"archive/tar"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"os"
 	"strings"
+	"syscall"
 
 	split "github.com/vbatts/tar-split/archive/tar"
+
+	"github.com/mosscontainers/moss/pkg/sys"
 )
 
 // errSparse is of a tar that leaves holes in its files out. Neither can a tar-split say that, nor does the library unpack each of the formats.
@@ -43,11 +47,15 @@ func (s *Store) PutFile(ctx context.Context, f *os.File) (_ *Layer, err error) {
 		return nil, err
 	}
 	defer closeJoined(&err, plain)
+	free, err := sys.FreeSpace(s.cfg.ImageRoot())
+	if err != nil {
+		return nil, err
+	}
 	full, to := io.Pipe()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		to.CloseWithError(fillHoles(to, plain))
+		to.CloseWithError(fillHoles(to, plain, free))
 	}()
 	l, err = s.PutLayer(ctx, "", full)
 	_ = full.Close() // which never fails
@@ -55,8 +63,9 @@ func (s *Store) PutFile(ctx context.Context, f *os.File) (_ *Layer, err error) {
 	return l, err
 }
 
-// fillHoles writes a tar anew, with all that the holes of its files stand for.
-func fillHoles(to io.Writer, from io.Reader) error {
+// fillHoles writes a tar anew, with all that the holes of its files stand for. A small tar may tell of any number of zeros, so what the disk has no
+// room for is not begun.
+func fillHoles(to io.Writer, from io.Reader, free int64) error {
 	in, out := tar.NewReader(from), tar.NewWriter(to)
 	for {
 		h, err := in.Next()
@@ -65,6 +74,9 @@ func fillHoles(to io.Writer, from io.Reader) error {
 		}
 		if err != nil {
 			return err
+		}
+		if free -= h.Size; free < 0 {
+			return fmt.Errorf("the entry %.200q has %d bytes, which is more than the disk has room for: %w", h.Name, h.Size, syscall.ENOSPC)
 		}
 		if h.Typeflag == tar.TypeGNUSparse {
 			h.Typeflag = tar.TypeReg
