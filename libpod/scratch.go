@@ -108,5 +108,9 @@ func emptyLayer(dir, source string) error {
 		return err
 	}
 	st := info.Sys().(*syscall.Stat_t)
-	return errors.Join(os.Chown(upper, int(st.Uid), int(st.Gid)), os.Chmod(upper, info.Mode()))
+	err = os.Chown(upper, int(st.Uid), int(st.Gid))
+	if errors.Is(err, syscall.EINVAL) {
+		err = nil // an owner whom the user namespace does not have: it is the container's root's
+	}
+	return errors.Join(err, os.Chmod(upper, info.Mode()))
 }
