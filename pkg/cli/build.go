@@ -126,15 +126,31 @@ func (o *buildOptions) tell(made *image.Assembled, res *build.Result) error {
 	return errors.Join(writeIDFile(o.iidfile, "sha256:"+made.ID), writeIDFile(o.iidRaw, made.ID), o.writeMetadata(made, res))
 }
 
-// usual takes over what containers.conf says, where no flag says it.
+// buildahs takes over what Buildah's variables say, which Podman's build has too, where no flag says it.
+func (o *buildOptions) buildahs(fs *flagSet) {
+	for _, v := range []struct {
+		flag, name string
+		to         *string
+	}{{"format", "BUILDAH_FORMAT", &o.image.format}, {"isolation", "BUILDAH_ISOLATION", &o.step.isolation}} {
+		if value := os.Getenv(v.name); value != "" && !fs.Changed(v.flag) {
+			*v.to = value
+		}
+	}
+	if layers := os.Getenv("BUILDAH_LAYERS"); (layers == "false" || layers == "0") && !fs.Changed("layers") {
+		o.image.layers = false
+	}
+}
+
+// usual takes over what the environment and containers.conf say, where no flag says it.
 func (o *buildOptions) usual(app *App, fs *flagSet) error {
 	cfg, err := app.Config()
 	if err != nil {
 		return err
 	}
+	o.buildahs(fs)
 	c := &cfg.Containers
 	o.httpProxy = o.httpProxy && (c.HTTPProxy || fs.Changed("http-proxy"))
-	if c.ImageFormat != "" && !fs.Changed("format") {
+	if c.ImageFormat != "" && !fs.Changed("format") && os.Getenv("BUILDAH_FORMAT") == "" {
 		o.image.format = c.ImageFormat
 	}
 	return nil
