@@ -3,10 +3,12 @@ package image_test
 import (
 	"bytes"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/mosscontainers/moss/storage"
 	"github.com/mosscontainers/moss/storage/image"
 )
 
@@ -48,6 +50,34 @@ func TestImagesComeWhileTheyAreRemoved(t *testing.T) {
 		})
 	}
 	if err := group.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// What a build or a pull names, just when it is about to be pruned for want of a name, stays.
+func TestNamedImagesAreNotPruned(t *testing.T) {
+	_, im := newStore(t)
+	var ids []string
+	for _, name := range []string{"named", "nameless"} {
+		id, err := im.Import(t.Context(), "-", bytes.NewReader(archive(t, file(name, "1"))), image.ImportOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, id)
+	}
+	asked := func(img storage.Summary) bool {
+		if img.ID == ids[0] {
+			if err := im.Tag(img.ID, []string{"come"}); err != nil {
+				t.Error(err)
+			}
+		}
+		return true
+	}
+	pruned, err := im.Prune(t.Context(), image.PruneOptions{Filter: asked})
+	if err != nil || !slices.Equal(pruned.Deleted, ids[1:]) {
+		t.Errorf("want %s to be pruned, got %v, %v", ids[1], pruned, err)
+	}
+	if err := im.Tag("come", []string{"still"}); err != nil {
 		t.Error(err)
 	}
 }

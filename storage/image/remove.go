@@ -11,6 +11,7 @@ import (
 	"github.com/mosscontainers/moss/libpod/names"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/storage"
+	"github.com/mosscontainers/moss/storage/store"
 )
 
 // InUse tells which containers of Moss use an image now. Nil is none. It is asked once before an image loses its pin
@@ -48,7 +49,7 @@ func (im *Images) Remove(ctx context.Context, name string, o RemoveOptions) (*Re
 	img, err := im.findAny(name)
 	if err != nil {
 		if id := im.damagedID(name, err); id != "" {
-			return im.delete(id, nil, nil)
+			return im.delete(id, nil, nil, im.store.RemoveImage)
 		}
 		return nil, err
 	}
@@ -65,7 +66,7 @@ func (im *Images) Remove(ctx context.Context, name string, o RemoveOptions) (*Re
 	if err := im.free(ctx, img.ID, name, o); err != nil {
 		return nil, err
 	}
-	return im.delete(img.ID, img.Names, o.InUse)
+	return im.delete(img.ID, img.Names, o.InUse, im.store.RemoveImage)
 }
 
 // damagedID is the id of an image that exists but cannot be used: it still can be removed.
@@ -117,12 +118,14 @@ func usedBy(containers []string) string {
 }
 
 // delete removes the image's pin, which is ours, and the image.
-func (im *Images) delete(id string, untagged []string, inUse InUse) (*Removed, error) {
+func (im *Images) delete(id string, untagged []string, inUse InUse, remove func(id string) error) (*Removed, error) {
 	if err := im.unpin(id, inUse); err != nil {
 		return nil, err
 	}
-	err := im.store.RemoveImage(id)
+	err := remove(id)
 	switch {
+	case errors.Is(err, store.ErrNamed):
+		return nil, errdefs.Errorf(errdefs.ErrConflict, "cannot remove image %s: %w", names.Short(id), err)
 	case errors.Is(err, lib.ErrImageUsedByContainer):
 		return nil, errdefs.Errorf(errdefs.ErrConflict, "cannot remove image %s: a container of Podman or Buildah uses it: %w", names.Short(id), err)
 	case errors.Is(err, lib.ErrImageUnknown), errors.Is(err, lib.ErrNotAnImage): // which of them, depends on who was faster by how much
@@ -204,7 +207,10 @@ func (im *Images) Prune(ctx context.Context, o PruneOptions) (*Pruned, error) {
 		return nil, err
 	}
 	im.store.MakeRoom()
-	result, failures := &Pruned{}, []error{}
+	result, failures, remove := &Pruned{}, []error{}, im.store.RemoveNameless
+	if o.All {
+		remove = im.store.RemoveImage
+	}
 	for _, img := range before.PerImage {
 		if err := context.Cause(ctx); err != nil {
 			return result, err
@@ -214,8 +220,8 @@ func (im *Images) Prune(ctx context.Context, o PruneOptions) (*Pruned, error) {
 		} else if !ok {
 			continue
 		}
-		if _, err := im.delete(img.ID, nil, o.InUse); errors.Is(err, errdefs.ErrConflict) || errors.Is(err, errdefs.ErrNotFound) {
-			continue // Podman's containers are not ours to judge, one of ours came just now, or somebody was faster
+		if _, err := im.delete(img.ID, nil, o.InUse, remove); errors.Is(err, errdefs.ErrConflict) || errors.Is(err, errdefs.ErrNotFound) {
+			continue // Podman's containers are not ours to judge, one of ours or a name came just now, or somebody was faster
 		} else if err != nil {
 			failures = append(failures, err)
 			continue

@@ -24,6 +24,7 @@ type record struct {
 	Parent string         `json:"parent"`        // of a layer
 	Top    string         `json:"layer"`         // of an image
 	Mapped []string       `json:"mapped-layers"` // of an image
+	Names  []string       `json:"names"`         // of an image
 	Flags  map[string]any `json:"flags"`         // of a layer
 	raw    json.RawMessage
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"errors"
 	"os"
 	"path/filepath"
@@ -17,15 +18,29 @@ import (
 // fewLayers are removed by the library as ever.
 const fewLayers = 3
 
+// ErrNamed says that an image has got a name.
+var ErrNamed = errors.New("it has a name by now")
+
 // RemoveImage removes an image, and its layers that nothing else needs. Errors are those of the library's DeleteImage.
-func (s *Store) RemoveImage(id string) error {
+func (s *Store) RemoveImage(id string) error { return s.removeImage(id, false) }
+
+// RemoveNameless is RemoveImage for images that nobody has named. What is built or pulled meanwhile may be the same image: then it stays, and
+// the error is ErrNamed.
+func (s *Store) RemoveNameless(id string) error { return s.removeImage(id, true) }
+
+func (s *Store) removeImage(id string, nameless bool) error {
 	layers, err := s.store.DeleteImage(id, false) // only tells which
 	if err != nil {
 		return err
 	}
-	if len(layers) > fewLayers && s.cfg.ImageStore == "" {
-		if dropped, err := s.dropImage(id, layers); dropped || err != nil {
+	if (nameless || len(layers) > fewLayers) && s.cfg.ImageStore == "" {
+		if dropped, err := s.dropImage(id, layers, nameless); dropped || err != nil {
 			return err
+		}
+	}
+	if nameless {
+		if img, err := s.store.Image(id); err != nil || len(img.Names) > 0 {
+			return cmp.Or(err, ErrNamed)
 		}
 	}
 	_, err = s.store.DeleteImage(id, true)
@@ -33,8 +48,8 @@ func (s *Store) RemoveImage(id string) error {
 }
 
 // dropImage does it all at once, and nothing where somebody has just begun to use one of the layers.
-func (s *Store) dropImage(id string, layers []string) (dropped bool, err error) {
-	if dropped, err = s.markImage(id, layers); !dropped || err != nil {
+func (s *Store) dropImage(id string, layers []string, nameless bool) (dropped bool, err error) {
+	if dropped, err = s.markImage(id, layers, nameless); !dropped || err != nil {
 		return dropped, err
 	}
 	if err := os.RemoveAll(filepath.Join(s.listDir("images"), id)); err != nil {
@@ -58,7 +73,7 @@ func (s *Store) empty(layers []string) {
 
 // markImage removes the record of an image and marks its layers. A process that is killed between leaves layers without an image, as the
 // library does.
-func (s *Store) markImage(id string, layers []string) (marked bool, err error) {
+func (s *Store) markImage(id string, layers []string, nameless bool) (marked bool, err error) {
 	stack, err := s.lockList("layers")
 	if err != nil {
 		return false, err
@@ -69,6 +84,9 @@ func (s *Store) markImage(id string, layers []string) (marked bool, err error) {
 		return false, err
 	}
 	defer images.unlock()
+	if nameless && slices.ContainsFunc(images.records, func(r record) bool { return r.ID == id && len(r.Names) > 0 }) {
+		return false, ErrNamed
+	}
 	volatile, err := s.readList("layers", "volatile-layers.json")
 	if err != nil || !unused(id, layers, images.records, append(volatile, stack.records...)) {
 		return false, err
