@@ -24,6 +24,9 @@ func (e *Engine) checkReferences(c *spec.Container) error {
 	if err := checkFiles(c); err != nil {
 		return err
 	}
+	if err := e.checkNamedDevices(c); err != nil {
+		return err
+	}
 	for _, s := range sharings(c) {
 		if err := s.check(); err != nil {
 			return err
@@ -105,6 +108,9 @@ func checkFiles(c *spec.Container) error {
 		}
 	}
 	for _, d := range c.Devices {
+		if d.Name != "" {
+			continue
+		}
 		if _, err := host.Devices(d.Host); err != nil {
 			return errdefs.Errorf(errdefs.ErrInvalid, "cannot give the container the device %s: %w", d.Host, onHost(err))
 		}

@@ -139,6 +139,9 @@ func (s *launch) bundle(ctx Context, pid int) (*runtime.Bundle, error) {
 		return nil, err
 	}
 	s.warnings = append(s.warnings, warnings...)
+	if err := s.addNamedDevices(config); err != nil {
+		return nil, err
+	}
 	b := &runtime.Bundle{
 		ID: s.c.ID, Spec: config, User: s.c.User, Groups: s.c.Groups, Init: s.c.Init, RunDir: s.runDir, CopyUp: s.copyUps(),
 		Chown: s.chowns(), Subpaths: s.subpaths(),

@@ -84,7 +84,7 @@ func environment(ts *testscript.TestScript) []string {
 	var env []string
 	for _, name := range []string{
 		"HOME", "XDG_RUNTIME_DIR", "TMPDIR", "CONTAINERS_STORAGE_CONF", "PATH", "LANG", "TERM", "MOSS_LINGER", "MOSS_DOZE", "MOSS_PATIENCE", "STORE",
-		"BUSYBOX", "REGISTRY", "REGISTRY_AUTH_FILE", "CONTAINERS_REGISTRIES_CONF", "CONTAINERS_POLICY_JSON", "GNUPGHOME", "DOCKER_CONFIG", "PORT", "HOSTIP",
+		"BUSYBOX", "REGISTRY", "REGISTRY_AUTH_FILE", "CONTAINERS_CONF", "CONTAINERS_CONF_OVERRIDE", "CONTAINERS_REGISTRIES_CONF", "CONTAINERS_POLICY_JSON", "GNUPGHOME", "DOCKER_CONFIG", "PORT", "HOSTIP",
 	} {
 		if value := ts.Getenv(name); value != "" {
 			env = append(env, name+"="+value)

@@ -49,7 +49,7 @@ type Options struct {
 	Jobs    int            // how many operations work at a time; 0: as many as can
 	Secrets map[string]Secret
 	Agents  map[string]Agent
-	Allow   []string // what Dockerfiles may ask for: security.insecure
+	Allow   []string // what Dockerfiles may ask for: AllowInsecure and its like
 	// Layouts are directories in OCI's layout of which contexts are images: oci-layout://NAME@DIGEST.
 	Layouts map[string]string
 	Epoch   *time.Time // what is newer gets this time

@@ -256,10 +256,7 @@ func (e *execution) entitle(c *spec.Container) error {
 		}
 		c.Privileged = true
 	}
-	if len(e.op.CdiDevices) > 0 {
-		return errdefs.Errorf(errdefs.ErrUnavailable, "cannot give a command the device %s: names of the Container Device Interface are not known yet; use --device", e.op.CdiDevices[0].Name)
-	}
-	return nil
+	return e.addDevices(c)
 }
 
 func proxies(p *pb.ProxyEnv) []string {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -106,7 +107,7 @@ func (o *buildOptions) addInputFlags(fs *pflag.FlagSet) {
 		fs.Lookup("pull-" + policy).Hidden = true
 	}
 	fs.StringVar(&o.policyFile, "source-policy-file", "", "allow, deny or convert what the Dockerfile names as this `file` says: BuildKit's JSON (default EXPERIMENTAL_BUILDKIT_SOURCE_POLICY)")
-	fs.StringSliceVar(&o.allow, "allow", nil, "what the Dockerfile may ask for: security.insecure, network.host")
+	fs.StringSliceVar(&o.allow, "allow", nil, "what the Dockerfile may ask for: security.insecure, network.host, device[=NAME]")
 	fs.StringArrayVar(&o.secrets, "secret", nil, "a `secret`: id=NAME[,src=FILE|,env=VARIABLE]")
 	fs.StringArrayVar(&o.agents, "ssh", nil, "an SSH `agent`: default, or NAME[=SOCKET|=KEY,...]")
 	fs.IntVar(&o.Jobs, "jobs", runtime.NumCPU(), "how many steps to work on at a time; 0 is no limit")
@@ -178,8 +179,8 @@ func (o *buildOptions) validate() error {
 		o.file = o.files[0]
 	}
 	for _, allowed := range o.allow {
-		if allowed != build.AllowInsecure && allowed != build.AllowHostNetwork {
-			return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --allow %s: it is %s or %s", allowed, build.AllowInsecure, build.AllowHostNetwork)
+		if word, _, _ := strings.Cut(allowed, "="); word != build.AllowDevice && allowed != build.AllowInsecure && allowed != build.AllowHostNetwork {
+			return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --allow %s: it is %s, %s, or %s[=NAME]", allowed, build.AllowInsecure, build.AllowHostNetwork, build.AllowDevice)
 		}
 	}
 	if file := cmp.Or(o.policyFile, os.Getenv("EXPERIMENTAL_BUILDKIT_SOURCE_POLICY")); file != "" {

@@ -55,6 +55,7 @@ type Containers struct {
 	Volumes      []string // as -v
 
 	DetachKeys         string
+	DeviceDirs         []string // where the Container Device Interface is described; none: the usual ones
 	EngineEnv          []string // KEY=VALUE, for this program itself
 	ImageFormat        string   // of images that are built
 	CompressionFormat  string   // of layers that are pushed; "" is gzip
@@ -116,6 +117,7 @@ type file struct {
 		Volumes      configfile.Slice `toml:"volumes"`
 	} `toml:"containers"`
 	Engine struct {
+		CDISpecDirs        configfile.Slice    `toml:"cdi_spec_dirs"`
 		CompressionFormat  string              `toml:"compression_format"`
 		CompressionLevel   *int                `toml:"compression_level"`
 		DetachKeys         string              `toml:"detach_keys"`
@@ -235,7 +237,7 @@ func (f *file) containers() Containers {
 		Privileged: c.Privileged, ReadOnly: c.ReadOnly, SeccompPath: c.SeccompPath, ShmSize: c.ShmSize, Sysctls: c.Sysctls.Get(),
 		Timezone: c.Timezone, Ulimits: c.Ulimits.Get(), Umask: c.Umask, Userns: c.Userns, UTSns: c.UTSns, Volumes: c.Volumes.Get(),
 		CompressionFormat: e.CompressionFormat, CompressionLevel: e.CompressionLevel, Retry: e.Retry, RetryDelay: e.RetryDelay,
-		DetachKeys: e.DetachKeys, EngineEnv: e.Env.Get(), ImageFormat: e.ImageFormat, ImageParallel: e.ImageParallel,
+		DetachKeys: e.DetachKeys, DeviceDirs: e.CDISpecDirs.Get(), EngineEnv: e.Env.Get(), ImageFormat: e.ImageFormat, ImageParallel: e.ImageParallel,
 		NetworkCommandOpts: e.NetworkCommandOpts.Get(), PastaOptions: f.Network.PastaOptions.Get(),
 		Uplink: first(os.Getenv("MOSS_UPLINK"), f.Network.Uplink), PullPolicy: e.PullPolicy,
 		Runtime: e.Runtime, Runtimes: e.Runtimes, StopTimeout: e.StopTimeout,

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"tags.cncf.io/container-device-interface/pkg/parser"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/host"
@@ -15,10 +16,15 @@ type Device struct {
 	Host      string `json:"host"`      // a device, or a directory of devices
 	Container string `json:"container"` // where in the container
 	Access    string `json:"access"`    // any of r, w, m
+	// Name is what the Container Device Interface calls it, VENDOR/CLASS=NAME. Then there is nothing else.
+	Name string `json:"name,omitempty"`
 }
 
-// parseDevice reads one --device: HOST[:CONTAINER][:ACCESS].
+// parseDevice reads one --device: HOST[:CONTAINER][:ACCESS], or a name of the Container Device Interface.
 func parseDevice(s string) (Device, error) {
+	if parser.IsQualifiedName(s) {
+		return Device{Name: s}, nil
+	}
 	parts := strings.Split(s, ":")
 	d := Device{Host: parts[0], Container: parts[0], Access: "rwm"}
 	switch {
@@ -32,7 +38,7 @@ func parseDevice(s string) (Device, error) {
 		return d, invalid("device", s, "want HOST[:CONTAINER][:ACCESS]")
 	}
 	if strings.Contains(d.Host, "=") {
-		return d, invalid("device", s, "names of the Container Device Interface are not known yet; want HOST[:CONTAINER][:ACCESS]")
+		return d, invalid("device", s, "want HOST[:CONTAINER][:ACCESS], or VENDOR/CLASS=NAME of the Container Device Interface")
 	}
 	d.Host, d.Container = path.Clean(d.Host), path.Clean(d.Container)
 	if err := d.validate(); err != nil {
@@ -41,11 +47,27 @@ func parseDevice(s string) (Device, error) {
 	return d, nil
 }
 
+// DeviceNames are those devices that are given by name.
+func (m *Mounts) DeviceNames() (names []string) {
+	for _, d := range m.Devices {
+		if d.Name != "" {
+			names = append(names, d.Name)
+		}
+	}
+	return names
+}
+
 func isAccess(s string) bool {
 	return s != "" && len(s) <= 3 && strings.Trim(s, "rwm") == ""
 }
 
 func (d Device) validate() error {
+	if d.Name != "" {
+		if !parser.IsQualifiedName(d.Name) {
+			return plain("%q is no name of a device: want VENDOR/CLASS=NAME", d.Name)
+		}
+		return nil
+	}
 	if !path.IsAbs(d.Host) || !path.IsAbs(d.Container) || d.Container == "/" {
 		return plain("want absolute paths of devices: HOST[:CONTAINER][:ACCESS]")
 	}
@@ -64,6 +86,9 @@ func (m *Mounts) applyDevices(s *specs.Spec, f host.Facts, in Inputs) error {
 		devices = append([]Device{{Host: "/dev", Container: "/dev", Access: "rwm"}}, devices...)
 	}
 	for _, d := range devices {
+		if d.Name != "" {
+			continue // whoever starts the container adds what that is
+		}
 		found, err := in.devices(d.Host)
 		if err != nil {
 			return errdefs.Errorf(errdefs.ErrInvalid, "cannot give the container the device %s: %w", d.Host, err)

@@ -73,7 +73,7 @@ func TestMistakes(t *testing.T) {
 		{`--mount "x`, "quoted as CSV"},
 		{"--device fuse", "want absolute paths"},
 		{"--device /dev/fuse:/dev/x:rx", `the access "rx" is not made of r, w and m`},
-		{"--device vendor.com/gpu=0", "Container Device Interface"},
+		{"--device gpu=0", "Container Device Interface"},
 		{"-u 4294967296", `4294967296 is above the highest id`},
 		{"-u -1", "neither a name nor a number"},
 		{"-u :", "a name or a number is missing"},

@@ -83,7 +83,7 @@ func (m *Mounts) AddFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&m.ReadOnly, "read-only", false, "mount the root file system read-only")
 	fs.VarPF(&negated{&m.NoReadOnlyTmpfs}, "read-only-tmpfs", "", "with --read-only, keep /run, /tmp and /var/tmp writable").NoOptDefVal = "true"
 	addBytes(fs, &m.ShmSize, "shm-size", "", "64m", "`size` of /dev/shm")
-	addList(fs, &m.Devices, "device", "", "give the container a `device`: HOST[:CONTAINER][:rwm]", parseDevice)
+	addList(fs, &m.Devices, "device", "", "give the container a `device`: HOST[:CONTAINER][:rwm], or a name of the Container Device Interface", parseDevice)
 	addList(fs, &m.DeviceRules, "device-cgroup-rule", "", "let the container use devices: `'c|b|a MAJOR:MINOR rwm'`", parseDeviceRule)
 }
 
@@ -93,7 +93,7 @@ func (m *Mounts) settle(d *Mounts) {
 	m.ShmSize = cmp.Or(m.ShmSize, d.ShmSize)
 	m.add(d.List)
 	for _, one := range d.Devices {
-		if !slices.ContainsFunc(m.Devices, func(o Device) bool { return o.Container == one.Container }) {
+		if !slices.ContainsFunc(m.Devices, func(o Device) bool { return o.Container == one.Container && o.Name == one.Name }) {
 			m.Devices = append(m.Devices, one)
 		}
 	}

@@ -1833,6 +1833,12 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec8(in *jlexer.Lexer,
 			} else {
 				out.Access = string(in.String())
 			}
+		case "name":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				out.Name = string(in.String())
+			}
 		default:
 			in.SkipRecursive()
 		}
@@ -1861,6 +1867,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec8(out *jwriter.Writ
 		const prefix string = ",\"access\":"
 		out.RawString(prefix)
 		out.String(string(in.Access))
+	}
+	if in.Name != "" {
+		const prefix string = ",\"name\":"
+		out.RawString(prefix)
+		out.String(string(in.Name))
 	}
 	out.RawByte('}')
 }
