@@ -477,7 +477,7 @@ func (m *monitor) restart(ctx context.Context, ended *life, last Exit) (*life, e
 
 // cannotRestart records a life that could not begin.
 func (m *monitor) cannotRestart(last Exit, err error) Exit {
-	exit := Exit{Code: errdefs.ExitCode(err, false), Time: time.Now(), Error: err.Error(), Restarts: last.Restarts}
+	exit := Exit{Code: errdefs.ExitCode(err, errdefs.Other), Time: time.Now(), Error: err.Error(), Restarts: last.Restarts}
 	_ = writeJSON(m.req.RunDir, "exit", exit)
 	_, _ = m.recorder.Exited(exit, false) // the exit file says it too
 	return exit

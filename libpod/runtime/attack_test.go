@@ -53,6 +53,12 @@ func TestHostileImagesAreRefused(t *testing.T) {
 			must(t, os.Symlink("/proc/sys", layer+"/v"))
 			b.Spec.Mounts = append(b.Spec.Mounts, specs.Mount{Destination: "/v", Type: "bind", Source: t.TempDir()})
 		},
+		"volume as proc": func(t *testing.T, b *runtime.Bundle, _ string) {
+			b.Spec.Mounts = []specs.Mount{{Destination: "/proc", Type: "bind", Source: t.TempDir()}}
+		},
+		"tmpfs as proc": func(_ *testing.T, b *runtime.Bundle, _ string) {
+			b.Spec.Mounts = []specs.Mount{{Destination: "/proc", Type: "tmpfs", Source: "tmpfs"}}
+		},
 		"mount over the root": func(t *testing.T, b *runtime.Bundle, _ string) {
 			b.Spec.Mounts = append(b.Spec.Mounts, specs.Mount{Destination: "/tmp/..", Type: "bind", Source: t.TempDir()})
 		},

@@ -253,7 +253,7 @@ func (r *rootfs) target(m *specs.Mount, source *os.File) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkTarget(target, m, dest); err != nil {
+	if err := checkTarget(target, source, m, dest); err != nil {
 		target.Close()
 		return nil, err
 	}
@@ -355,17 +355,21 @@ var inProc = []string{
 	"/proc/slabinfo", "/proc/sys/kernel/ns_last_pid", "/proc/sys/crypto/fips_enabled",
 }
 
-// checkTarget refuses targets in /proc, however they were reached: what writes there must reach the kernel
+// checkTarget refuses targets in /proc, however they were reached, and anything but a procfs as /proc: what writes there must reach the kernel
 // and nothing else (CVE-2019-16884, CVE-2019-19921).
-func checkTarget(target *os.File, m *specs.Mount, dest string) error {
+func checkTarget(target, source *os.File, m *specs.Mount, dest string) error {
 	magic, err := sys.FsMagic(target)
 	if err != nil {
 		return err
 	}
-	if magic != sys.MagicProc || slices.Contains(inProc, dest) {
-		return nil
+	allowed := magic != sys.MagicProc || slices.Contains(inProc, dest)
+	if dest == "/proc" {
+		if magic, err = sys.FsMagic(source); err != nil {
+			return err
+		}
+		allowed = magic == sys.MagicProc && (allowed || m.Type == "proc")
 	}
-	if m.Type == "proc" && dest == "/proc" {
+	if allowed {
 		return nil
 	}
 	return errdefs.Errorf(errdefs.ErrInvalid, "a container's /proc cannot be mounted over")

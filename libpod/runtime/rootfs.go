@@ -218,7 +218,7 @@ func (s *stage) openCwd() error {
 		s.cwd = dir
 		return nil
 	case errors.Is(err, syscall.ENOENT):
-		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use the working directory %q: there is no such directory in the container", s.proc.Cwd)
+		return errdefs.Errorf(errdefs.ErrNoCommand, "cannot use the working directory %q: there is no such directory in the container", s.proc.Cwd)
 	case errors.Is(err, syscall.ELOOP):
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use the working directory %q: it leads out of the container", s.proc.Cwd)
 	}

@@ -45,7 +45,7 @@ func FuzzFiles(f *testing.F) {
 		}
 		c.Gone()
 		if c.Damaged != nil {
-			if errdefs.ExitCode(c.Damaged, false) != errdefs.ExitEngine {
+			if errdefs.ExitCode(c.Damaged, errdefs.Other) != errdefs.ExitEngine {
 				t.Error(c.Damaged)
 			}
 			return

@@ -257,7 +257,7 @@ func newRmCommand(app *App) *cobra.Command {
 	fs.BoolVarP(&remove.Volumes, "volumes", "v", false, "remove their anonymous volumes too")
 	fs.IntVarP(&o.timeout, "time", "t", 0, "seconds to wait before killing a running one (default 10)")
 	s.addFlags(fs, "ali") // -f is --force here
-	s.apply(app, cmd, func(c *state.Container) bool { return remove.Force || idle(c) }, func(ctx context.Context, e *libpod.Engine, ref string) error {
+	s.apply(app, cmd, every, func(ctx context.Context, e *libpod.Engine, ref string) error {
 		opts, err := o.options(cmd)
 		if err != nil {
 			return err
@@ -266,6 +266,7 @@ func newRmCommand(app *App) *cobra.Command {
 		this.Timeout = opts.Timeout
 		return e.Remove(ctx, ref, this)
 	})
+	cmd.ValidArgsFunction = app.completeContainers(func(c *state.Container) bool { return remove.Force || idle(c) })
 	run := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		s.ignore = s.ignore || remove.Force

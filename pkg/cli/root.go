@@ -32,7 +32,7 @@ func Main(args []string) int {
 	}
 	app := newApp(os.Stdin, os.Stdout, os.Stderr)
 	if err := rootless.Prepare(); err != nil {
-		return app.fail(err, false)
+		return app.fail(err, errdefs.Other)
 	}
 	args = asRuntime(args)
 	ctx, interrupts := untilSignal()
@@ -40,7 +40,7 @@ func Main(args []string) int {
 
 	root := NewRoot(app, args[1:])
 	if !knows(root, args[1:]) {
-		return app.fail(app.handOver(), false)
+		return app.fail(app.handOver(), errdefs.Other)
 	}
 	root.SetArgs(args[1:])
 	cmd, err := root.ExecuteContextC(ctx)
@@ -50,7 +50,7 @@ func Main(args []string) int {
 	if errors.Is(err, libpod.ErrUnpinned) { // all that was begun is undone
 		err = app.handOver()
 	}
-	return app.fail(err, cmd != nil && slices.Contains(removers, cmd.Name()))
+	return app.fail(err, kindOf(cmd))
 }
 
 // keepOwnFiles leaves us the right to read and write what we make, which the caller's umask may take away: locks and records could not be opened again.
@@ -72,11 +72,24 @@ func asRuntime(args []string) []string {
 	return append([]string{args[0], "runtime"}, args[1:]...)
 }
 
-// removers are the commands that have exit codes of their own for what is not there or in use.
-var removers = []string{"rm", "rmi"}
+// kindOf tells the commands that have exit codes of their own.
+func kindOf(cmd *cobra.Command) errdefs.Command {
+	if cmd == nil {
+		return errdefs.Other
+	}
+	switch cmd.Name() {
+	case "rm", "rmi":
+		return errdefs.Removal
+	case "exec":
+		return errdefs.Exec
+	case "start":
+		return errdefs.Start
+	}
+	return errdefs.Other
+}
 
 // fail prints an error, for people, and returns the exit code.
-func (a *App) fail(err error, removes bool) int {
+func (a *App) fail(err error, of errdefs.Command) int {
 	if a.readerGone(err) {
 		return exitPipe
 	}
@@ -86,7 +99,7 @@ func (a *App) fail(err error, removes bool) int {
 			a.eprintln("moss: " + term.Printable(line)) // registries and images have words in it
 		}
 	}
-	return errdefs.ExitCode(err, removes)
+	return errdefs.ExitCode(err, of)
 }
 
 // advise says what to do about limits that any command may meet.

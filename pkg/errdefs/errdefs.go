@@ -4,6 +4,7 @@
 package errdefs
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"syscall"
@@ -29,23 +30,39 @@ const (
 	ExitNoCommand     = 127 // the command cannot be found
 )
 
+// Command is a kind of Moss command by the exit codes that it has.
+type Command int
+
+// The kinds of commands: rm and rmi (podman-rm(1) and podman-rmi(1), "Exit Status"), exec and start, which end as Podman's do, and all others.
+const (
+	Other Command = iota
+	Removal
+	Exec
+	Start
+)
+
+// exitNoSession is how exec ends in a container that does not run: a command's own 125 or 126 is not to be taken for that.
+const exitNoSession = 255
+
+// codes has an exit code for each kind of command; 0 is ExitEngine.
+type codes [Start + 1]int
+
 // kinds relates each sentinel to its HTTP status (plain numbers: net/http would double the monitor) and to
-// its exit codes: ofRemoval for commands that remove (podman-rm(1) and podman-rmi(1), "Exit Status"), ofOther
-// for all others.
+// its exit codes.
 var kinds = []struct {
-	err                error
-	status             int
-	ofRemoval, ofOther int
+	err    error
+	status int
+	codes  codes
 }{
-	{ErrNoCommand, 404, ExitNoCommand, ExitNoCommand},
-	{ErrNotExecutable, 400, ExitNotExecutable, ExitNotExecutable},
-	{ErrNotFound, 404, 1, ExitEngine},
-	{ErrConflict, 409, 2, ExitEngine},
-	{ErrInvalid, 400, ExitEngine, ExitEngine},
-	{ErrDenied, 403, ExitEngine, ExitEngine},
-	{ErrUnavailable, 503, ExitEngine, ExitEngine},
-	{ErrNoSpace, 507, ExitEngine, ExitEngine},
-	{ErrDamaged, 500, ExitEngine, ExitEngine},
+	{ErrNoCommand, 404, codes{Other: ExitNoCommand, Removal: ExitNoCommand, Exec: ExitNoCommand}},
+	{ErrNotExecutable, 400, codes{Other: ExitNotExecutable, Removal: ExitNotExecutable, Exec: ExitNotExecutable}},
+	{ErrNotFound, 404, codes{Removal: 1}},
+	{ErrConflict, 409, codes{Removal: 2, Exec: exitNoSession}},
+	{ErrInvalid, 400, codes{}},
+	{ErrDenied, 403, codes{}},
+	{ErrUnavailable, 503, codes{}},
+	{ErrNoSpace, 507, codes{}},
+	{ErrDamaged, 500, codes{}},
 }
 
 // ExitError carries the exit code of a command that ran in a container. It is not a failure of ours
@@ -54,9 +71,8 @@ type ExitError struct{ Code int }
 
 func (e *ExitError) Error() string { return fmt.Sprintf("exit status %d", e.Code) }
 
-// ExitCode is the exit code of a Moss command that ended with err. removes says that the command removes
-// containers, images or volumes.
-func ExitCode(err error, removes bool) int {
+// ExitCode is the exit code of a Moss command that ended with err.
+func ExitCode(err error, of Command) int {
 	if err == nil {
 		return 0
 	}
@@ -66,10 +82,7 @@ func ExitCode(err error, removes bool) int {
 	}
 	for _, k := range kinds {
 		if errors.Is(err, k.err) {
-			if removes {
-				return k.ofRemoval
-			}
-			return k.ofOther
+			return cmp.Or(k.codes[of], ExitEngine)
 		}
 	}
 	return ExitEngine

@@ -244,6 +244,9 @@ func volumeName(s string) bool {
 func (m *Mounts) Apply(s *specs.Spec, f host.Facts, in Inputs) ([]string, error) {
 	s.Root.Readonly = m.ReadOnly
 	all := m.defaults(s, f, in)
+	if f.NoMQueue && m.bindsDev() {
+		all = slices.DeleteFunc(all, func(one specs.Mount) bool { return one.Destination == "/dev/mqueue" })
+	}
 	all = place(all, m.files(in)...)
 	for _, one := range m.List {
 		oci, err := one.oci(f, in)
@@ -257,6 +260,11 @@ func (m *Mounts) Apply(s *specs.Spec, f host.Facts, in Inputs) ([]string, error)
 	slices.SortStableFunc(all, func(a, b specs.Mount) int { return cmp.Compare(depth(a.Destination), depth(b.Destination)) })
 	s.Mounts = all
 	return nil, m.applyDevices(s, f, in)
+}
+
+// bindsDev says that the container's /dev is a directory of the host's, most likely its /dev, where no place for a mount can be made.
+func (m *Mounts) bindsDev() bool {
+	return slices.ContainsFunc(m.List, func(one Mount) bool { return one.Target == "/dev" && one.Type == MountBind })
 }
 
 func depth(target string) int { return strings.Count(target, "/") }

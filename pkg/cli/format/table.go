@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/term"
 )
 
@@ -37,14 +36,13 @@ func (t *Table[T]) Print(w io.Writer, rows []T, o Options) error {
 
 func (t *Table[T]) print(w io.Writer, rows []T, o Options) error {
 	template, isTable := strings.CutPrefix(strings.TrimLeft(o.Format, " "), "table")
+	plain := o.Format == "" || isTable && strings.TrimSpace(template) == ""
 	switch {
-	case o.Quiet && o.Format != "":
-		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --quiet with --format: choose one")
-	case o.Quiet:
+	case o.Quiet && plain: // a template says more than -q, for peers as well
 		return t.printQuiet(w, rows, o)
 	case strings.TrimSpace(o.Format) == "json":
 		return writeJSON(w, t.objects(rows))
-	case o.Format == "" || isTable && strings.TrimSpace(template) == "":
+	case plain:
 		return t.printDefault(w, rows, o)
 	case isTable:
 		tw := term.NewTable(w)
