@@ -3,7 +3,11 @@
 package cli
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -82,10 +86,12 @@ func newSaveCommand(app *App) *cobra.Command {
 				if strings.HasSuffix(o.Format, "-dir") {
 					return errdefs.Errorf(errdefs.ErrInvalid, "cannot write the format %s to the standard output: give --output DIRECTORY", o.Format)
 				}
-				o.output = app.Out.Name()
 			}
 			o.Progress = app.progress(o.quiet)
 			return app.withImages(cmd.Context(), func(images *image.Images) error {
+				if o.output == "" {
+					return o.toStdout(cmd.Context(), app.Out, images, args)
+				}
 				return images.Save(cmd.Context(), args, o.output, o.SaveOptions)
 			})
 		},
@@ -99,6 +105,29 @@ func newSaveCommand(app *App) *cobra.Command {
 	fs.StringVar(&o.Platform, "platform", "", "of a list, the image for this platform; an image for another is refused, OS/ARCH[/VARIANT]")
 	fs.BoolVarP(&o.multi, "multi-image-archive", "m", false, "accepted for podman's sake: several images always become one archive")
 	return cmd
+}
+
+// toStdout saves into what we write to, as it is open: a socket, which sshd gives us, cannot be opened again, and a file that is appended to
+// would be written from its beginning.
+func (o *saveOptions) toStdout(ctx context.Context, out *os.File, images *image.Images, names []string) error {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	copied := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(out, r)
+		copied <- errors.Join(err, r.Close()) // whoever still writes is told
+	}()
+	saved := errors.Join(images.Save(ctx, names, fmt.Sprintf("/proc/self/fd/%d", w.Fd()), o.SaveOptions), w.Close())
+	select {
+	case err = <-copied:
+	case <-ctx.Done(): // nobody may be reading
+	}
+	if err != nil {
+		return fmt.Errorf("cannot save to the standard output: %w", err)
+	}
+	return saved
 }
 
 type importOptions struct {

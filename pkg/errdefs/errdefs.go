@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"os"
 	"syscall"
 )
 
@@ -117,6 +118,16 @@ func Errorf(kind error, format string, args ...any) error {
 	return &kinded{kind: kind, err: fmt.Errorf(format, args...)}
 }
 
+// ofDevice says that it was a device that took no more, /dev/full, and no disk.
+func ofDevice(err error) bool {
+	var path *os.PathError
+	if !errors.As(err, &path) {
+		return false
+	}
+	info, err := os.Stat(path.Path)
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
 type kinded struct{ kind, err error }
 
 func (e *kinded) Error() string   { return e.err.Error() }
@@ -128,7 +139,7 @@ func NoSpace(err error) error {
 	if errors.Is(err, ErrNoSpace) {
 		return err // it says so already
 	}
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+	if (errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)) && !ofDevice(err) {
 		return Errorf(ErrNoSpace, "%w; free some space, for example with moss system prune", err)
 	}
 	return err

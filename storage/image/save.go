@@ -42,7 +42,7 @@ func (im *Images) Save(ctx context.Context, names []string, path string, o SaveO
 	}
 	switch o.Format {
 	case DockerArchive, "":
-		return explain(replace(path, func(tmp string) error { return im.saveDocker(ctx, names, tmp, o) }), "save to", path)
+		return explain(replace(path, func(tmp string) error { return im.saveDocker(ctx, names, tmp, o) }), "save to", saveTarget(path))
 	case OCIArchive, OCIDir, DockerDir:
 	default:
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot save as %q: the formats are docker-archive, oci-archive, oci-dir, docker-dir", o.Format)
@@ -51,9 +51,17 @@ func (im *Images) Save(ctx context.Context, names []string, path string, o SaveO
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot save %d images as %s: only docker-archive holds more than one", len(names), o.Format)
 	}
 	if o.Format == OCIArchive {
-		return explain(replace(path, func(tmp string) error { return im.saveLayout(ctx, names[0], tmp, o) }), "save to", path)
+		return explain(replace(path, func(tmp string) error { return im.saveLayout(ctx, names[0], tmp, o) }), "save to", saveTarget(path))
 	}
-	return explain(im.saveOne(ctx, names[0], path, o), "save to", path)
+	return explain(im.saveOne(ctx, names[0], path, o), "save to", saveTarget(path))
+}
+
+// saveTarget is what errors call path.
+func saveTarget(path string) string {
+	if strings.HasPrefix(path, "/proc/self/fd/") {
+		return "the standard output"
+	}
+	return path
 }
 
 // saveLayout writes an archive of a layout: the same one for the same image, which the library's own is not.
