@@ -68,7 +68,7 @@ func cgroupMount(writable bool) specs.Mount {
 	return specs.Mount{Destination: "/sys/fs/cgroup", Type: "cgroup", Source: "cgroup", Options: []string{"nosuid", "noexec", "nodev", "relatime", mode}}
 }
 
-// ipc are the two file systems that show what the IPC namespace holds.
+// ipc are the two file systems that show what the IPC namespace holds; with --ipc none memory is not shared.
 func (m *Mounts) ipc(s *specs.Spec, f host.Facts, in Inputs) []specs.Mount {
 	size := m.ShmSize
 	if size == 0 {
@@ -87,6 +87,8 @@ func (m *Mounts) ipc(s *specs.Spec, f host.Facts, in Inputs) []specs.Mount {
 		if f.UserNamespace {
 			mqueue = hostMount("/dev/mqueue")
 		}
+	} else if in.noShm {
+		return []specs.Mount{mqueue}
 	} else if in.ShmPath != "" {
 		shm = hostMount("/dev/shm")
 		shm.Source = in.ShmPath

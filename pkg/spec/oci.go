@@ -41,6 +41,7 @@ type Inputs struct {
 	Devices func(path string) ([]host.Device, error)
 
 	privileged bool // known to all parts
+	noShm      bool
 }
 
 func (in Inputs) devices(path string) ([]host.Device, error) {
@@ -54,7 +55,7 @@ func (in Inputs) devices(path string) ([]host.Device, error) {
 // It looks at nothing but its arguments. The user and the groups are names of the image's and left to the
 // launcher; so is the seccomp filter, which is compiled elsewhere.
 func (c *Container) OCI(f host.Facts, in Inputs) (*specs.Spec, []string, error) {
-	in.privileged = c.Privileged
+	in.privileged, in.noShm = c.Privileged, c.IPC == "none"
 	if in.ID == "" {
 		in.ID = c.ID
 	}
