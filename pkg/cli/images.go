@@ -145,7 +145,7 @@ func (a *App) imageTable(cfg *config.Config, digests, history bool) *format.Tabl
 			{Name: "Repository", Value: func(r row) any { return r.Repository }},
 			{Name: "Tag", Value: func(r row) any { return r.Tag }},
 			{Name: "Digest", Value: func(r row) any { return firstDigest(r) }},
-			{Name: "ID", Header: "IMAGE ID", Value: func(r row) any { return r.ID }, Short: names.Short},
+			{Name: "ID", Header: "IMAGE ID", Value: func(r row) any { return "sha256:" + r.ID }, Short: names.Short},
 			{Name: "Created", Value: func(r row) any { return term.Ago(r.Summary.Created, now) }},
 			{Name: "CreatedAt", Header: "CREATED AT", Value: func(r row) any { return r.Summary.Created.String() }},
 			{Name: "CreatedSince", Header: "CREATED", Value: func(r row) any { return term.Ago(r.Summary.Created, now) }},
@@ -164,6 +164,7 @@ func (a *App) imageTable(cfg *config.Config, digests, history bool) *format.Tabl
 			{Name: "IsReadOnly", Header: "R/O", Value: func(r row) any { return r.Summary.ReadOnly }},
 			{Name: "Containers", Value: func(r row) any { return uses(r.ID) }},
 			{Name: "ReadOnly", Header: "R/O", Value: func(r row) any { return r.Summary.ReadOnly }},
+			{Name: "Id", Header: "IMAGE ID", Value: func(r row) any { return r.ID }},
 		},
 		Default: []string{"Repository", "Tag", "ID", "Created", "Size"},
 		Quiet:   "ID",
@@ -246,7 +247,9 @@ func imageFilters(app *App, cfg *config.Config) filter.Set[imageRow] {
 	}
 	return append(filter.Set[row]{
 		{Name: "dangling", Match: filter.Bool(func(r row) bool { return r.name == "" })},
-		{Name: "id", Match: filter.Prefix(func(r row) string { return r.ID })},
+		{Name: "id", Match: func(want string) (func(row) bool, error) {
+			return filter.Prefix(func(r row) string { return r.ID })(strings.TrimPrefix(want, "sha256:"))
+		}},
 		{Name: "reference", Match: matchReference},
 		{Name: "readonly", Match: filter.Bool(func(r row) bool { return r.ReadOnly })},
 		{Name: "digest", Match: filter.Any(func(r row) []string { return r.Digests })},

@@ -97,7 +97,10 @@ func (t *Table[T]) used(part parse.Node) ([]*Column[T], error) {
 		if name == "Label" {
 			name = labelsColumn
 		}
-		i := slices.IndexFunc(t.Columns, func(c Column[T]) bool { return strings.EqualFold(c.Name, name) })
+		i := slices.IndexFunc(t.Columns, func(c Column[T]) bool { return c.Name == name })
+		if i < 0 {
+			i = slices.IndexFunc(t.Columns, func(c Column[T]) bool { return strings.EqualFold(c.Name, name) })
+		}
 		if i < 0 {
 			return errUnknownField(path[0], t.names())
 		}
