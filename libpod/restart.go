@@ -1,8 +1,8 @@
 package libpod
 
 import (
+	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/mosscontainers/moss/libpod/state"
@@ -55,11 +55,16 @@ func (e *Engine) Restart(ctx Context, ref string, opts StopOptions) (warnings []
 	if err != nil {
 		return nil, err
 	}
-	if c.Spec.Remove && c.State.Active() {
-		return nil, fmt.Errorf("cannot restart container %s: it was made with --rm and vanishes when it stops", c.Spec.Name)
-	}
+	opts.restarts = c.Spec.Remove
 	if err := e.Stop(ctx, c.Spec.ID, opts); err != nil {
 		return nil, err
 	}
-	return e.StartIdle(ctx, c.Spec.ID)
+	warnings, err = e.StartIdle(ctx, c.Spec.ID)
+	if err != nil && c.Spec.Remove { // it would have vanished when it stopped
+		removeErr := e.Remove(context.WithoutCancel(ctx), c.Spec.ID, RemoveOptions{Volumes: true})
+		if !errors.Is(removeErr, errdefs.ErrNotFound) && !errors.Is(removeErr, errdefs.ErrConflict) {
+			err = errors.Join(err, removeErr)
+		}
+	}
+	return warnings, err
 }

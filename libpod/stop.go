@@ -21,6 +21,8 @@ const defaultStopTimeout = 10 * time.Second
 type StopOptions struct {
 	Timeout *uint          // seconds; nil is the container's own
 	Signal  syscall.Signal // 0 is the container's own
+
+	restarts bool // it is only stopped to be started again, and does not vanish
 }
 
 // Stop asks a container to end, kills it when the time is over, and returns when its end is recorded. One
@@ -52,6 +54,9 @@ func (e *Engine) Stop(ctx Context, ref string, opts StopOptions) error {
 	err = e.Store.Transact(ctx, c.Spec.ID, state.OpStop, func(_ context.Context, l *state.Locked) error {
 		init, keeper, before = l.State.Init, l.State.Monitor, l.State.Status
 		l.State.StoppedBy(self)
+		if opts.restarts {
+			l.State.Restarter = self
+		}
 		if l.State.Status == state.Restarting { // nothing runs: it is the monitor that waits
 			return signalProcess(keeper, syscall.SIGTERM)
 		}

@@ -70,6 +70,9 @@ type Record struct {
 	// Stoppers are the processes that stop it: as long as one of them lives, it is Stopping.
 	Stoppers []sys.Process `json:"stoppers,omitempty"`
 
+	// Restarter is the process that stops it only to start it again: until the next life has begun, it does not vanish at its end while that lives.
+	Restarter sys.Process `json:"restarter,omitzero"`
+
 	StartedAt    time.Time `json:"startedAt,omitzero"`
 	FinishedAt   time.Time `json:"finishedAt,omitzero"`
 	ExitCode     int       `json:"exitCode"`

@@ -170,6 +170,8 @@ func easyjson15d5d517DecodeGithubComMosscontainersMossLibpodState1(in *jlexer.Le
 				}
 				in.Delim(']')
 			}
+		case "restarter":
+			easyjson15d5d517DecodeGithubComMosscontainersMossPkgSys(in, &out.Restarter)
 		case "startedAt":
 			if in.IsNull() {
 				in.Skip()
@@ -302,6 +304,11 @@ func easyjson15d5d517EncodeGithubComMosscontainersMossLibpodState1(out *jwriter.
 			}
 			out.RawByte(']')
 		}
+	}
+	if (in.Restarter != sys.Process{}) {
+		const prefix string = ",\"restarter\":"
+		out.RawString(prefix)
+		easyjson15d5d517EncodeGithubComMosscontainersMossPkgSys(out, in.Restarter)
 	}
 	if !(in.StartedAt).IsZero() {
 		const prefix string = ",\"startedAt\":"

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mosscontainers/moss/libpod/monitor"
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/sys"
 )
 
 // Recorder writes what a monitor reports into its container's record. It implements monitor.Recorder.
@@ -95,6 +96,12 @@ func (r *Recorder) StopRequested() (bool, error) {
 func (r *Recorder) Remove() error {
 	err := r.Store.Transact(context.Background(), r.ID, OpExit, func(_ context.Context, l *Locked) error {
 		l.Unlink()
+		if l.State.Restarter.Alive() {
+			exit, err := monitor.ReadExit(l.State.RunDir)
+			l.State.Cgroup = ""
+			l.State.ended(exit)
+			return err
+		}
 		return l.Remove(r.removeRest)
 	})
 	if errors.Is(err, errdefs.ErrNotFound) { // somebody was faster
@@ -136,7 +143,7 @@ func removeTrees(trees []string) error {
 // begin notes the processes of a life that has begun.
 func (r *Record) begin(pids monitor.Pids, when time.Time) {
 	r.Status, r.Monitor, r.Init = Running, pids.Monitor, pids.Container
-	r.StartedAt, r.Stoppers = when, nil
+	r.StartedAt, r.Stoppers, r.Restarter = when, nil, sys.Process{}
 	r.ExitCode, r.OOMKilled, r.Error = 0, false, ""
 }
 

@@ -65,6 +65,9 @@ func (c *Container) Gone() bool {
 		return false
 	}
 	seen := c.State.Observed()
+	if seen.Restarter.Alive() {
+		return false
+	}
 	if seen.Status == Exited || seen.unborn() && c.abandoned() {
 		return true
 	}
