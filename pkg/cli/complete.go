@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -79,6 +80,33 @@ func (a *App) completeVolumes(_ *cobra.Command, _ []string, begun string) ([]str
 		found = append(found, v.Name)
 	}
 	return beginning(found, begun), cobra.ShellCompDirectiveNoFileComp
+}
+
+func (a *App) completeNetworks(_ *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
+	engine, err := a.Engine()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	networks, err := engine.Networks()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	var found []string
+	for _, n := range networks {
+		found = append(found, n.Name)
+	}
+	slices.Sort(found) // the same name may be in several places
+	return beginning(slices.Compact(found), begun), cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeObjects offers what inspect takes.
+func (a *App) completeObjects(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+	var found []string
+	for _, complete := range []completion{a.completeContainers(every), a.completeImages, a.completeVolumes, a.completeNetworks} {
+		some, _ := complete(cmd, args, begun)
+		found = append(found, some...)
+	}
+	return found, cobra.ShellCompDirectiveNoFileComp
 }
 
 func beginning(words []string, begun string) []string {

@@ -71,7 +71,7 @@ func newInspectCommand(app *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "inspect [flags] NAME...", Short: "Print all that is known of containers, images, volumes or networks",
 		Args:              o.args("a container, an image, a volume or a network"),
-		ValidArgsFunction: app.completeContainers(every),
+		ValidArgsFunction: app.completeObjects,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			engine, err := o.engine(cmd.Context(), app)
 			if err != nil {

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -255,20 +254,4 @@ func newNetworkUpdateCommand(app *App) *cobra.Command {
 	cmd.Flags().StringSliceVar(&add, "dns-add", nil, "`address` of a server to ask for names that no container has")
 	cmd.Flags().StringSliceVar(&drop, "dns-drop", nil, "`address` of a server not to ask any more")
 	return cmd
-}
-
-func (a *App) completeNetworks(_ *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
-	engine, err := a.Engine()
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	networks, err := engine.Networks()
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	found := map[string]bool{}
-	for _, n := range networks {
-		found[n.Name] = true
-	}
-	return beginning(slices.Sorted(maps.Keys(found)), begun), cobra.ShellCompDirectiveNoFileComp
 }
