@@ -12,9 +12,10 @@ import (
 	"github.com/mosscontainers/moss/pkg/spec"
 )
 
-// by says which process has a port, as far as this user may know: ", by nginx (process 123)" or ", by container 0123456789ab (process 123)".
+// by says which process has a port, as far as this user may know: ", by nginx (process 123)" or ", by container 0123456789ab (process 123)". What processes
+// outside of the user's namespace have open cannot be seen from inside, only whose it is.
 func by(m spec.PortMapping) string {
-	sockets := socketsAt(m.Protocol, m.HostPort)
+	sockets, own := socketsAt(m.Protocol, m.HostPort)
 	if len(sockets) == 0 {
 		return ""
 	}
@@ -32,7 +33,10 @@ func by(m spec.PortMapping) string {
 			return ", by " + name + " (process " + process + ")"
 		}
 	}
-	return ""
+	if own {
+		return ", by a process of yours: ss -lntup shows which"
+	}
+	return ", by another user's process"
 }
 
 // processName is how a user knows a process; a monitor is known by its container. It is "" for a process that ended, and for the forwarder, which
@@ -51,10 +55,10 @@ func processName(pid string) string {
 }
 
 // socketsAt names the bound sockets with a local port, as links in /proc/PID/fd do. The tables are those
-// of proc_net(5): the second field is the local address, the fourth the state, the tenth the inode.
-func socketsAt(proto string, number uint16) []string {
+// of proc_net(5): the second field is the local address, the fourth the state, the eighth the user, the tenth the inode. own says that one is this user's.
+func socketsAt(proto string, number uint16) (found []string, own bool) {
 	const listening, unconnected = "0A", "07"
-	var found []string
+	self := strconv.Itoa(os.Getuid())
 	for _, table := range []string{proto, proto + "6"} {
 		data, err := os.ReadFile("/proc/thread-self/net/" + table)
 		if err != nil {
@@ -68,8 +72,9 @@ func socketsAt(proto string, number uint16) []string {
 			_, hex, _ := strings.Cut(fields[1], ":")
 			if local, err := strconv.ParseUint(hex, 16, 16); err == nil && local == uint64(number) {
 				found = append(found, "socket:["+fields[9]+"]")
+				own = own || fields[7] == self
 			}
 		}
 	}
-	return found
+	return found, own
 }
