@@ -52,7 +52,7 @@ func (c *cable) claim() (netlink.Link, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.claim6(link); err != nil {
+	if err := errors.Join(c.claim6(link), c.claimName(link)); err != nil {
 		return nil, errors.Join(err, c.h.LinkDel(link))
 	}
 	if err := c.hold(link); err != nil {
@@ -97,6 +97,19 @@ func (c *cable) claim6(link netlink.Link) (err error) {
 		return c.retry(name, func() error { return c.h.LinkAddAltName(link, name) })
 	})
 	return err
+}
+
+// claimName gives the link the name that was asked for, beside those that lease its addresses.
+func (c *cable) claimName(link netlink.Link) error {
+	name := c.want.HostInterface
+	if name == "" {
+		return nil
+	}
+	err := c.retry(name, func() error { return c.h.LinkAddAltName(link, name) })
+	if errors.Is(err, syscall.EEXIST) {
+		return errdefs.Errorf(errdefs.ErrConflict, "cannot use the interface name %s on network %q: another interface in the user's network namespace has it", name, c.want.Network.Name)
+	}
+	return c.explained(err)
 }
 
 // A container whose end was just told keeps its address until the kernel has taken its namespace apart: so long is waited for one

@@ -15,6 +15,8 @@ type Connection struct {
 	MAC       string     `json:"mac,omitempty"`
 	Aliases   []string   `json:"aliases,omitempty"`   // names beside the container's
 	Interface string     `json:"interface,omitempty"` // "" is the next free of eth0, eth1, …
+	// HostInterface is another name of the end that is in the user's network namespace.
+	HostInterface string `json:"hostInterface,omitempty"`
 	// LinkLocal are more addresses of the interface, of 169.254.0.0/16 or fe80::/10.
 	LinkLocal []netip.Addr `json:"linkLocal,omitempty"`
 	Links     []string     `json:"links,omitempty"` // ParseLink: containers whose addresses there /etc/hosts has
@@ -37,6 +39,9 @@ func parseConnection(s string) (Connection, error) {
 	}
 	for option := range strings.SplitSeq(options, ",") {
 		key, value, _ := strings.Cut(option, "=")
+		if a, err := netip.ParseAddr(value); key == "ip" && err == nil && a.Is6() {
+			key = "ip6" // Podman's ip is of either kind
+		}
 		if err := c.Set(key, value); err != nil {
 			return c, err
 		}
@@ -44,7 +49,7 @@ func parseConnection(s string) (Connection, error) {
 	return c, nil
 }
 
-// Set takes one option: ip, ip6, mac, alias, interface_name, gw-priority or driver-opt; and link-local-ip and link, which are flags only.
+// Set takes one option: ip, ip6, mac, alias, interface_name, host_interface_name, gw-priority or driver-opt; and link-local-ip and link, which are flags only.
 func (c *Connection) Set(key, value string) (err error) {
 	switch key {
 	case "ip":
@@ -58,6 +63,9 @@ func (c *Connection) Set(key, value string) (err error) {
 	case "interface_name":
 		c.Interface = value
 		err = checkInterfaceName(value)
+	case "host_interface_name":
+		c.HostInterface = value
+		err = checkHostInterface(value)
 	case "gw-priority":
 		if c.GatewayPriority, err = strconv.Atoi(value); err != nil {
 			err = plain("%q is no priority of a gateway: want a whole number", value)
@@ -69,7 +77,7 @@ func (c *Connection) Set(key, value string) (err error) {
 	case "link":
 		err = c.addLink(value)
 	default:
-		err = plain("there is no option %q; there are ip, ip6, mac, alias, interface_name and gw-priority", key)
+		err = plain("there is no option %q; there are ip, ip6, mac, alias, interface_name, host_interface_name and gw-priority", key)
 	}
 	return err
 }
@@ -166,6 +174,16 @@ func checkInterfaceName(name string) error {
 	return nil
 }
 
+// checkHostInterface refuses names that something of Moss's own may want there, too.
+func checkHostInterface(name string) error {
+	for _, ours := range []string{"moss", "tap", "veth"} {
+		if strings.HasPrefix(name, ours) {
+			return plain("%q is no name for an interface outside of the container: names that begin with %s are Moss's", name, ours)
+		}
+	}
+	return checkInterfaceName(name)
+}
+
 // validate checks what did not come from a flag.
 func (c *Connection) validate() error {
 	if !volumeName(c.Name) {
@@ -191,7 +209,12 @@ func (c *Connection) validate() error {
 		return err
 	}
 	if c.Interface != "" {
-		return checkInterfaceName(c.Interface)
+		if err := checkInterfaceName(c.Interface); err != nil {
+			return err
+		}
+	}
+	if c.HostInterface != "" {
+		return checkHostInterface(c.HostInterface)
 	}
 	return nil
 }

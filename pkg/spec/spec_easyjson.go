@@ -2498,6 +2498,12 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec3(in *jlexer.Lexer,
 			} else {
 				out.Interface = string(in.String())
 			}
+		case "hostInterface":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				out.HostInterface = string(in.String())
+			}
 		case "linkLocal":
 			if in.IsNull() {
 				in.Skip()
@@ -2612,6 +2618,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec3(out *jwriter.Writ
 		const prefix string = ",\"interface\":"
 		out.RawString(prefix)
 		out.String(string(in.Interface))
+	}
+	if in.HostInterface != "" {
+		const prefix string = ",\"hostInterface\":"
+		out.RawString(prefix)
+		out.String(string(in.HostInterface))
 	}
 	if len(in.LinkLocal) != 0 {
 		const prefix string = ",\"linkLocal\":"
