@@ -142,6 +142,9 @@ func (w *wiring) unplug(ctx Context, n *netconf.Network) error {
 		if err := errors.Join(err, w.forget(n, w.l.Spec.ID)); err != nil {
 			return err
 		}
+		if err := network.DropRoutes(w.netns, n); err != nil {
+			return err
+		}
 	}
 	if w.netns != nil && len(w.l.Spec.Ports) > 0 && at.Address.IsValid() {
 		if err := network.KeepAddress(w.netns, at.Address.Addr()); err != nil {

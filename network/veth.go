@@ -5,8 +5,12 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
+	"syscall"
 
 	"github.com/vishvananda/netlink"
+
+	"github.com/mosscontainers/moss/network/netconf"
 )
 
 // makeVeth makes the pair, whose other end is in the container's namespace, with the hardware address mac unless another one
@@ -68,6 +72,11 @@ func (c *cable) configure(link netlink.Link, inner *netlink.Handle) error {
 			return fmt.Errorf("route to %s through %s: %w", route.Dst, route.Gw, err)
 		}
 	}
+	for _, route := range nowhere(c.want.Network) {
+		if err := inner.RouteAdd(route); err != nil && !errors.Is(err, syscall.EEXIST) { // another network may ask for it, too
+			return fmt.Errorf("route to %s: %w", route.Dst, err)
+		}
+	}
 	return nil
 }
 
@@ -83,6 +92,9 @@ func linkLocal(a netip.Addr) netip.Prefix {
 func (c *cable) routes(index int) []*netlink.Route {
 	list := onNetwork(c.want.Network, &c.got, index, metric(c.want.Network, index))
 	for _, r := range c.want.Network.Routes {
+		if r.Nowhere() {
+			continue
+		}
 		route := &netlink.Route{LinkIndex: index, Dst: ipNet(r.Destination), Gw: r.Gateway.AsSlice()}
 		if r.Metric != nil {
 			route.Priority = int(*r.Metric)
@@ -90,4 +102,40 @@ func (c *cable) routes(index int) []*netlink.Route {
 		list = append(list, route)
 	}
 	return list
+}
+
+// routeTypes are the kernel's words for routes that lead nowhere (rtnetlink(7)).
+var routeTypes = map[string]int{
+	netconf.RouteBlackhole: syscall.RTN_BLACKHOLE, netconf.RouteUnreachable: syscall.RTN_UNREACHABLE, netconf.RouteProhibit: syscall.RTN_PROHIBIT,
+}
+
+// nowhere are the routes of a network that lead nowhere. They are no interface's, and so do not go with one.
+func nowhere(n *netconf.Network) (list []*netlink.Route) {
+	for _, r := range n.Routes {
+		if !r.Nowhere() {
+			continue
+		}
+		route := &netlink.Route{Type: routeTypes[r.Type], Dst: ipNet(r.Destination)}
+		if r.Metric != nil {
+			route.Priority = int(*r.Metric)
+		}
+		list = append(list, route)
+	}
+	return list
+}
+
+// DropRoutes removes those routes of a network from a container that is disconnected, which did not go with its interface. What is not there is fine.
+func DropRoutes(netns *os.File, n *netconf.Network) error {
+	list := nowhere(n)
+	if len(list) == 0 {
+		return nil
+	}
+	return inside(netns, func(h *netlink.Handle) error {
+		for _, route := range list {
+			if err := h.RouteDel(route); err != nil && !errors.Is(err, syscall.ESRCH) {
+				return fmt.Errorf("cannot remove the route to %s: %w", route.Dst, err)
+			}
+		}
+		return nil
+	})
 }

@@ -104,12 +104,8 @@ func (n *Network) checkSubnets() error {
 
 func (n *Network) checkRoutes() error {
 	for i, r := range n.Routes {
-		if r.Destination.Addr().Is4() != r.Gateway.Is4() {
-			return invalid(n, "the route to %s cannot go through %s: one is IPv4 and the other IPv6", r.Destination, r.Gateway)
-		}
-		on := slices.ContainsFunc(n.Subnets, func(s Subnet) bool { return s.Subnet.Contains(r.Gateway) })
-		if !on && len(n.Subnets) > 0 {
-			return invalid(n, "the route to %s cannot go through %s, which is not on the network", r.Destination, r.Gateway)
+		if err := n.checkGateway(&r); err != nil {
+			return err
 		}
 		if slices.ContainsFunc(n.Subnets, func(s Subnet) bool { return s.Subnet == r.Destination.Masked() }) {
 			return invalid(n, "the route to %s cannot go through %s: that is the network itself", r.Destination, r.Gateway)
@@ -117,6 +113,24 @@ func (n *Network) checkRoutes() error {
 		if slices.ContainsFunc(n.Routes[:i], r.clashes) {
 			return invalid(n, "there are two routes to %s; give them different metrics", r.Destination.Masked())
 		}
+	}
+	return nil
+}
+
+// checkGateway checks what a route leads to.
+func (n *Network) checkGateway(r *Route) error {
+	if r.Nowhere() {
+		if r.Gateway.IsValid() || !slices.Contains([]string{RouteBlackhole, RouteUnreachable, RouteProhibit}, r.Type) {
+			return invalid(n, "the route to %s is not one of the types %s, %s and %s, without a gateway", r.Destination, RouteBlackhole, RouteUnreachable, RouteProhibit)
+		}
+		return nil
+	}
+	if r.Destination.Addr().Is4() != r.Gateway.Is4() {
+		return invalid(n, "the route to %s cannot go through %s: one is IPv4 and the other IPv6", r.Destination, r.Gateway)
+	}
+	on := slices.ContainsFunc(n.Subnets, func(s Subnet) bool { return s.Subnet.Contains(r.Gateway) })
+	if !on && len(n.Subnets) > 0 {
+		return invalid(n, "the route to %s cannot go through %s, which is not on the network", r.Destination, r.Gateway)
 	}
 	return nil
 }
@@ -156,6 +170,9 @@ func (s *Subnet) complete() error {
 	}
 	if r.EndIP.Less(r.StartIP) {
 		return plain("the ip range from %s to %s is empty", r.StartIP, r.EndIP)
+	}
+	if r.StartIP == s.Gateway && r.EndIP == s.Gateway {
+		return plain("the ip range has the gateway %s only, and no address for a container; choose a larger one, or another --gateway", s.Gateway)
 	}
 	return nil
 }

@@ -59,9 +59,21 @@ type LeaseRange struct {
 // Route is one that the containers have beside that of the subnet and the default one.
 type Route struct {
 	Destination netip.Prefix `json:"destination"`
-	Gateway     netip.Addr   `json:"gateway"`
+	Gateway     netip.Addr   `json:"gateway,omitzero"`
 	Metric      *uint32      `json:"metric,omitempty"`
+	Type        string       `json:"route_type,omitempty"` // "" or unicast is by the gateway, else that of a route to nowhere
 }
+
+// The types of routes that lead nowhere: packets are dropped, or refused in one of two ways.
+const (
+	RouteUnicast     = "unicast"
+	RouteBlackhole   = "blackhole"
+	RouteUnreachable = "unreachable"
+	RouteProhibit    = "prohibit"
+)
+
+// Nowhere says whether the route has a type instead of a gateway.
+func (r *Route) Nowhere() bool { return r.Type != "" && r.Type != RouteUnicast }
 
 // The default network, which no file describes: it is there before anybody makes one.
 const (

@@ -53,7 +53,7 @@ func (o *networkCreateOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringArrayVar(&o.gateways, "gateway", nil, "`address` of the gateway of the subnet that has it (default the subnet's first address)")
 	fs.StringArrayVar(&o.ranges, "ip-range", nil, "`range` that containers get addresses from: a part of a subnet, or FIRST-LAST")
 	fs.StringArrayVar(&o.aux, "aux-address", nil, "address that no container gets unasked, `NAME=ADDRESS`")
-	fs.StringArrayVar(&o.routes, "route", nil, "route that containers have, `DESTINATION,GATEWAY[,METRIC]`")
+	fs.StringArrayVar(&o.routes, "route", nil, "route that containers have, `DESTINATION,GATEWAY[,METRIC]`; blackhole, unreachable or prohibit instead of the gateway leads nowhere")
 	fs.BoolVar(&o.n.IPv6Enabled, "ipv6", false, "with IPv6")
 	fs.BoolVar(&o.ipv4, "ipv4", true, "with IPv4")
 	fs.BoolVar(&o.n.Internal, "internal", false, "no way out, and none to other networks")
@@ -214,7 +214,7 @@ func (o *networkCreateOptions) reserve() error {
 }
 
 func parseRoute(text string) (r netconf.Route, err error) {
-	bad := errdefs.Errorf(errdefs.ErrInvalid, "invalid --route %q: want DESTINATION,GATEWAY[,METRIC], such as 10.1.0.0/16,10.89.7.2", text)
+	bad := errdefs.Errorf(errdefs.ErrInvalid, "invalid --route %q: want DESTINATION,GATEWAY[,METRIC], such as 10.1.0.0/16,10.89.7.2, or blackhole, unreachable or prohibit instead of the gateway", text)
 	parts := strings.Split(text, ",")
 	if len(parts) < 2 || len(parts) > 3 {
 		return r, bad
@@ -223,8 +223,13 @@ func parseRoute(text string) (r netconf.Route, err error) {
 		return r, bad
 	}
 	r.Destination = r.Destination.Masked()
-	if r.Gateway, err = netip.ParseAddr(parts[1]); err != nil {
-		return r, bad
+	switch parts[1] {
+	case netconf.RouteBlackhole, netconf.RouteUnreachable, netconf.RouteProhibit:
+		r.Type = parts[1]
+	default:
+		if r.Gateway, err = netip.ParseAddr(parts[1]); err != nil {
+			return r, bad
+		}
 	}
 	if len(parts) == 3 {
 		n, err := strconv.ParseUint(parts[2], 10, 32)
