@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/mosscontainers/moss/network"
+	"github.com/mosscontainers/moss/network/dns"
 	"github.com/mosscontainers/moss/network/netconf"
 	"github.com/mosscontainers/moss/pkg/spec"
 )
@@ -63,7 +64,7 @@ func (k *known) names() network.Names {
 		}
 	}
 	if len(n.Resolvers) > 0 {
-		n.Servers = nil // it asks them
+		n.Servers, n.Domain = nil, dns.Domain // it asks them
 	}
 	n.Resolvers, n.Host, n.NoHost = append(n.Resolvers, k.resolvers...), k.host, k.c.HostIP == spec.NetworkNone
 	if asked, err := netip.ParseAddr(k.c.HostIP); err == nil {

@@ -22,7 +22,10 @@ type Names struct {
 	Resolvers []netip.Addr
 	// Servers, Search and Options replace the host's where they are not empty; Search "." is none.
 	Servers, Search, Options []string
-	AddHosts                 []string // NAME[;NAME…]:ADDRESS, or :host-gateway
+	// Domain is one that comes before the host's search domains, if it has any: a domain of the host's with an answer to every name would have
+	// those of containers, too.
+	Domain   string
+	AddHosts []string // NAME[;NAME…]:ADDRESS, or :host-gateway
 	// Base is what the hosts file begins with, unless it is nil: then that is localhost, or with ModeHost the host's file.
 	Base []byte
 	// Internal says that the container reaches nobody outside of its networks, not this host either.
@@ -48,6 +51,7 @@ func ResolvConf(mode string, n Names) string {
 		if len(n.Resolvers) > 0 {
 			host.servers = addresses(n.Resolvers)
 		}
+		host.searchFirst(n.Domain)
 	}
 	for _, choice := range []struct{ given, into *[]string }{
 		{&n.Servers, &host.servers}, {&n.Search, &host.search}, {&n.Options, &host.options},
@@ -57,6 +61,13 @@ func ResolvConf(mode string, n Names) string {
 		}
 	}
 	return host.String()
+}
+
+// searchFirst puts a domain before those that there are.
+func (r *resolver) searchFirst(domain string) {
+	if domain != "" && len(r.search) > 0 {
+		r.search = append([]string{domain}, r.search...)
+	}
 }
 
 func addresses(list []netip.Addr) []string {

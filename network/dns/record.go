@@ -17,6 +17,9 @@ import (
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
+// Domain is the search domain of containers, as Podman has it: every name that the server knows is known below it, too.
+const Domain = "dns.podman"
+
 // Network is what the server knows of a network.
 type Network struct {
 	Name string `json:"name"`

@@ -9,10 +9,12 @@ import (
 	"strings"
 
 	"github.com/miekg/dns"
+
+	mossdns "github.com/mosscontainers/moss/network/dns"
 )
 
 // domain is the search domain of containers; a name in it is never forwarded.
-const domain = "dns.podman."
+const domain = mossdns.Domain + "."
 
 // resolver answers queries.
 type resolver struct {
