@@ -52,6 +52,9 @@ func ensureBridges(h *netlink.Handle, lockPath string, networks []*netconf.Netwo
 		return nil, fmt.Errorf("cannot set up the network: %w", err)
 	}
 	for i, n := range networks {
+		if err := regroup(h, n); err != nil {
+			return nil, fmt.Errorf("cannot keep network %q apart: %w", n.Name, err)
+		}
 		if bridges[i] = findBridge(h, n); bridges[i] != 0 {
 			continue
 		}
@@ -66,10 +69,27 @@ func ensureBridges(h *netlink.Handle, lockPath string, networks []*netconf.Netwo
 // findBridge is the index of the complete bridge of a network, 0 when there is none.
 func findBridge(h *netlink.Handle, n *netconf.Network) (index int) {
 	link, err := h.LinkByName(n.NetworkInterface)
-	if err != nil || link.Attrs().Flags&net.FlagUp == 0 || link.Attrs().Alias != n.Owner {
+	if err != nil || !isBridgeOf(link, n) || link.Attrs().Group != uint32(apartOf(n)) {
 		return 0
 	}
 	return link.Attrs().Index
+}
+
+// isBridgeOf says whether a link is a network's bridge, and up.
+func isBridgeOf(link netlink.Link, n *netconf.Network) bool {
+	return link.Attrs().Flags&net.FlagUp != 0 && link.Attrs().Alias == n.Owner
+}
+
+// regroup sorts a bridge whose group does not say what its network asks for: an older moss, which had no groups, has made it.
+func regroup(h *netlink.Handle, n *netconf.Network) error {
+	link, err := h.LinkByName(n.NetworkInterface)
+	if err != nil || n.Owner == "" || !isBridgeOf(link, n) || link.Attrs().Group == uint32(apartOf(n)) {
+		return nil
+	}
+	if err := keepApart(n.NetworkInterface, apartOf(n)); err != nil {
+		return err
+	}
+	return h.LinkSetGroup(link, int(apartOf(n)))
 }
 
 // baseMark is the alias of the loopback interface of a namespace that has what all networks share.
@@ -94,7 +114,8 @@ func ensureBase(h *netlink.Handle) error {
 }
 
 // forward lets the calling thread's namespace route between networks, and keeps what stays on one bridge from the rules about
-// that (br_netfilter). A kernel may have no IPv6, and need not filter what bridges pass on.
+// that (br_netfilter). Interfaces that are made after that ask no neighbours whether their addresses are theirs (RFC 4862, 5.4), for which a bridge would
+// pass on no IPv6 for two seconds. A kernel may have no IPv6, and need not filter what bridges pass on.
 func forward() error {
 	for _, f := range []struct {
 		path, value string
@@ -102,6 +123,7 @@ func forward() error {
 	}{
 		{"ipv4/ip_forward", "1", false},
 		{"ipv6/conf/all/forwarding", "1", true},
+		{"ipv6/conf/default/accept_dad", "0", true},
 		{"bridge/bridge-nf-call-iptables", "0", true},
 		{"bridge/bridge-nf-call-ip6tables", "0", true},
 	} {

@@ -10,6 +10,12 @@ import (
 
 const uplinkName = "tap0"
 
+// The chains of the table.
+const (
+	natChain     = "postrouting"
+	forwardChain = "forward"
+)
+
 // The sets of bridges that are kept from others.
 const (
 	internalSet = "internal" // from everything
@@ -51,12 +57,12 @@ func translate() error {
 		}
 	}
 	nat := r.AddChain(&nftables.Chain{
-		Name: "postrouting", Table: r.table, Type: nftables.ChainTypeNAT,
+		Name: natChain, Table: r.table, Type: nftables.ChainTypeNAT,
 		Hooknum: nftables.ChainHookPostrouting, Priority: nftables.ChainPriorityNATSource,
 	})
 	r.add(nat, &expr.Masq{}, linkIs(expr.MetaKeyOIFNAME, expr.CmpOpEq, uplinkName))
 	forward := r.AddChain(&nftables.Chain{
-		Name: "forward", Table: r.table, Type: nftables.ChainTypeFilter,
+		Name: forwardChain, Table: r.table, Type: nftables.ChainTypeFilter,
 		Hooknum: nftables.ChainHookForward, Priority: nftables.ChainPriorityFilter,
 	})
 	in, out := expr.MetaKeyIIFNAME, expr.MetaKeyOIFNAME

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -291,6 +292,44 @@ func TestRulesThatSomebodyRemovedAreMadeAnew(t *testing.T) {
 		}
 		conn, err := dial(a, "tcp4", outside.String())
 		expectHello(t, conn, err)
+	}
+}
+
+// The bridge asks no neighbours whether its addresses are theirs: until it had, it would pass nothing on to containers.
+func TestAFreshBridgePassesOnIPv6(t *testing.T) {
+	u := newUser(t)
+	n := u.makes(netconf.Network{Name: "six", IPv6Enabled: true})
+	a := u.on("aaaa", n)
+	must(t, sys.InNetNS(a.Keep[0], func() error {
+		data, err := os.ReadFile("/proc/sys/net/ipv6/conf/" + n.NetworkInterface + "/accept_dad")
+		if err != nil || strings.TrimSpace(string(data)) != "0" {
+			t.Errorf("it asks them: %s, %v", data, err)
+		}
+		return nil
+	}))
+}
+
+// What a bridge is kept apart from is its group, which an older moss did not say.
+func TestABridgeOfAnOlderMossIsSorted(t *testing.T) {
+	u := newUser(t)
+	inner, other := u.makes(netconf.Network{Name: "inner", Options: map[string]string{"isolate": "strict"}}), u.makes(netconf.Network{Name: "other"})
+	a, b := u.on("aaaa", inner), u.on("bbbb", other)
+	must(t, sys.InNetNS(a.Keep[0], func() error {
+		link, err := netlink.LinkByName(inner.NetworkInterface)
+		must(t, err)
+		must(t, netlink.LinkSetGroup(link, 0))
+		conn, err := nftables.New()
+		must(t, err)
+		conn.FlushTable(&nftables.Table{Name: "moss", Family: nftables.TableFamilyINet})
+		return conn.Flush()
+	}))
+	if !reaches(t, b, a, 0, v4) {
+		t.Fatal("the rules are still there")
+	}
+	must(t, network.Repair(u.request("aaaa")))
+	c := u.on("cccc", inner)
+	if reaches(t, b, a, 0, v4) || reaches(t, b, c, 0, v4) {
+		t.Error("the network is not kept apart")
 	}
 }
 

@@ -2,7 +2,6 @@ package network
 
 import (
 	"errors"
-	"slices"
 	"syscall"
 
 	"github.com/google/nftables"
@@ -24,8 +23,7 @@ func Repair(r Request) error {
 		if err != nil {
 			return err
 		}
-		tables, err := rules.ListTablesOfFamily(rules.table.Family)
-		if err != nil || slices.ContainsFunc(tables, func(t *nftables.Table) bool { return t.Name == rules.table.Name }) {
+		if whole, err := rules.whole(); err != nil || whole {
 			return err
 		}
 		links, err := steady(h.LinkList)
@@ -40,6 +38,20 @@ func Repair(r Request) error {
 		}
 		return errors.Join(errs...)
 	})
+}
+
+// whole says whether the rules are there. Somebody may have removed the table, or flushed it, which leaves its chains and sets.
+func (r *rules) whole() (bool, error) {
+	for _, name := range []string{natChain, forwardChain} {
+		list, err := r.GetRules(r.table, &nftables.Chain{Name: name, Table: r.table})
+		if errors.Is(err, syscall.ENOENT) || err == nil && len(list) == 0 {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // unsort takes a bridge that is gone out of all sets, if there still are any.
