@@ -12,10 +12,9 @@ import (
 	"github.com/mosscontainers/moss/pkg/spec"
 )
 
-// by says which process has a port, as far as this user may know: ", by nginx (process 123)" or ", by container 0123456789ab (process 123)". What processes
-// outside of the user's namespace have open cannot be seen from inside, only whose it is.
+// by says which process has a port, as far as this process may know: ", by nginx (process 123)" or ", by container 0123456789ab (process 123)".
 func by(m spec.PortMapping) string {
-	sockets, own := socketsAt(m.Protocol, m.HostPort)
+	sockets := socketsAt(m.Protocol, m.HostPort)
 	if len(sockets) == 0 {
 		return ""
 	}
@@ -25,7 +24,7 @@ func by(m spec.PortMapping) string {
 	}
 	for _, fd := range fds {
 		target, err := os.Readlink(fd)
-		if err != nil || !slices.Contains(sockets, target) {
+		if err != nil || !slices.ContainsFunc(sockets, func(s socket) bool { return s.link == target }) {
 			continue
 		}
 		process, _, _ := strings.Cut(strings.TrimPrefix(fd, "/proc/"), "/")
@@ -33,10 +32,26 @@ func by(m spec.PortMapping) string {
 			return ", by " + name + " (process " + process + ")"
 		}
 	}
-	if own {
-		return ", by a process of yours: ss -lntup shows which"
+	return whose(sockets[0], m.Protocol)
+}
+
+// whose says of a socket that no process is seen to have whose it is, and how to see more. From inside of a user namespace nobody may look at the
+// descriptors of processes outside of it, its user's own neither (ptrace(2)); the tables of sockets have users.
+func whose(s socket, protocol string) string {
+	look := "ss -ltnp"
+	if protocol == "udp" {
+		look = "ss -lunp"
 	}
-	return ", by another user's process"
+	if s.uid == strconv.Itoa(os.Getuid()) {
+		return ", by a process of yours outside of moss: " + look + " shows which"
+	}
+	return ", by a process of another user: " + look + ", as root, shows which"
+}
+
+// socket is one that is bound.
+type socket struct {
+	link string // of descriptors in /proc/PID/fd
+	uid  string // as this user namespace has it
 }
 
 // processName is how a user knows a process; a monitor is known by its container. It is "" for a process that ended, and for the forwarder, which
@@ -54,11 +69,11 @@ func processName(pid string) string {
 	return name
 }
 
-// socketsAt names the bound sockets with a local port, as links in /proc/PID/fd do. The tables are those
-// of proc_net(5): the second field is the local address, the fourth the state, the eighth the user, the tenth the inode. own says that one is this user's.
-func socketsAt(proto string, number uint16) (found []string, own bool) {
+// socketsAt are the bound sockets with a local port. The tables are those of proc_net(5): the second field is the local address, the fourth the
+// state, the eighth the user, the tenth the inode.
+func socketsAt(proto string, number uint16) []socket {
 	const listening, unconnected = "0A", "07"
-	self := strconv.Itoa(os.Getuid())
+	var found []socket
 	for _, table := range []string{proto, proto + "6"} {
 		data, err := os.ReadFile("/proc/thread-self/net/" + table)
 		if err != nil {
@@ -71,10 +86,9 @@ func socketsAt(proto string, number uint16) (found []string, own bool) {
 			}
 			_, hex, _ := strings.Cut(fields[1], ":")
 			if local, err := strconv.ParseUint(hex, 16, 16); err == nil && local == uint64(number) {
-				found = append(found, "socket:["+fields[9]+"]")
-				own = own || fields[7] == self
+				found = append(found, socket{link: "socket:[" + fields[9] + "]", uid: fields[7]})
 			}
 		}
 	}
-	return found, own
+	return found
 }
