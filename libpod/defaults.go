@@ -46,7 +46,7 @@ func (e *Engine) readDefaults(described *spec.Container, list []spec.Setting) (*
 	if err != nil {
 		return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot use containers.conf: %w", err)
 	}
-	d.HostIP = c.HostIP
+	d.HostIP, d.PublishOn = c.HostIP, c.PublishOn
 	return d, nil
 }
 

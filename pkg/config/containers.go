@@ -71,6 +71,7 @@ type Containers struct {
 	Runtimes           map[string][]string // name: paths to try
 	StopTimeout        uint                // seconds
 
+	PublishOn   []string     // addresses of this machine for ports that are published on none; none: all
 	Subnet      netip.Prefix // of the default network; not valid: the built-in one
 	SubnetPools []SubnetPool // that networks' subnets are taken from, in order; none: the built-in ones
 }
@@ -156,6 +157,9 @@ func loadContainers(uid int) (_ Containers, err error) {
 	}
 	c := f.containers()
 	if c.Subnet, c.SubnetPools, err = f.Network.subnets(); err == nil {
+		c.PublishOn, err = f.Network.hostIPs()
+	}
+	if err == nil {
 		err = c.check()
 	}
 	if err != nil {

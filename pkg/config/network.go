@@ -15,6 +15,7 @@ type SubnetPool struct {
 
 // networkTable is the part of containers.conf's table network that is read.
 type networkTable struct {
+	HostIPs      configfile.Slice `toml:"default_host_ips"`
 	PastaOptions configfile.Slice `toml:"pasta_options"`
 	Subnet       string           `toml:"default_subnet"`
 	SubnetPools  []struct {
@@ -22,6 +23,18 @@ type networkTable struct {
 		Size int    `toml:"size"`
 	} `toml:"default_subnet_pools"`
 	Uplink string `toml:"default_rootless_network_cmd"`
+}
+
+// hostIPs are the addresses that ports are published on.
+func (t *networkTable) hostIPs() (list []string, err error) {
+	for _, text := range t.HostIPs.Get() {
+		a, err := netip.ParseAddr(text)
+		if err != nil || a.Zone() != "" {
+			return nil, fmt.Errorf("default_host_ips: %q is not an IP address", text)
+		}
+		list = append(list, a.Unmap().String())
+	}
+	return list, nil
 }
 
 // subnets are what the table says of them.

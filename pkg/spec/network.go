@@ -22,6 +22,7 @@ type Network struct {
 	// Own is what --ip and its like ask for on the only network, until Settle.
 	Own        Connection    `json:"-"`
 	Ports      []PortMapping `json:"ports,omitempty"`
+	PublishOn  []string      `json:"-"`                // of usual settings only: addresses for ports that name none, until Settle
 	Expose     []string      `json:"expose,omitempty"` // PORT/PROTOCOL: --expose and the image's
 	PublishAll bool          `json:"publishAll,omitempty"`
 	Egress     []string      `json:"egress,omitempty"` // whom it may reach: ParseEgress; none is everybody
@@ -178,6 +179,7 @@ func (n *Network) settle(d *Network) error {
 		return err
 	}
 	n.Naming.settle(&d.Naming)
+	n.publishOn(d.PublishOn)
 	if n.Mode != NetworkBridge {
 		return nil
 	}
@@ -348,6 +350,26 @@ func (n *Network) publishExposed() {
 			n.Ports = append(n.Ports, ports...)
 		}
 		published[e] = true
+	}
+}
+
+// publishOn publishes the ports that name no address of this machine on these, if there are any.
+func (n *Network) publishOn(addresses []string) {
+	if len(addresses) == 0 {
+		return
+	}
+	given, there := n.Ports, make(map[PortMapping]bool, len(n.Ports))
+	n.Ports = nil
+	for _, p := range given {
+		on := addresses
+		if p.HostIP != "" {
+			on = []string{p.HostIP}
+		}
+		for _, p.HostIP = range on {
+			if !there[p] {
+				there[p], n.Ports = true, append(n.Ports, p)
+			}
+		}
 	}
 }
 
