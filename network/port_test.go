@@ -114,6 +114,46 @@ func TestAServerSeesTheClientsAddress(t *testing.T) {
 	expectHello(t, conn, err)
 }
 
+// A client that comes while the server begins to listen is refused as itself at one moment, and would not be at the next.
+func TestAServerThatBeginsSeesTheClientsAddress(t *testing.T) {
+	u := newUser(t)
+	a := u.publishedOn(true, false)
+	s, err := u.publish(a, spec.PortMapping{ContainerPort: 80, Protocol: "tcp"})
+	must(t, err)
+	at := net.JoinHostPort(hostAddress(t), fmt.Sprint(s.Mappings[0].HostPort))
+	for i := range 300 {
+		client, err := net.Dial("tcp4", at)
+		must(t, err)
+		_, err = client.Write([]byte("hello"))
+		must(t, err)
+		time.Sleep(time.Duration(i*7) * time.Microsecond)
+		if got := speaker(t, a); got != hostAddress(t) {
+			t.Errorf("the server sees %s", got)
+		}
+		client.Close()
+	}
+}
+
+// speaker begins a server for one client that says something, and tells its address.
+func speaker(t *testing.T, a *network.Attachment) (from string) {
+	t.Helper()
+	var ln net.Listener
+	must(t, sys.InNetNS(a.NetNS, func() (err error) {
+		ln, err = net.Listen("tcp", "[::]:80")
+		return err
+	}))
+	defer ln.Close()
+	for from == "" {
+		conn, err := ln.Accept()
+		must(t, err)
+		if n, _ := conn.Read(make([]byte, 5)); n > 0 {
+			from = conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap().String()
+		}
+		conn.Close()
+	}
+	return from
+}
+
 // A client on another machine: the server's "host" is a network namespace with a cable to the client's.
 func TestAServerSeesAClientFromAnotherMachine(t *testing.T) {
 	u := newUser(t)

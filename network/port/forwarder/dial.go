@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -43,18 +44,37 @@ func (d *dialer) stream(client netip.AddrPort, number uint16) (conn *net.TCPConn
 	const tries, pause = 10, 5 * time.Millisecond // 225 ms together
 	for i := range tries {
 		time.Sleep(time.Duration(i) * pause)
-		var refused bool
-		for _, w := range ways {
-			if conn, err = d.connect(ctx, w.from, netip.AddrPortFrom(w.to, number)); err == nil || ctx.Err() != nil {
+		var refused []netip.Addr
+		for n, w := range ways {
+			if slices.Contains(refused, w.to) {
+				continue
+			}
+			conn, err = d.connect(ctx, w.from, netip.AddrPortFrom(w.to, number))
+			if err == nil && n > 0 && slices.Contains(refused, ways[0].to) {
+				conn = d.better(ctx, ways[0], number, conn)
+			}
+			if err == nil || ctx.Err() != nil {
 				return conn, err
 			}
-			refused = refused || errors.Is(err, syscall.ECONNREFUSED)
+			if errors.Is(err, syscall.ECONNREFUSED) {
+				refused = append(refused, w.to)
+			}
 		}
-		if !refused {
+		if len(refused) == 0 {
 			break
 		}
 	}
 	return nil, err
+}
+
+// better tries the best way once more when another one has led to a server: it may have begun to listen in between, and is to see the client.
+func (d *dialer) better(ctx context.Context, best way, number uint16, conn *net.TCPConn) *net.TCPConn {
+	again, err := d.connect(ctx, best.from, netip.AddrPortFrom(best.to, number))
+	if err != nil {
+		return conn
+	}
+	_ = conn.Close() // nothing was said
+	return again
 }
 
 func (d *dialer) connect(ctx context.Context, from, to netip.AddrPort) (*net.TCPConn, error) {
