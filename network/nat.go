@@ -1,6 +1,8 @@
 package network
 
 import (
+	"syscall"
+
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 
@@ -14,6 +16,7 @@ const uplinkName = "tap0"
 const (
 	natChain     = "postrouting"
 	forwardChain = "forward"
+	inputChain   = "input"
 )
 
 // The sets of bridges that are kept from others.
@@ -74,6 +77,11 @@ func translate() error {
 	r.add(forward, refuse, linkAmong(in, isolatedSet), linkAmong(out, isolatedSet))
 	r.add(forward, refuse, linkAmong(in, strictSet), linkIs(out, expr.CmpOpNeq, uplinkName))
 	r.add(forward, refuse, linkAmong(out, strictSet), linkIs(in, expr.CmpOpNeq, uplinkName))
+	input := r.AddChain(&nftables.Chain{
+		Name: inputChain, Table: r.table, Type: nftables.ChainTypeFilter,
+		Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPriorityFilter,
+	})
+	r.add(input, &expr.Verdict{Kind: expr.VerdictDrop}, linkIs(in, expr.CmpOpEq, uplinkName), withoutFlags())
 	return r.Flush()
 }
 
@@ -137,6 +145,19 @@ func sort(bridge string, in map[string]bool) error {
 		}
 	}
 	return r.Flush()
+}
+
+// withoutFlags matches what no TCP sends (RFC 9293, 3.10.7.4: without an acknowledgment it is dropped), but pasta does, that of Debian 12, to tell of its window. Such a
+// segment is of no connection that is tracked, so it is not translated back, and this namespace would answer it with a reset.
+func withoutFlags() []expr.Any {
+	const flags, finSynRstAck = 13, 0x17
+	return []expr.Any{
+		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{syscall.IPPROTO_TCP}},
+		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: flags, Len: 1},
+		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 1, Mask: []byte{finSynRstAck}, Xor: []byte{0}},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{0}},
+	}
 }
 
 // linkIs matches packets by the name of their interface in the direction key.
