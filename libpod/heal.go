@@ -6,8 +6,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
+	"time"
 
 	"github.com/mosscontainers/moss/libpod/embedded"
 	"github.com/mosscontainers/moss/libpod/monitor"
@@ -22,6 +22,18 @@ const HealCommand = "__heal"
 
 // Heal brings back what the networks of the user's containers need, where it was killed, and says what it did.
 func (e *Engine) Heal(ctx Context) (did []string, err error) {
+	for try := 0; try == 0 || try < reviveTries && lacksHolder(err) && ctx.Err() == nil; try++ {
+		time.Sleep(time.Duration(min(try, 1)) * time.Millisecond) // a holder that is just being killed looks alive
+		var healed []string
+		healed, err = e.healNetworks(ctx)
+		did = append(did, healed...)
+	}
+	forwarded, portsErr := e.healPorts(ctx)
+	return append(did, forwarded...), errors.Join(err, portsErr)
+}
+
+// healNetworks brings back the holder, and with it the uplink and the DNS server.
+func (e *Engine) healNetworks(ctx Context) (did []string, err error) {
 	if rootless.Rootless() {
 		made, err := e.NS.Revive(ctx)
 		if err != nil {
@@ -32,8 +44,7 @@ func (e *Engine) Heal(ctx Context) (did []string, err error) {
 		}
 	}
 	healed, err := network.Heal(ctx, e.networkRequest(), embedded.DNS)
-	forwarded, portsErr := e.healPorts(ctx)
-	return slices.Concat(did, healed, forwarded), errors.Join(err, portsErr)
+	return append(did, healed...), err
 }
 
 // healPorts brings back the forwarder of published ports.
