@@ -280,7 +280,8 @@ func (s *launch) monitorWiring() (w *monitor.Wiring, err error) {
 // undo takes back what a start that failed has made outside of the record.
 func (s *launch) undo() error {
 	s.l.Unlink()
-	return os.RemoveAll(s.runDir)
+	// A monitor that was killed has left the container's group.
+	return errors.Join(runtime.RemoveCgroup(s.l.State.Cgroup), os.RemoveAll(s.runDir))
 }
 
 func (s *launch) overlay() (*runtime.Overlay, error) {

@@ -62,6 +62,11 @@ func (e *Engine) runStep(ctx Context, s Step) (code int, warnings []string, err 
 		return 0, nil, err
 	}
 	defer func() { err = errors.Join(err, exe.Close()) }()
+	forget, err := e.noteGroup(s.Spec.ID, b.Spec.Linux.CgroupsPath)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer func() { err = errors.Join(err, forget()) }()
 	p, err := runtime.New(exe.path()).Create(ctx, encoded, s.Stdio, l.network.namespace())
 	if err != nil {
 		return 0, l.warnings, err

@@ -166,6 +166,7 @@ type HostConfig struct {
 	PidsLimit       int64
 	Ulimits         []Ulimit
 	Devices         []Device
+	DeviceRequests  []DeviceRequest `json:",omitempty"` // as Docker has those that are given by name
 	// DeviceCgroupRules are as they are given.
 	DeviceCgroupRules []string
 	VolumesFrom       []string // CONTAINER[:MODE]
@@ -196,4 +197,10 @@ type Device struct {
 	PathOnHost        string
 	PathInContainer   string
 	CgroupPermissions string
+}
+
+// DeviceRequest asks for devices by their names.
+type DeviceRequest struct {
+	Driver    string // cdi
+	DeviceIDs []string
 }

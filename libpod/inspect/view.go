@@ -113,7 +113,7 @@ func hostConfig(c *spec.Container, f Facts) HostConfig {
 	cgroupMode := cmp.Or(c.Cgroup, privateNamespace)
 	return HostConfig{
 		Binds: binds(c.Mounts.List), Tmpfs: tmpfs(c.Mounts.List), ShmSize: cmp.Or(c.ShmSize, defaultShmSize),
-		ReadonlyRootfs: c.ReadOnly, Devices: devices(c.Devices), DeviceCgroupRules: deviceRules(c.DeviceRules),
+		ReadonlyRootfs: c.ReadOnly, Devices: devices(c.Devices), DeviceRequests: deviceRequests(c), DeviceCgroupRules: deviceRules(c.DeviceRules),
 		ContainerIDFile: c.CIDFile, AutoRemove: c.Remove, Runtime: cmp.Or(c.Runtime, "moss"), Init: c.Init,
 		LogConfig:     LogConfig{Type: cmp.Or(c.LogDriver, spec.LogK8sFile), Path: logPath(c, f)},
 		RestartPolicy: RestartPolicy{Name: cmp.Or(c.Restart.Policy, "no"), MaximumRetryCount: c.Restart.Retries},
@@ -169,9 +169,19 @@ func ulimits(limits map[string]spec.Rlimit) []Ulimit {
 func devices(devices []spec.Device) []Device {
 	list := make([]Device, 0, len(devices))
 	for _, d := range devices {
+		if d.Name != "" {
+			continue
+		}
 		list = append(list, Device{PathOnHost: d.Host, PathInContainer: d.Container, CgroupPermissions: d.Access})
 	}
 	return list
+}
+
+func deviceRequests(c *spec.Container) []DeviceRequest {
+	if names := c.DeviceNames(); len(names) > 0 {
+		return []DeviceRequest{{Driver: "cdi", DeviceIDs: names}}
+	}
+	return nil
 }
 
 func deviceRules(rules []spec.DeviceRule) []string {
