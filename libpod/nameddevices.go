@@ -27,6 +27,9 @@ func (e *Engine) checkNamedDevices(c *spec.Container) error {
 	return nil
 }
 
+// Startable is for the front program.
+func (e *Engine) Startable([]string) error { return nil }
+
 // NamedDevices are those of the directories that containers.conf names.
 func (e *Engine) NamedDevices() (*cdi.Registry, error) {
 	return cdi.Open(e.Config.Containers.DeviceDirs)

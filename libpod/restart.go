@@ -55,12 +55,15 @@ func (e *Engine) Restart(ctx Context, ref string, opts StopOptions) (warnings []
 	if err != nil {
 		return nil, err
 	}
+	if err := e.checkNamedDevices(c.Spec); err != nil { // before it is stopped
+		return nil, err
+	}
 	opts.restarts = c.Spec.Remove
 	if err := e.Stop(ctx, c.Spec.ID, opts); err != nil {
 		return nil, err
 	}
 	warnings, err = e.StartIdle(ctx, c.Spec.ID)
-	if err != nil && c.Spec.Remove { // it would have vanished when it stopped
+	if err != nil && c.Spec.Remove && c.State.Status != state.Created { // it would have vanished when it stopped
 		removeErr := e.Remove(context.WithoutCancel(ctx), c.Spec.ID, RemoveOptions{Volumes: true})
 		if !errors.Is(removeErr, errdefs.ErrNotFound) && !errors.Is(removeErr, errdefs.ErrConflict) {
 			err = errors.Join(err, removeErr)

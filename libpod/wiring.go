@@ -142,7 +142,7 @@ func (w *wiring) unplug(ctx Context, n *netconf.Network) error {
 		if err := errors.Join(err, w.forget(n, w.l.Spec.ID)); err != nil {
 			return err
 		}
-		if err := network.DropRoutes(w.netns, n); err != nil {
+		if err := network.DropRoutes(w.netns, n, w.others(n)); err != nil {
 			return err
 		}
 	}
@@ -153,6 +153,16 @@ func (w *wiring) unplug(ctx Context, n *netconf.Network) error {
 	}
 	*ends = slices.DeleteFunc(slices.Clone(*ends), func(e spec.Endpoint) bool { return e.Network == n.Name })
 	return nil
+}
+
+// others are the networks but one that the container is on, as far as they are still there.
+func (w *wiring) others(than *netconf.Network) (list []*netconf.Network) {
+	for _, e := range w.l.State.Network.Endpoints {
+		if n, err := w.Network(e.Network); err == nil && n.Name != than.Name {
+			list = append(list, n)
+		}
+	}
+	return list
 }
 
 // complete are the connections of a container that runs, each with its cable: what a killed command has left undone is done.

@@ -42,7 +42,7 @@ func Repair(r Request) error {
 
 // whole says whether the rules are there. Somebody may have removed the table, or flushed it, which leaves its chains and sets.
 func (r *rules) whole() (bool, error) {
-	for _, name := range []string{natChain, forwardChain} {
+	for _, name := range []string{natChain, forwardChain, inputChain} {
 		list, err := r.GetRules(r.table, &nftables.Chain{Name: name, Table: r.table})
 		if errors.Is(err, syscall.ENOENT) || err == nil && len(list) == 0 {
 			return false, nil

@@ -72,8 +72,13 @@ func (c *cable) configure(link netlink.Link, inner *netlink.Handle) error {
 			return fmt.Errorf("route to %s through %s: %w", route.Dst, route.Gw, err)
 		}
 	}
-	for _, route := range nowhere(c.want.Network) {
-		if err := inner.RouteAdd(route); err != nil && !errors.Is(err, syscall.EEXIST) { // another network may ask for it, too
+	return leadNowhere(inner, c.want.Network)
+}
+
+// leadNowhere adds the routes of a network that lead nowhere.
+func leadNowhere(h *netlink.Handle, n *netconf.Network) error {
+	for _, route := range nowhere(n) {
+		if err := h.RouteAdd(route); err != nil && !errors.Is(err, syscall.EEXIST) { // another network may ask for it, too
 			return fmt.Errorf("route to %s: %w", route.Dst, err)
 		}
 	}
@@ -124,8 +129,9 @@ func nowhere(n *netconf.Network) (list []*netlink.Route) {
 	return list
 }
 
-// DropRoutes removes those routes of a network from a container that is disconnected, which did not go with its interface. What is not there is fine.
-func DropRoutes(netns *os.File, n *netconf.Network) error {
+// DropRoutes removes those routes of a network from a container that is disconnected, which did not go with its interface. What is not there is fine,
+// and what others ask for that it stays on is there.
+func DropRoutes(netns *os.File, n *netconf.Network, others []*netconf.Network) error {
 	list := nowhere(n)
 	if len(list) == 0 {
 		return nil
@@ -134,6 +140,11 @@ func DropRoutes(netns *os.File, n *netconf.Network) error {
 		for _, route := range list {
 			if err := h.RouteDel(route); err != nil && !errors.Is(err, syscall.ESRCH) {
 				return fmt.Errorf("cannot remove the route to %s: %w", route.Dst, err)
+			}
+		}
+		for _, other := range others {
+			if err := leadNowhere(h, other); err != nil {
+				return err
 			}
 		}
 		return nil

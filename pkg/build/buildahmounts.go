@@ -20,13 +20,22 @@ func buildahMounts(dockerfile []byte) []byte {
 	lines := strings.SplitAfter(string(dockerfile), "\n")
 	for _, node := range parsed.AST.Children {
 		for _, flag := range mountFlags(node) {
-			plain := plainMount(flag)
-			for i := node.StartLine - 1; plain != flag && i < min(node.EndLine, len(lines)); i++ {
-				lines[i] = strings.Replace(lines[i], flag, plain, 1)
+			if plain := plainMount(flag); plain != flag {
+				replaceFlag(lines[node.StartLine-1:min(node.EndLine, len(lines))], flag, plain)
 			}
 		}
 	}
 	return []byte(strings.Join(lines, ""))
+}
+
+// replaceFlag replaces the first of a command's flags that reads so: what is run, which comes after them, may have the same words.
+func replaceFlag(lines []string, flag, plain string) {
+	for i, line := range lines {
+		if strings.Contains(line, flag) && !strings.HasPrefix(strings.TrimSpace(line), "#") {
+			lines[i] = strings.Replace(line, flag, plain, 1)
+			return
+		}
+	}
 }
 
 // mountFlags are those of a RUN, be it one for later.

@@ -97,6 +97,10 @@ func (e *execution) content(ctx context.Context) (string, error) {
 
 // commandKey is the command and what it is run in, as a part of a key.
 func (e *execution) commandKey() (string, error) {
+	asked := e.opts.Step
+	if err := e.entitle(&asked); err != nil { // what a build may not do it may not have from the cache
+		return "", err
+	}
 	op, err := e.opKey(e.v.Op)
 	if err != nil {
 		return "", err

@@ -33,8 +33,19 @@ func surroundings(c *spec.Container) ([]byte, error) {
 		s.AddHosts = append(s.AddHosts, name)
 	}
 	said, err := json.Marshal(&s)
-	if bytes.Equal(said, nothing) {
+	if err != nil || bytes.Equal(said, nothing) {
 		return nil, err
 	}
-	return said, err
+	return sorted(said)
+}
+
+// sorted has the keys of objects in order: what is generated writes maps as they come.
+func sorted(object []byte) ([]byte, error) {
+	in := json.NewDecoder(bytes.NewReader(object))
+	in.UseNumber()
+	var fields map[string]any
+	if err := in.Decode(&fields); err != nil {
+		return nil, err
+	}
+	return json.Marshal(fields)
 }

@@ -89,7 +89,7 @@ func (r *Registry) Find(wanted string) []string {
 	if !named && len(found) > 1 {
 		found = found[:1]
 	}
-	if len(found) > 0 {
+	if len(found) > 0 || wanted == "" {
 		return found
 	}
 	return slices.DeleteFunc(all, func(one string) bool { return r.annotation(one, classAnnotation) != wanted })

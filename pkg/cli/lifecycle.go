@@ -25,6 +25,7 @@ type selection struct {
 	cidfiles []string
 	filters  []string
 	ignore   bool
+	starts   bool // they are started: who cannot start one of several leaves all alone
 }
 
 // addFlags declares the flags; shorts are the letters that the command does not use for something else.
@@ -145,6 +146,11 @@ func (s *selection) apply(app *App, cmd *cobra.Command, match func(*state.Contai
 		if err != nil {
 			return err
 		}
+		if s.starts && len(refs) > 1 {
+			if err := engine.Startable(refs); err != nil {
+				return err
+			}
+		}
 		return app.together(refs, someAtOnce, func(ref string) (string, error) {
 			err := do(cmd.Context(), engine, ref)
 			if s.ignore && errors.Is(err, errdefs.ErrNotFound) {
@@ -204,7 +210,7 @@ func newStopCommand(app *App) *cobra.Command {
 }
 
 func newRestartCommand(app *App) *cobra.Command {
-	var s selection
+	s := selection{starts: true}
 	var o stopFlags
 	var onlyRunning bool
 	cmd := &cobra.Command{Use: "restart [flags] CONTAINER...", Short: "Stop containers and start them again"}
@@ -303,7 +309,7 @@ type startOptions struct {
 }
 
 func newStartCommand(app *App) *cobra.Command {
-	var s selection
+	s := selection{starts: true}
 	var o startOptions
 	cmd := &cobra.Command{Use: "start [flags] CONTAINER...", Short: "Run containers that were created or have ended"}
 	o.addFlags(cmd.Flags())

@@ -74,7 +74,7 @@ func asRuntime(args []string) []string {
 
 // kindOf tells the commands that have exit codes of their own.
 func kindOf(cmd *cobra.Command) errdefs.Command {
-	if cmd == nil {
+	if cmd == nil || cmd.HasParent() && cmd.Parent().Name() == "runtime" { // which ends as runc does
 		return errdefs.Other
 	}
 	switch cmd.Name() {
