@@ -47,7 +47,7 @@ func building(name, bound, context string, flags ...string) row {
 		return append(append([]string{"build", "-q", "-t", "localhost/" + who + "-" + context}, flags...), context)
 	}
 	run := func(program string, args ...string) other {
-		return other{program, func(b *bed) error { return b.quiet(append([]string{program}, args...)...) }}
+		return other{name: program, do: func(b *bed) error { return b.quiet(append([]string{program}, args...)...) }}
 	}
 	docker := slices.DeleteFunc(line("docker"), func(arg string) bool { return arg == "--jobs" || arg == "4" }) // it has no such flag
 	return row{

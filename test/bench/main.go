@@ -88,9 +88,14 @@ func (b *bed) measure(r row, n int) error {
 	times := make([][]time.Duration, len(all))
 	for i := range n + 1 {
 		for who, do := range all {
-			do := do.do
+			ready, do := do.ready, do.do
 			if do == nil {
 				continue
+			}
+			if ready != nil {
+				if err := ready(b); err != nil {
+					return err
+				}
 			}
 			if r.before != nil {
 				if err := r.before(b, []string{b.moss, "podman"}[who]); err != nil {

@@ -26,8 +26,9 @@ type row struct {
 
 // other is one more peer's way to do the same.
 type other struct {
-	name string
-	do   func(*bed) error
+	name  string
+	do    func(*bed) error
+	ready func(*bed) error // before each run, not timed; may be nil
 }
 
 const (
@@ -88,7 +89,7 @@ func rows() []row {
 		same("`rm -f -t 0` of a running one", "1/10", "rm", "-f", "-t", "0", "c"),
 		same("`rm -f -t 0` of a running one without a network", "–", "rm", "-f", "-t", "0", "c"),
 	}
-	r[3].others = []other{{"bwrap", func(b *bed) error {
+	r[3].others = []other{{name: "bwrap", do: func(b *bed) error {
 		return b.quiet("bwrap", "--unshare-all", "--ro-bind", filepath.Join(b.dir, "tree"), "/", "--proc", "/proc", "--dev", "/dev", "true")
 	}}}
 	r[5].tearDown, r[6].tearDown, r[7].tearDown = removeAll, removeAll, removeAll

@@ -77,6 +77,9 @@ func (c cargo) rows() []row {
 			),
 		}
 	}
+	for i, docker := range c.docker(archive, remote) {
+		rows[i].others = []other{docker}
+	}
 	rows[0].setUp = func(b *bed) error { return c.make(b, archive(b)) }
 	rows[1].setUp, rows[3].tearDown, rows[4].after = seed, removeStores, loadHere
 	for i, args := range []func(*bed) []string{load, push, save, pull} {
@@ -87,6 +90,36 @@ func (c cargo) rows() []row {
 		against("gunzip, sha256 and writing its files by themselves", c.unpackAlone),
 		against("that, fetching it from the same registry and waiting for the disk", c.pullAlone),
 	)
+}
+
+// docker does the same with a daemon that has one store, from which the image is removed before it is to come: load, push, save, pull and rmi.
+func (c cargo) docker(archive, remote func(*bed) string) []other {
+	docker := func(args ...func(*bed) string) func(*bed) error {
+		return func(b *bed) error {
+			line := []string{"docker"}
+			for _, arg := range args {
+				line = append(line, arg(b))
+			}
+			return b.quiet(line...)
+		}
+	}
+	word := func(s string) func(*bed) string { return func(*bed) string { return s } }
+	empty := docker(word("system"), word("prune"), word("-a"), word("-f"))
+	load := docker(word("load"), word("-q"), word("-i"), archive)
+	var pushed string
+	to := func(*bed) string { return pushed }
+	tag := func(b *bed) error {
+		pushed = b.address + "/" + fresh() + ":1"
+		return both(load, docker(word("tag"), word(c.local()), to))(b)
+	}
+	saved := func(b *bed) string { return filepath.Join(b.dir, fresh()+".tar") }
+	return []other{
+		{"docker", load, empty},
+		{"docker", docker(word("push"), word("-q"), to), tag},
+		{"docker", docker(word("save"), word("-o"), saved, word(c.local())), load},
+		{"docker", docker(word("pull"), word("-q"), remote), empty},
+		{"docker", docker(word("rmi"), word(c.local())), both(empty, load)},
+	}
 }
 
 var count int
