@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mosscontainers/moss/libpod/monitor"
+	"github.com/mosscontainers/moss/libpod/runtime"
 	"github.com/mosscontainers/moss/libpod/state"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/sys"
@@ -61,9 +62,19 @@ func (e *Engine) endStrays(ctx Context) error {
 			errs = append(errs, end(ctx, process, timeout))
 			timeout = time.Minute
 		}
-		errs = append(errs, os.RemoveAll(e.runDir(id)))
+		errs = append(errs, runtime.RemoveCgroup(e.bundledGroup(id)), os.RemoveAll(e.runDir(id)))
 	}
 	return errors.Join(errs...)
+}
+
+// bundledGroup is the cgroup that a container was to be started in, as its run directory tells; "" for none.
+func (e *Engine) bundledGroup(id string) string {
+	bundle, err := os.ReadFile(filepath.Join(e.runDir(id), bundleFile))
+	if err != nil {
+		return ""
+	}
+	group, _ := runtime.Encoded(bundle).Cgroup() // one that is written in part was told to nobody
+	return group
 }
 
 // isStray says that a run directory is of a container that was in this store, and is not: others may share the directory of all.

@@ -70,7 +70,11 @@ func (e *Engine) removeOnce(ctx Context, c *state.Container, opts RemoveOptions)
 
 func (e *Engine) remove(ctx Context, l *state.Locked, volumes bool) error {
 	c, keeper := l.Spec, l.State.Monitor
-	if err := runtime.RemoveCgroup(l.State.Cgroup); err != nil {
+	group := l.State.Cgroup
+	if group == "" && l.State.StartedAt.IsZero() { // it never was started, or who did was killed before that was recorded
+		group = e.bundledGroup(c.ID)
+	}
+	if err := runtime.RemoveCgroup(group); err != nil {
 		return err
 	}
 	var left []string

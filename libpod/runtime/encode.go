@@ -129,6 +129,13 @@ func (e Encoded) Task() (*Task, error) {
 	return &Task{Process: b.Spec.Process, Seccomp: b.Seccomp, User: b.User, Groups: b.Groups}, err
 }
 
+// Cgroup is the container's cgroup as the OCI configuration names it, "" for none.
+func (e Encoded) Cgroup() (string, error) {
+	var o outline
+	err := o.UnmarshalJSON(e)
+	return o.Spec.Linux.CgroupsPath, err
+}
+
 // outline is what the parent of a stage needs to know of a bundle.
 //
 //easyjson:json

@@ -83,8 +83,8 @@ type Record struct {
 	Network Network `json:"network,omitzero"`
 	// Cleanup are files to unlink once the container has ended: leases, for example.
 	Cleanup []string `json:"cleanup,omitempty"`
-	// Cgroup is the container's cgroup as the OCI configuration names it, "" without one, and once its monitor has
-	// removed it.
+	// Cgroup is the container's cgroup as the OCI configuration names it, "" without one. Its monitor removes that with the
+	// end of each life; of one that was killed, the next start or the removal of the container does.
 	Cgroup string `json:"cgroup,omitempty"`
 	// Unattended says of an observed record that the container has outlived its monitor, as one of an OCI runtime may:
 	// what it writes is lost, its ports are closed, and its exit code will not be known.

@@ -74,7 +74,6 @@ func (r *Recorder) Exited(exit monitor.Exit, again bool) (stop bool, err error) 
 		return true, nil // Remove follows
 	}
 	return true, r.Store.Transact(context.Background(), r.ID, OpExit, func(ctx context.Context, l *Locked) error {
-		l.State.Cgroup = "" // the monitor is about to remove it
 		l.Unlink()
 		return ended(ctx, l)
 	})
@@ -98,7 +97,6 @@ func (r *Recorder) Remove() error {
 		l.Unlink()
 		if l.State.Restarter.Alive() {
 			exit, err := monitor.ReadExit(l.State.RunDir)
-			l.State.Cgroup = ""
 			l.State.ended(exit)
 			return err
 		}
