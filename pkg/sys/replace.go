@@ -20,18 +20,11 @@ func ReplaceFile(path string, write func(path string) error) (err error) {
 	if direct {
 		return write(path)
 	}
-	parent := filepath.Dir(path)
-	_ = Sweep(parent, replacePrefix, TryLockDir) // what others left there does not keep us from anything
-	dir, err := os.MkdirTemp(parent, replacePrefix)
+	dir, remove, err := TempDir(filepath.Dir(path), replacePrefix)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	lock, err := LockDir(dir, false)
-	if err != nil {
-		return err
-	}
-	defer lock.Unlock()
+	defer func() { err = errors.Join(err, remove()) }()
 	temp := filepath.Join(dir, "file")
 	if err := write(temp); err != nil {
 		return err
@@ -87,4 +80,17 @@ func Bytes(data []byte) func(*os.File) error {
 		_, err := f.Write(data)
 		return err
 	}
+}
+
+// TempDir makes a directory in parent whose name begins with prefix, for this process alone, and sweeps those that killed ones have left there.
+func TempDir(parent, prefix string) (dir string, remove func() error, err error) {
+	_ = Sweep(parent, prefix, TryLockDir) // what others left there does not keep us from anything
+	if dir, err = os.MkdirTemp(parent, prefix); err != nil {
+		return "", nil, err
+	}
+	lock, err := LockDir(dir, false)
+	if err != nil {
+		return "", nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return dir, func() error { return errors.Join(os.RemoveAll(dir), lock.Unlock()) }, nil
 }

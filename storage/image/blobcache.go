@@ -17,7 +17,7 @@ import (
 
 // The library remembers of which blob a layer came and where that is, so that a push need not compress it again nor
 // send it to where it is. It writes each such thing by itself, with four fsyncs, two for each layer. So what is found out while layers are fetched is
-// collected here, and written into the same database at once.
+// collected here, and written into the same database at once. A copy out of the store, which the library makes alone, works with one of its own (lentcache.go).
 
 // blobCacheDir is where the library keeps its database, Podman's too.
 func blobCacheDir(user config.User) string {
@@ -63,27 +63,48 @@ func (f *foundBlobs) note(statement string, values ...any) {
 }
 
 // write writes all that was collected.
-func (f *foundBlobs) write(sys *types.SystemContext) (err error) {
+func (f *foundBlobs) write(sys *types.SystemContext) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.rows) == 0 {
 		return nil
 	}
 	blobinfocache.DefaultCache(sys) // makes the tables where there are none
-	db, err := sql.Open("sqlite3", filepath.Join(sys.BlobInfoCacheDir, blobCacheFile)+"?_loc=auto&_sync=FULL&_txlock=exclusive")
+	err := useBlobCache(sys.BlobInfoCacheDir, func(db *sql.DB) error {
+		return atOnce(db, func(tx *sql.Tx) error {
+			for _, row := range f.rows {
+				if _, err := tx.Exec(row.statement, row.values...); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+	if err == nil {
+		f.rows = nil
+	}
+	return err
+}
+
+// useBlobCache opens the database that is in a directory.
+func useBlobCache(dir string, use func(*sql.DB) error) (err error) {
+	db, err := sql.Open("sqlite3", filepath.Join(dir, blobCacheFile)+"?_loc=auto&_sync=FULL")
 	if err != nil {
 		return err
 	}
 	defer closing(&err, db)
+	db.SetMaxOpenConns(1) // what is begun or attached is so for one
+	return use(db)
+}
+
+// atOnce makes changes that are all there or none of them.
+func atOnce(db *sql.DB, change func(*sql.Tx) error) error {
 	tx, err := db.Begin()
 	if err != nil {
 		return err
 	}
-	for _, row := range f.rows {
-		if _, err := tx.Exec(row.statement, row.values...); err != nil {
-			return errors.Join(err, tx.Rollback())
-		}
+	if err := change(tx); err != nil {
+		return errors.Join(err, tx.Rollback())
 	}
-	f.rows = nil
 	return tx.Commit()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/opencontainers/go-digest"
 	"go.podman.io/image/v5/copy"
@@ -69,9 +70,15 @@ func (im *Images) copy(ctx context.Context, t transfer, o Copying) (id string, m
 	}
 	switch {
 	case t.dst.Transport().Name() != istorage.Transport.Name():
-		if err = move(); err == nil {
+		giveBack := im.lendBlobCache(&t)
+		options.DestinationCtx = t.dstSys
+		err = move()
+		var given sync.WaitGroup
+		given.Go(giveBack)
+		if err == nil {
 			err = held(ctx, t.dst, t.dstSys, digest.FromBytes(manifest))
 		}
+		given.Wait()
 	case fetches(t.src) && !t.allPlatforms:
 		err = im.copyIntoStore(func() error {
 			src, err := im.bringLayers(ctx, t, policy, o)

@@ -139,7 +139,7 @@ func (s *Store) place(a addition) error {
 	return os.Symlink(filepath.Join("..", id, "diff"), s.linkPath(g.link))
 }
 
-// displace removes all that there is of a layer that is not in the list.
+// displace removes the files of a layer that is not in the list, or marked there.
 func (s *Store) displace(id string) error {
 	dir := s.layerDir(id)
 	link, err := shortName(filepath.Join(dir, "diff"))

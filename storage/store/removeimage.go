@@ -13,7 +13,7 @@ import (
 
 // The library removes the layers of an image one by one, and for each it saves the whole list of layers twice, and that of mounts, with an
 // fsync each time. But what it finds marked as not whole it removes all at once. So an image with more than a few layers is removed in the
-// library's own order, under its own locks: the record of the image, then that mark on all of its layers, then the layers.
+// library's own order, under its own locks: the record of the image, then that mark on all of its layers, then their files, then their records.
 
 // fewLayers are removed by the library as ever.
 const fewLayers = 3
@@ -55,20 +55,31 @@ func (s *Store) dropImage(id string, layers []string, nameless bool) (dropped bo
 	if err := os.RemoveAll(filepath.Join(s.listDir("images"), id)); err != nil {
 		return true, err
 	}
-	s.empty(layers)
-	_, err = s.store.Layers() // which removes what is marked
+	if s.removeFiles(layers) == nil {
+		return true, s.forgetLayers(layers)
+	}
+	_, err = s.store.Layers() // which removes what is marked, or says why it cannot
 	return true, err
 }
 
-// empty removes the files of marked layers, side by side. The library would do it one after another, and with the store locked; it removes
-// what is left by this.
-func (s *Store) empty(layers []string) {
+// removeFiles removes what there is of marked layers, side by side. The library would do it one after another, and with the store locked.
+func (s *Store) removeFiles(layers []string) error {
 	var group errgroup.Group
 	group.SetLimit(runtime.NumCPU())
 	for _, id := range layers {
-		group.Go(func() error { return os.RemoveAll(filepath.Join(s.cfg.ImageRoot(), s.cfg.Driver, id, "diff")) })
+		group.Go(func() error { return errors.Join(s.displace(id), removeAll(filepath.Join(s.listDir("layers"), id))) })
 	}
-	_ = group.Wait() // the library tries again, and says why it cannot
+	return group.Wait()
+}
+
+// forgetLayers removes the records of marked layers.
+func (s *Store) forgetLayers(layers []string) error {
+	stack, err := s.lockList("layers")
+	if err != nil {
+		return err
+	}
+	defer stack.unlock()
+	return stack.write(slices.DeleteFunc(slices.Clone(stack.records), func(r record) bool { return slices.Contains(layers, r.ID) && !r.whole() }))
 }
 
 // markImage removes the record of an image and marks its layers. A process that is killed between leaves layers without an image, as the
