@@ -4,7 +4,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
@@ -61,7 +60,8 @@ func (im *Images) copyBlobCache(of string) (*lentCache, error) {
 		if _, err := db.Exec("BEGIN EXCLUSIVE"); err != nil { // nobody writes
 			return err
 		}
-		err := errors.Join(lent.count(db), copyFile(filepath.Join(of, blobCacheFile), filepath.Join(dir, blobCacheFile)))
+		data, err := os.ReadFile(filepath.Join(of, blobCacheFile))
+		err = errors.Join(err, lent.count(db), os.WriteFile(filepath.Join(dir, blobCacheFile), data, 0o600))
 		_, endErr := db.Exec("ROLLBACK") // closing the file has ended the lock, which is the process's
 		return errors.Join(err, endErr)
 	})
@@ -111,19 +111,4 @@ func (l *lentCache) merge() error {
 			return nil
 		})
 	})
-}
-
-func copyFile(from, to string) (err error) {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer closing(&err, in)
-	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	defer closing(&err, out)
-	_, err = io.Copy(out, in)
-	return err
 }
