@@ -88,13 +88,15 @@ func stillRuns(c *state.Container) error {
 }
 
 // stillThere are the processes of a container, its monitor first, as its run directory tells: by the file that the monitor left, or else by the
-// socket that it listens on.
+// socket that it listens on. To ask there wakes a monitor, which is not to be told anything before it is awake.
 func (e *Engine) stillThere(id string) (left []sys.Process) {
 	dir := e.runDir(id)
 	life, _ := monitor.ReadLife(dir) // nothing when it is damaged too
-	keeper, _ := monitor.Listening(dir)
-	for _, process := range []sys.Process{life.Monitor, keeper, life.Container} {
-		if process.Alive() && (len(left) == 0 || left[0] != process) {
+	if !life.Monitor.Alive() {
+		life.Monitor, _ = monitor.Listening(dir)
+	}
+	for _, process := range []sys.Process{life.Monitor, life.Container} {
+		if process.Alive() {
 			left = append(left, process)
 		}
 	}
