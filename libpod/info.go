@@ -1,13 +1,18 @@
 package libpod
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	goruntime "runtime"
+	"strings"
+	"time"
 
 	"github.com/mosscontainers/moss/libpod/state"
 	"github.com/mosscontainers/moss/pkg/host"
 	"github.com/mosscontainers/moss/pkg/spec"
+	"github.com/mosscontainers/moss/pkg/sys"
 	"github.com/mosscontainers/moss/rootless"
 	"github.com/mosscontainers/moss/storage"
 )
@@ -32,12 +37,18 @@ type HostInfo struct {
 	Distribution   Distribution      `json:"distribution"`
 	LogDriver      string            `json:"logDriver"`
 	MemTotal       int64             `json:"memTotal"` // bytes
+	MemFree        int64             `json:"memFree"`
+	SwapTotal      int64             `json:"swapTotal"`
+	SwapFree       int64             `json:"swapFree"`
+	Uptime         string            `json:"uptime"`
+	NetworkBackend string            `json:"networkBackend"` // moss
+	Linkmode       string            `json:"linkmode"`       // static
 	CgroupControl  []string          `json:"cgroupControllers"`
 	OCIRuntime     OCIRuntimeInfo    `json:"ociRuntime"`
 	RuntimeDir     string            `json:"runtimeDir"`
 	Security       SecurityInfo      `json:"security"`
-	IDMappings     *IDMappings       `json:"idMappings,omitempty"`
-	Helpers        map[string]string `json:"helpers"` // program: path, "" where it is not installed
+	IDMappings     IDMappings        `json:"idMappings"` // nil ranges as real root
+	Helpers        map[string]string `json:"helpers"`    // program: path, "" where it is not installed
 	Uplink         UplinkInfo        `json:"uplink"`
 }
 
@@ -45,6 +56,7 @@ type HostInfo struct {
 type Distribution struct {
 	Distribution string `json:"distribution"`
 	Version      string `json:"version"`
+	Codename     string `json:"codename,omitempty"`
 	PrettyName   string `json:"-"`
 }
 
@@ -83,18 +95,28 @@ type SecurityInfo struct {
 
 // IDMappings are the ids of the user's namespace.
 type IDMappings struct {
-	UIDs []rootless.Range `json:"uidmap"`
-	GIDs []rootless.Range `json:"gidmap"`
+	UIDMap []IDMap `json:"uidmap"`
+	GIDMap []IDMap `json:"gidmap"`
+}
+
+// IDMap is a range of ids, in the namespace and on the host.
+type IDMap struct {
+	ContainerID int `json:"container_id"`
+	HostID      int `json:"host_id"`
+	Size        int `json:"size"`
 }
 
 // StoreInfo is about the directories and what is in them.
 type StoreInfo struct {
-	GraphRoot       string         `json:"graphRoot"`
-	RunRoot         string         `json:"runRoot"`
-	GraphDriverName string         `json:"graphDriverName"`
-	ContainerStore  ContainerCount `json:"containerStore"`
-	ImageStore      ImageCount     `json:"imageStore"`
-	VolumePath      string         `json:"volumePath"`
+	GraphRoot          string            `json:"graphRoot"`
+	GraphRootAllocated int64             `json:"graphRootAllocated"` // bytes of its file system, and of them
+	GraphRootUsed      int64             `json:"graphRootUsed"`      // used by anybody
+	RunRoot            string            `json:"runRoot"`
+	GraphDriverName    string            `json:"graphDriverName"`
+	GraphOptions       map[string]string `json:"graphOptions"` // of the driver, by their names in storage.conf
+	ContainerStore     ContainerCount    `json:"containerStore"`
+	ImageStore         ImageCount        `json:"imageStore"`
+	VolumePath         string            `json:"volumePath"`
 }
 
 // ImageCount counts images.
@@ -105,15 +127,18 @@ type ImageCount struct {
 // ContainerCount counts containers.
 type ContainerCount struct {
 	Number  int `json:"number"`
+	Paused  int `json:"paused"` // 0
 	Running int `json:"running"`
 	Stopped int `json:"stopped"`
 }
 
 // VersionInfo is about this program.
 type VersionInfo struct {
-	Version   string `json:"Version"`
-	GoVersion string `json:"GoVersion"`
-	OSArch    string `json:"OsArch"`
+	Version string `json:"Version"`
+	// APIVersion is that of the programs' own interface, as Podman has it: the same.
+	APIVersion string `json:"APIVersion"`
+	GoVersion  string `json:"GoVersion"`
+	OSArch     string `json:"OsArch"`
 	// OS and Arch are the same, by Docker's names.
 	OS   string `json:"Os"`
 	Arch string `json:"Arch"`
@@ -140,15 +165,18 @@ func (e *Engine) Info(ctx Context, version string) (*Info, error) {
 	info := &Info{Version: VersionOf(version)}
 	info.Host = HostInfo{
 		Arch: goruntime.GOARCH, OS: goruntime.GOOS, Hostname: hostname, CPUs: goruntime.NumCPU(), Kernel: facts.Kernel,
-		CgroupsVersion: string(facts.Cgroup.Version), CgroupControl: facts.Cgroup.Controllers, CgroupManager: "none",
-		Distribution: osRelease(), LogDriver: spec.LogK8sFile, MemTotal: memTotal(),
+		CgroupsVersion: string(facts.Cgroup.Version), CgroupControl: append([]string{}, facts.Cgroup.Controllers...), CgroupManager: "none",
+		Distribution: osRelease(), LogDriver: spec.LogK8sFile, NetworkBackend: "moss", Linkmode: "static",
 		OCIRuntime: OCIRuntimeInfo{Name: "moss", Version: version}, RuntimeDir: e.Config.RuntimeDir,
 		Security: SecurityInfo{Rootless: facts.Rootless, AppArmor: facts.AppArmor, SELinux: facts.SELinux, Seccomp: true},
 		Helpers:  host.FindHelpers(), Uplink: e.uplinkInfo(),
 	}
 	if facts.Rootless {
 		info.Host.Security.SingleID = mappings.Single()
-		info.Host.IDMappings = &IDMappings{UIDs: mappings.UIDs, GIDs: mappings.GIDs}
+		info.Host.IDMappings = IDMappings{UIDMap: idMaps(mappings.UIDs), GIDMap: idMaps(mappings.GIDs)}
+	}
+	if err := info.Host.measure(); err != nil {
+		return nil, err
 	}
 	if facts.Cgroup.Parent != "" {
 		info.Host.CgroupManager = "cgroupfs"
@@ -160,9 +188,49 @@ func (e *Engine) Info(ctx Context, version string) (*Info, error) {
 	info.Store = StoreInfo{
 		GraphRoot: e.Config.Storage.GraphRoot, RunRoot: e.Config.Storage.RunRoot, GraphDriverName: e.Config.Storage.Driver,
 		ContainerStore: count(containers), ImageStore: ImageCount{len(images)}, VolumePath: filepath.Join(e.Store.Dir, "volumes"),
+		GraphOptions: map[string]string{},
+	}
+	for _, option := range e.Config.Storage.Options {
+		key, value, _ := strings.Cut(option, "=")
+		info.Store.GraphOptions[key] = value
+	}
+	if err := info.Store.measure(); err != nil {
+		return nil, err
 	}
 	info.DockerInfo = info.docker(&facts)
 	return info, nil
+}
+
+func idMaps(ranges []rootless.Range) []IDMap {
+	maps := make([]IDMap, len(ranges))
+	for i, r := range ranges {
+		maps[i] = IDMap{ContainerID: r.Inside, HostID: r.Host, Size: r.Size}
+	}
+	return maps
+}
+
+// measure asks the kernel how much memory there is and for how long it has run.
+func (h *HostInfo) measure() error {
+	m, err := sys.ReadMachine()
+	if err != nil {
+		return fmt.Errorf("cannot tell how much memory there is: %w", err)
+	}
+	h.MemTotal, h.MemFree, h.SwapTotal, h.SwapFree = m.MemTotal, m.MemFree, m.SwapTotal, m.SwapFree
+	h.Uptime = fmt.Sprintf("%dh %dm %.2fs", int(m.Uptime.Hours()), int(m.Uptime.Minutes())%60, (m.Uptime % time.Minute).Seconds())
+	if days := m.Uptime.Hours() / 24; days >= 0.01 {
+		h.Uptime += fmt.Sprintf(" (Approximately %.2f days)", days)
+	}
+	return nil
+}
+
+// measure asks for the file system that the store is on, or will be made on.
+func (s *StoreInfo) measure() (err error) {
+	for dir := s.GraphRoot; ; dir = filepath.Dir(dir) {
+		s.GraphRootAllocated, s.GraphRootUsed, err = sys.FsUse(dir)
+		if !errors.Is(err, os.ErrNotExist) || dir == "/" {
+			return err
+		}
+	}
 }
 
 func count(containers []*state.Container) ContainerCount {
@@ -178,5 +246,5 @@ func count(containers []*state.Container) ContainerCount {
 
 // VersionOf describes this build.
 func VersionOf(version string) VersionInfo {
-	return VersionInfo{Version: version, GoVersion: goruntime.Version(), OSArch: goruntime.GOOS + "/" + goruntime.GOARCH, OS: goruntime.GOOS, Arch: goruntime.GOARCH}
+	return VersionInfo{Version: version, APIVersion: version, GoVersion: goruntime.Version(), OSArch: goruntime.GOOS + "/" + goruntime.GOARCH, OS: goruntime.GOOS, Arch: goruntime.GOARCH}
 }

@@ -1,8 +1,6 @@
 package libpod
 
 import (
-	"bufio"
-	"fmt"
 	"os"
 	goruntime "runtime"
 	"strings"
@@ -98,22 +96,6 @@ func securityNames(f *host.Facts) []string {
 	return names
 }
 
-// memTotal is the machine's memory in bytes, 0 where the kernel does not say: proc_meminfo(5).
-func memTotal() int64 {
-	file, err := os.Open("/proc/meminfo")
-	if err != nil {
-		return 0
-	}
-	defer file.Close()
-	var kilobytes int64
-	for lines := bufio.NewScanner(file); lines.Scan(); {
-		if n, _ := fmt.Sscanf(lines.Text(), "MemTotal: %d kB", &kilobytes); n == 1 {
-			break
-		}
-	}
-	return kilobytes << 10
-}
-
 // osRelease reads os-release(5), as far as it is there.
 func osRelease() Distribution {
 	var d Distribution
@@ -124,7 +106,7 @@ func osRelease() Distribution {
 		}
 		for line := range strings.Lines(string(text)) {
 			key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
-			to := map[string]*string{"ID": &d.Distribution, "VERSION_ID": &d.Version, "PRETTY_NAME": &d.PrettyName}[key]
+			to := map[string]*string{"ID": &d.Distribution, "VERSION_ID": &d.Version, "VERSION_CODENAME": &d.Codename, "PRETTY_NAME": &d.PrettyName}[key]
 			if to != nil {
 				*to = strings.Trim(value, `"'`)
 			}

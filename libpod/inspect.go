@@ -50,6 +50,9 @@ func (e *Engine) InspectContainer(ref string, size bool) (*inspect.ContainerData
 	img, imgErr := storage.Resolve(e.Config, c.Spec.Image.ID) // one that was removed by force leaves its fields empty
 	if imgErr == nil {
 		facts.Layers["LowerDir"] = lowerDirs(img)
+		if len(img.Digests) > 0 {
+			facts.ImageDigest = img.Digests[0]
+		}
 	}
 	if size {
 		own, all, err := e.Size(c)

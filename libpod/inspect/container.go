@@ -16,6 +16,7 @@ type ContainerData struct {
 	Args            []string // what it is given
 	State           State
 	Image           string // the id, 64 hexadecimal digits
+	ImageDigest     string // of its manifest; "" when the image is gone
 	ImageName       string
 	Rootfs          string // of --rootfs
 	Pod             string
@@ -28,7 +29,10 @@ type ContainerData struct {
 	Name            string
 	RestartCount    int
 	Driver          string
-	Platform        string // the operating system, always linux
+	Platform        string   // the operating system, always linux
+	Dependencies    []string // the ids of the containers whose namespaces it shares
+	IsInfra         bool     // false, as long as there are no pods
+	IsService       bool
 	MountLabel      string
 	ProcessLabel    string
 	AppArmorProfile string
@@ -46,6 +50,7 @@ type ContainerData struct {
 
 // State is how the container is.
 type State struct {
+	OciVersion string // of the runtime specification that the launcher is told by
 	Status     string // created, running, stopping, restarting, exited
 	Running    bool
 	Paused     bool
@@ -53,10 +58,12 @@ type State struct {
 	OOMKilled  bool
 	Dead       bool
 	Pid        int // on the host; 0 when it does not run
+	ConmonPid  int // of the monitor, likewise
 	ExitCode   int
 	Error      string
 	StartedAt  time.Time // 0001-01-01T00:00:00Z when it never was
 	FinishedAt time.Time
+	CgroupPath string  // below the hierarchies' mount points; "" without, and when it does not run
 	Health     *Health `json:",omitempty"` // nil without a health check
 }
 

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
+
 	"github.com/mosscontainers/moss/libpod/state"
 	"github.com/mosscontainers/moss/pkg/spec"
 )
@@ -29,6 +31,7 @@ type Facts struct {
 	ResolvConfPath string
 	HostnamePath   string
 	HostsPath      string
+	ImageDigest    string
 	Hostname       string            // what the container calls itself when its description does not say
 	Layers         map[string]string // LowerDir, UpperDir, WorkDir
 	SizeRw         *int64            // bytes
@@ -43,7 +46,7 @@ func Container(c *state.Container, f Facts) *ContainerData {
 	command := slices.Concat(s.Entrypoint, s.Command)
 	d := &ContainerData{
 		ID: s.ID, Name: s.Name, Created: s.Created,
-		Image: s.Image.ID, ImageName: s.Image.Name, Rootfs: s.Image.Rootfs,
+		Image: s.Image.ID, ImageDigest: f.ImageDigest, ImageName: s.Image.Name, Rootfs: s.Image.Rootfs,
 		Args:           []string{},
 		State:          stateOf(r),
 		StaticDir:      c.Dir,
@@ -53,8 +56,8 @@ func Container(c *state.Container, f Facts) *ContainerData {
 		Driver:       storageDriver, Platform: "linux",
 		GraphDriver:   GraphDriver{Name: storageDriver, Data: f.Layers},
 		EffectiveCaps: present(f.Capabilities), BoundingCaps: present(f.Capabilities),
-		ExecIDs: []string{},
-		SizeRw:  f.SizeRw, SizeRootFs: f.SizeRootFs,
+		ExecIDs: []string{}, Dependencies: dependencies(s),
+		SizeRw: f.SizeRw, SizeRootFs: f.SizeRootFs,
 		Mounts:          mounts(s.Mounts.List, f.VolumePath),
 		NetworkSettings: networkSettings(s, r),
 		Config:          config(s, f),
@@ -66,13 +69,25 @@ func Container(c *state.Container, f Facts) *ContainerData {
 	return d
 }
 
+// dependencies are the ids of the containers that have namespaces of this one, each once.
+func dependencies(c *spec.Container) []string {
+	ids := []string{}
+	for _, mode := range []string{c.PID, c.IPC, c.UTS, c.Cgroup, c.Network.Mode} {
+		if id, ok := strings.CutPrefix(mode, "container:"); ok && !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
 func stateOf(r *state.Record) State {
 	s := State{
-		Status: string(r.Status), Running: r.Status == state.Running || r.Status == state.Stopping, Restarting: r.Status == state.Restarting, OOMKilled: r.OOMKilled, ExitCode: r.ExitCode, Error: r.Error,
+		OciVersion: specs.Version,
+		Status:     string(r.Status), Running: r.Status == state.Running || r.Status == state.Stopping, Restarting: r.Status == state.Restarting, OOMKilled: r.OOMKilled, ExitCode: r.ExitCode, Error: r.Error,
 		StartedAt: r.StartedAt, FinishedAt: r.FinishedAt,
 	}
 	if s.Running {
-		s.Pid = r.Init.Pid
+		s.Pid, s.ConmonPid, s.CgroupPath = r.Init.Pid, r.Monitor.Pid, r.Cgroup
 	}
 	return s
 }

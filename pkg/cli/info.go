@@ -48,13 +48,13 @@ func (a *App) printInfo(info *libpod.Info) error {
 	}
 	if h.Security.SingleID {
 		lines = append(lines, "  ids: one only (no ranges in /etc/subuid and /etc/subgid): "+singleIDHint)
-	} else if h.IDMappings != nil {
+	} else if len(h.IDMappings.UIDMap) > 0 {
 		lines = append(lines, "  ids:")
-		for _, r := range h.IDMappings.UIDs {
-			lines = append(lines, fmt.Sprintf("    uid %d on: %d ids from %d", r.Inside, r.Size, r.Host))
+		for _, r := range h.IDMappings.UIDMap {
+			lines = append(lines, fmt.Sprintf("    uid %d on: %d ids from %d", r.ContainerID, r.Size, r.HostID))
 		}
-		for _, r := range h.IDMappings.GIDs {
-			lines = append(lines, fmt.Sprintf("    gid %d on: %d ids from %d", r.Inside, r.Size, r.Host))
+		for _, r := range h.IDMappings.GIDMap {
+			lines = append(lines, fmt.Sprintf("    gid %d on: %d ids from %d", r.ContainerID, r.Size, r.HostID))
 		}
 	}
 	lines = append(lines, "  helpers:")
