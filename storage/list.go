@@ -29,6 +29,19 @@ type Summary struct {
 	Damaged error
 }
 
+// RepoDigests are NAME@DIGEST for each repository of an image and each of its manifests.
+func RepoDigests(names, digests []string) []string {
+	list := []string{}
+	for _, name := range names {
+		for _, d := range digests {
+			if full := Repository(name) + "@" + d; !slices.Contains(list, full) {
+				list = append(list, full)
+			}
+		}
+	}
+	return list
+}
+
 // ListImages reads all images, in the order in which they were made, without a lock and without
 // opening the store. A damaged image is listed as such and hides no other.
 func ListImages(s config.Storage) ([]Summary, error) {

@@ -153,8 +153,8 @@ func (a *App) imageTable(cfg *config.Config, digests, history bool) *format.Tabl
 			{Name: "Labels", Value: func(r row) any { return format.Labels(labelsOf(cfg)(r.Summary)) }},
 			{Name: "History", Value: func(r row) any { return strings.Join(r.History, ", ") }},
 			{Name: "Names", Value: func(r row) any { return r.Names }},
-			{Name: "RepoTags", Header: "REPO TAGS", Value: func(r row) any { return namesWith(r, ":") }},
-			{Name: "RepoDigests", Header: "REPO DIGESTS", Value: func(r row) any { return namesWith(r, "@") }},
+			{Name: "RepoTags", Header: "REPO TAGS", Value: func(r row) any { return repoTags(r) }},
+			{Name: "RepoDigests", Header: "REPO DIGESTS", Value: func(r row) any { return storage.RepoDigests(r.Names, r.Digests) }},
 			{Name: "CreatedTime", Header: "CREATED TIME", Value: func(r row) any { return r.Summary.Created.String() }},
 			{Name: "VirtualSize", Header: "VIRTUAL SIZE", Value: func(r row) any { return term.Size(r.Summary.Size) }},
 			{Name: "SharedSize", Header: "SHARED SIZE", Value: func(row) any { return "N/A" }}, // as docker has it: see system df -v
@@ -168,7 +168,7 @@ func (a *App) imageTable(cfg *config.Config, digests, history bool) *format.Tabl
 		},
 		Default: []string{"Repository", "Tag", "ID", "Created", "Size"},
 		Quiet:   "ID",
-		JSON:    func(r row) any { return imageJSON(cfg, r) },
+		JSON:    func(r row) any { return imageJSON(cfg, r, uses(r.ID)) },
 	}
 	if digests {
 		t.Default = slices.Insert(t.Default, 2, "Digest")
@@ -200,9 +200,9 @@ func (a *App) imageUses() func(id string) int {
 	return func(id string) int { return count()[id] }
 }
 
-// namesWith are an image's names that have a tag, or a digest.
-func namesWith(r imageRow, sign string) []string {
-	return slices.DeleteFunc(slices.Clone(r.Names), func(name string) bool { return strings.Contains(name, "@") != (sign == "@") })
+// repoTags are an image's names that have a tag.
+func repoTags(r imageRow) []string {
+	return slices.DeleteFunc(slices.Clone(r.Names), func(name string) bool { return strings.Contains(name, "@") })
 }
 
 func firstDigest(r imageRow) string {
@@ -213,23 +213,30 @@ func firstDigest(r imageRow) string {
 }
 
 // imageJSON has Podman's names.
-func imageJSON(cfg *config.Config, r imageRow) any {
+func imageJSON(cfg *config.Config, r imageRow, containers int) any {
 	return struct {
-		ID         string `json:"Id"`
-		Names      []string
-		Digest     string
-		Digests    []string
-		Repository string
-		Tag        string
-		Created    int64
-		CreatedAt  time.Time
-		Size       int64
-		Labels     map[string]string
-		ReadOnly   bool
-		History    []string
+		ID          string `json:"Id"`
+		ParentID    string `json:"ParentId"` // nobody knows it
+		RepoTags    []string
+		RepoDigests []string
+		Names       []string
+		Digest      string
+		Digests     []string
+		Repository  string
+		Tag         string
+		Created     int64
+		CreatedAt   time.Time
+		Size        int64
+		SharedSize  int64 // 0: see system df -v
+		VirtualSize int64
+		Labels      map[string]string
+		Containers  int
+		Dangling    bool
+		ReadOnly    bool
+		History     []string
 	}{
-		r.ID, r.Names, firstDigest(r), r.Digests, r.Repository, r.Tag, r.Created.Unix(), r.Created, r.Size,
-		labelsOf(cfg)(r.Summary), r.ReadOnly, r.History,
+		r.ID, "", repoTags(r), storage.RepoDigests(r.Names, r.Digests), r.Names, firstDigest(r), r.Digests, r.Repository, r.Tag, r.Created.Unix(), r.Created, r.Size,
+		0, r.Size, labelsOf(cfg)(r.Summary), containers, r.name == "", r.ReadOnly, r.History,
 	}
 }
 

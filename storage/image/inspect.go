@@ -64,7 +64,7 @@ func Inspect(cfg *config.Config, name string) (*Inspected, error) {
 		return nil, err
 	}
 	i := &Inspected{
-		ID: img.ID, RepoTags: tags(img.Names), RepoDigests: repoDigests(img),
+		ID: img.ID, RepoTags: tags(img.Names), RepoDigests: storage.RepoDigests(img.Names, img.Digests),
 		Created: doc.Created, Config: doc.Config, Author: doc.Author,
 		Architecture: doc.Architecture, Os: doc.OS, OsVersion: doc.OSVersion, Variant: doc.Variant, Size: img.Size, VirtualSize: img.Size,
 		GraphDriver: GraphDriver{Name: "overlay", Data: map[string]string{}},
@@ -141,29 +141,15 @@ func tags(names []string) []string {
 	return list
 }
 
-// repoDigests are NAME@DIGEST for each repository and each manifest.
-func repoDigests(img *storage.Image) []string {
-	list, seen := []string{}, map[string]bool{}
-	for _, name := range img.Names {
-		for _, d := range img.Digests {
-			if full := storage.Repository(name) + "@" + d; !seen[full] {
-				seen[full] = true
-				list = append(list, full)
-			}
-		}
-	}
-	return list
-}
-
-// Step is one line of `history`.
+// Step is one line of `history`. In JSON it has Podman's names.
 type Step struct {
-	ID        string // of the image, for the newest step; "" for others
-	Created   time.Time
+	ID        string    `json:"id"` // of the image, for the newest step; "" for others
+	Created   time.Time `json:"created"`
 	CreatedBy string
-	Size      int64 // bytes, of the layer
-	Comment   string
-	Tags      []string // of the image, for the newest step
-	Empty     bool     // made no layer
+	Size      int64    `json:"size"` // bytes, of the layer
+	Comment   string   `json:"comment"`
+	Tags      []string `json:"tags,omitempty"` // of the image, for the newest step
+	Empty     bool     `json:"empty"`          // made no layer
 }
 
 // History lists how an image was made, newest first. It reads files only.
