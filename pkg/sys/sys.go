@@ -25,12 +25,16 @@ func TryLockFile(path string) (lock *Lock, ok bool, err error) { return try(path
 // AwaitLockFile is LockFile for a lock that somebody may have for long: it gives up when ctx ends. No call of the kernel waits for
 // both, so it asks again after a pause.
 func AwaitLockFile(ctx context.Context, path string, shared bool) (*Lock, error) {
+	return await(ctx, path, lockFile, shared)
+}
+
+func await(ctx context.Context, path string, flags int, shared bool) (*Lock, error) {
 	how := unix.LOCK_EX
 	if shared {
 		how = unix.LOCK_SH
 	}
 	for {
-		lock, err := flock(path, lockFile, how|unix.LOCK_NB)
+		lock, err := flock(path, flags, how|unix.LOCK_NB)
 		if err != unix.EWOULDBLOCK {
 			return lock, err
 		}
@@ -42,11 +46,16 @@ func AwaitLockFile(ctx context.Context, path string, shared bool) (*Lock, error)
 	}
 }
 
-// lockPause is how long AwaitLockFile waits before it asks again: little beside what such locks are held for.
+// lockPause is how long await waits before it asks again: little beside what such locks are held for.
 const lockPause = 20 * time.Millisecond
 
 // LockDir is LockFile for a directory itself, which must be there: the lock goes along when it is renamed.
 func LockDir(path string, shared bool) (*Lock, error) { return wait(path, ODirectory, shared) }
+
+// AwaitLockDir is AwaitLockFile for a directory itself.
+func AwaitLockDir(ctx context.Context, path string, shared bool) (*Lock, error) {
+	return await(ctx, path, ODirectory, shared)
+}
 
 // TryLockDir is TryLockFile for a directory itself.
 func TryLockDir(path string) (lock *Lock, ok bool, err error) { return try(path, ODirectory) }

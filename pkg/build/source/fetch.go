@@ -3,6 +3,7 @@ package source
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -81,24 +82,15 @@ func (r *repository) compare(name string) error {
 // fetch sees to it that the bare repository in dir has a commit.
 func (g *git) fetch(ctx context.Context, dir string, c commit) error {
 	bare := g.cli.New(gitutil.WithGitDir(dir), gitutil.WithDir(dir))
-	if _, err := os.Stat(filepath.Join(dir, "HEAD")); err != nil {
-		format := "--object-format=sha1"
-		if len(c.name) == 64 {
-			format = "--object-format=sha256"
-		}
-		if _, err := g.git(ctx, bare, "init", "--bare", format); err != nil {
-			return err
-		}
-		if _, err := g.git(ctx, bare, "config", "uploadpack.allowAnySHA1InWant", "true"); err != nil {
-			return err
-		}
-	}
 	has := func() bool {
 		_, err := bare.Run(ctx, "cat-file", "-e", c.name+"^{commit}")
 		return err == nil
 	}
 	if has() {
 		return nil
+	}
+	if err := g.begin(ctx, bare, dir, c); err != nil {
+		return err
 	}
 	want := c.ref
 	if want == "" {
@@ -116,4 +108,22 @@ func (g *git) fetch(ctx context.Context, dir string, c commit) error {
 		return errdefs.Errorf(errdefs.ErrNotFound, "cannot get the repository %s: it has no commit %s", g.of, c.name)
 	}
 	return nil
+}
+
+// begin makes the bare repository in dir, or mends one whose making, or whose last fetching, was killed.
+func (g *git) begin(ctx context.Context, bare *gitutil.GitCLI, dir string, c commit) error {
+	for _, left := range []string{"shallow.lock", "config.lock"} { // nobody else is at it: the directory is locked
+		if err := os.Remove(filepath.Join(dir, left)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	format := "--object-format=sha1"
+	if len(c.name) == 64 {
+		format = "--object-format=sha256"
+	}
+	if _, err := g.git(ctx, bare, "init", "--bare", format); err != nil {
+		return err
+	}
+	_, err := g.git(ctx, bare, "config", "uploadpack.allowAnySHA1InWant", "true")
+	return err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -24,10 +25,12 @@ type git struct {
 	knownHosts string // a file of ours, "" for none
 }
 
-// safely keeps what comes with a repository from being run, and file systems out of submodules.
+// safely keeps what comes with a repository from being run, and file systems out of submodules. What is fetched becomes a pack, however little it is:
+// that is there whole or not at all, while of single objects there may be a commit without its files.
 var safely = []string{
 	"-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "init.templateDir=", "-c", "init.defaultBranch=master",
 	"-c", "protocol.ext.allow=never", "-c", "advice.detachedHead=false", "-c", "gc.auto=0", "-c", "maintenance.auto=false",
+	"-c", "fetch.unpackLimit=1",
 }
 
 // patiently has git give up on a server of HTTP that is silent.
@@ -46,7 +49,7 @@ func (s *Store) git(r *repository) (*git, error) {
 	}
 	g := &git{of: r}
 	options := []gitutil.Option{
-		gitutil.WithGitBinary(program), gitutil.WithExec(run), gitutil.WithArgs(safely...), gitutil.WithArgs(patiently()...), gitutil.WithArgs(authorization...),
+		gitutil.WithGitBinary(program), gitutil.WithExec(runWith(authorization)), gitutil.WithArgs(safely...), gitutil.WithArgs(patiently()...),
 	}
 	if r.agent != "" {
 		ssh, err := s.ssh(r, g)
@@ -91,15 +94,43 @@ func (g *git) close() error {
 	return os.Remove(g.knownHosts)
 }
 
-// run runs git in a process group of its own, so that its helpers end with it.
+// runWith is run with a setting that nobody else is to see, as everybody sees arguments. git's own variable for those is the only one that versions
+// before 2.31 have, too.
+func runWith(setting string) func(context.Context, *exec.Cmd) error {
+	return func(ctx context.Context, cmd *exec.Cmd) error {
+		if setting != "" {
+			cmd.Env = append(cmd.Env, "GIT_CONFIG_PARAMETERS='"+strings.ReplaceAll(setting, "'", `'\''`)+"'")
+		}
+		return run(ctx, cmd)
+	}
+}
+
+// run runs git in a process group of its own, so that its helpers end with it, and it with us. It is asked to end, and removes what it has half done.
 func run(ctx context.Context, cmd *exec.Cmd) error {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	runtime.LockOSThread() // which the kernel takes for the parent
+	defer runtime.UnlockOSThread()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	stop := context.AfterFunc(ctx, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }) // it may have ended
+	ended := make(chan struct{})
+	defer close(ended)
+	stop := context.AfterFunc(ctx, func() { end(cmd.Process.Pid, ended) })
 	defer stop()
 	return cmd.Wait()
+}
+
+// grace is how long git has to end.
+const grace = 5 * time.Second
+
+// end ends a process group. It may have ended before.
+func end(group int, ended <-chan struct{}) {
+	_ = syscall.Kill(-group, syscall.SIGTERM)
+	select {
+	case <-ended:
+	case <-time.After(grace):
+		_ = syscall.Kill(-group, syscall.SIGKILL)
+	}
 }
 
 // git runs one command and says what it was for when it fails.

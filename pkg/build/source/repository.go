@@ -202,7 +202,7 @@ func (s *Store) fetched(ctx context.Context, g *git, c commit) (*sys.Lock, error
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, err
 		}
-		lock, err := sys.LockDir(dir, false)
+		lock, err := sys.AwaitLockDir(ctx, dir, false)
 		if err != nil {
 			return nil, err
 		}
@@ -220,12 +220,12 @@ func (s *Store) fetched(ctx context.Context, g *git, c commit) (*sys.Lock, error
 	}
 }
 
-// authorization is git's setting of the header that a repository's secret stands for. It is for the repository alone, and on github.com
-// for its submodules, as actions/checkout has it.
-func (s *Store) gitAuthorization(r *repository) ([]string, error) {
+// gitAuthorization is git's setting of the header that a repository's secret stands for, "" without a secret. It is for the repository alone, and
+// on github.com for its submodules, as actions/checkout has it.
+func (s *Store) gitAuthorization(r *repository) (string, error) {
 	u, err := url.Parse(r.remote)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, nil //nolint:nilerr // user@host:path goes by SSH
+		return "", nil //nolint:nilerr // user@host:path goes by SSH
 	}
 	var ids []string
 	for _, id := range []string{r.authHeader, r.authToken} {
@@ -235,7 +235,7 @@ func (s *Store) gitAuthorization(r *repository) ([]string, error) {
 	}
 	value, id, err := s.secret(ids...)
 	if err != nil || id == "" {
-		return nil, err
+		return "", err
 	}
 	header := strings.TrimSpace(string(value))
 	if r.authToken != "" && (id == r.authToken || id == r.authToken+"."+u.Host) {
@@ -245,5 +245,5 @@ func (s *Store) gitAuthorization(r *repository) ([]string, error) {
 	if strings.HasPrefix(scope, "https://github.com/") {
 		scope = "https://github.com/"
 	}
-	return []string{"-c", "http." + scope + ".extraheader=Authorization: " + header}, nil
+	return "http." + scope + ".extraheader=Authorization: " + header, nil
 }
