@@ -66,6 +66,9 @@ func (s *Store) git(r *repository) (*git, error) {
 func (s *Store) ssh(r *repository, g *git) ([]gitutil.Option, error) {
 	hosts := os.ExpandEnv("$HOME/.ssh/known_hosts")
 	if r.knownHosts != "" {
+		if err := os.MkdirAll(s.Dir, 0o700); err != nil {
+			return nil, err
+		}
 		f, err := os.CreateTemp(s.Dir, "known_hosts-")
 		if err != nil {
 			return nil, err

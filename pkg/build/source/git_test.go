@@ -319,3 +319,14 @@ func TestWithoutGitAMessageSaysWhatToInstall(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// The lines of known_hosts are a file of ours, for which there may be no directory yet.
+func TestTheFirstRepositoryMayComeBySSH(t *testing.T) {
+	store := &source.Store{Dir: filepath.Join(t.TempDir(), "sources")}
+	_, err := get(t, store, "git://git@127.0.0.1/p.git", map[string]string{
+		"git.fullurl": "ssh://git@127.0.0.1:1/p.git", "git.mountsshsock": "default", "git.knownsshhosts": "127.0.0.1 ssh-ed25519 AAAA\n",
+	})
+	if !errors.Is(err, errdefs.ErrUnavailable) || !strings.Contains(err.Error(), "git ls-remote: ") {
+		t.Error(err)
+	}
+}
