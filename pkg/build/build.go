@@ -222,7 +222,10 @@ func (b *Builder) built(ctx context.Context, res *gateway.Result, p exptypes.Pla
 	}
 	in, err := b.solve(ctx, r.edge)
 	if err == nil && in.tree != nil {
-		in, err = b.lay(ctx, in, &pb.OpMetadata{})
+		err = b.events.note("copy the files of the result", func(log *vertexLog) error {
+			in, err = b.lay(ctx, in, &pb.OpMetadata{}, log)
+			return err
+		})
 	}
 	out.layers = in.layers
 	return out, err

@@ -29,7 +29,7 @@ func (f *foreign) open(ctx context.Context, s *solver) {
 		if f.spec.Type == export.Local {
 			name = f.spec.Dir
 		}
-		_ = s.events.note("importing cache manifest from "+name, func() (err error) {
+		_ = s.events.note("importing cache manifest from "+name, func(*vertexLog) (err error) {
 			if f.remote, err = f.read(ctx, s); err != nil {
 				return err
 			}

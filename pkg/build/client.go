@@ -148,7 +148,7 @@ func (f *frontEnd) resolve(ctx context.Context, ref string, p v1.Platform, name 
 	if name == "" {
 		name = "[internal] load metadata for " + ref
 	}
-	err = f.events.note(name, func() error {
+	err = f.events.note(name, func(*vertexLog) error {
 		b, err = f.base(ctx, ref, p)
 		return err
 	})

@@ -38,11 +38,11 @@ func (e *events) begin(v *graph.Vertex) *vertexLog {
 }
 
 // note tells of work that is no vertex, while it is done.
-func (e *events) note(name string, do func() error) error {
+func (e *events) note(name string, do func(*vertexLog) error) error {
 	now := time.Now()
 	l := &vertexLog{events: e, vertex: client.Vertex{Digest: digest.FromString(name + now.String()), Name: name, Started: &now}}
 	l.send()
-	err := do()
+	err := do(l)
 	l.end(false, err)
 	return err
 }

@@ -17,7 +17,7 @@ func (t *step) layInputs(ctx context.Context) error {
 		if i < 0 || i >= int64(len(t.inputs)) || t.inputs[i].tree == nil {
 			continue
 		}
-		r, err := t.lay(ctx, t.inputs[i], t.v.Meta)
+		r, err := t.lay(ctx, t.inputs[i], t.v.Meta, t.log)
 		if err != nil {
 			return err
 		}
@@ -55,14 +55,14 @@ func (t *step) bases() (inputs []int64) {
 	return inputs
 }
 
-// lay makes a layer of a directory.
-func (s *solver) lay(ctx context.Context, in result, meta *pb.OpMetadata) (result, error) {
+// lay makes a layer of a directory. What there is to say of it goes to log.
+func (s *solver) lay(ctx context.Context, in result, meta *pb.OpMetadata, log *vertexLog) (result, error) {
 	op := &pb.FileOp{Actions: []*pb.FileAction{{
 		Input: none, SecondaryInput: 0, Output: 0,
 		Action: &pb.FileAction_Copy{Copy: &pb.FileActionCopy{Src: "/", Dest: "/", DirCopyContents: true, Mode: -1, Timestamp: -1}},
 	}}}
 	v := &graph.Vertex{Op: &pb.Op{Op: &pb.Op_File{File: op}}, Meta: meta}
-	t := &step{solver: s, v: v, inputs: []result{in}}
+	t := &step{solver: s, v: v, inputs: []result{in}, log: log}
 	out, err := t.remembered(ctx, &files{step: t, op: op})
 	if err != nil {
 		return result{}, err

@@ -160,7 +160,7 @@ func (b *Builder) attest(ctx context.Context, built *Built) error {
 
 // list reads what is in a result.
 func (b *Builder) list(ctx context.Context, built *Built) error {
-	return b.events.note("list what is in the image for "+platforms.Format(built.Platform), func() error {
+	return b.events.note("list what is in the image for "+platforms.Format(built.Platform), func(*vertexLog) error {
 		r, err := b.open(result{layers: built.layers})
 		if err != nil {
 			return err
