@@ -49,42 +49,46 @@ func (s *Store) removeImage(id string, nameless bool) error {
 
 // dropImage does it all at once, and nothing where somebody has just begun to use one of the layers.
 func (s *Store) dropImage(id string, layers []string, nameless bool) (dropped bool, err error) {
-	if dropped, err = s.markImage(id, layers, nameless); !dropped || err != nil {
+	aside := s.aside()
+	if dropped, err = s.takeImage(id, layers, nameless, aside); !dropped || err != nil {
 		return dropped, err
 	}
-	if err := os.RemoveAll(filepath.Join(s.listDir("images"), id)); err != nil {
-		return true, err
-	}
-	if s.removeFiles(layers) == nil {
-		return true, s.forgetLayers(layers)
-	}
-	_, err = s.store.Layers() // which removes what is marked, or says why it cannot
+	removeIn(aside)
+	_, err = s.store.Layers() // which removes what still is marked, or says why it cannot
 	return true, err
 }
 
-// removeFiles removes what there is of marked layers, side by side. The library would do it one after another, and with the store locked.
-func (s *Store) removeFiles(layers []string) error {
+// aside makes a directory for the files of layers that are being removed: where they were, somebody else's may come as soon as the lists are not
+// locked any more. "" where there is no room for one.
+func (s *Store) aside() string {
+	temp, err := s.TempDir()
+	if err != nil {
+		return ""
+	}
+	dir, err := os.MkdirTemp(temp, "removed-")
+	if err != nil {
+		return ""
+	}
+	return dir
+}
+
+// removeIn removes what is in a directory, side by side. What cannot be removed is left to those who look for temporary files.
+func removeIn(dir string) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return
+	}
 	var group errgroup.Group
 	group.SetLimit(runtime.NumCPU())
-	for _, id := range layers {
-		group.Go(func() error { return errors.Join(s.displace(id), removeAll(filepath.Join(s.listDir("layers"), id))) })
+	for _, e := range entries {
+		group.Go(func() error { return os.RemoveAll(filepath.Join(dir, e.Name())) })
 	}
-	return group.Wait()
+	_ = group.Wait()
 }
 
-// forgetLayers removes the records of marked layers.
-func (s *Store) forgetLayers(layers []string) error {
-	stack, err := s.lockList("layers")
-	if err != nil {
-		return err
-	}
-	defer stack.unlock()
-	return stack.write(slices.DeleteFunc(slices.Clone(stack.records), func(r record) bool { return slices.Contains(layers, r.ID) && !r.whole() }))
-}
-
-// markImage removes the record of an image and marks its layers. A process that is killed between leaves layers without an image, as the
-// library does.
-func (s *Store) markImage(id string, layers []string, nameless bool) (marked bool, err error) {
+// takeImage removes the record of an image, and its layers, whose files it moves to aside. A process that is killed between leaves layers without an
+// image, as the library does, or marked ones.
+func (s *Store) takeImage(id string, layers []string, nameless bool, aside string) (taken bool, err error) {
 	stack, err := s.lockList("layers")
 	if err != nil {
 		return false, err
@@ -105,7 +109,25 @@ func (s *Store) markImage(id string, layers []string, nameless bool) (marked boo
 	if err := images.drop(id); err != nil {
 		return false, err
 	}
-	return true, stack.mark(layers, incomplete)
+	if err := errors.Join(os.RemoveAll(filepath.Join(s.listDir("images"), id)), stack.mark(layers, incomplete)); err != nil {
+		return true, err
+	}
+	if s.takeFiles(layers, aside) != nil {
+		return true, nil // the library removes what is marked
+	}
+	return true, stack.write(slices.DeleteFunc(slices.Clone(stack.records), func(r record) bool { return slices.Contains(layers, r.ID) }))
+}
+
+// takeFiles removes what there is of marked layers; what takes long is moved to aside, if there is such a place.
+func (s *Store) takeFiles(layers []string, aside string) error {
+	var errs []error
+	for _, id := range layers {
+		if aside != "" {
+			_ = os.Rename(filepath.Join(s.layerDir(id), "diff"), filepath.Join(aside, id)) // what stays is removed where it is
+		}
+		errs = append(errs, s.displace(id), removeAll(filepath.Join(s.listDir("layers"), id)))
+	}
+	return errors.Join(errs...)
 }
 
 // unused says whether nothing but the image needs the layers: no other image, and no layer, which those of containers are too.
