@@ -2,6 +2,7 @@ package image_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -68,5 +69,31 @@ func TestLayersThatComeAgainKeepTheirFiles(t *testing.T) {
 		if err != nil || len(found) != files {
 			t.Errorf("layer %d has %d files, not %d: %v", i, len(found), files, err)
 		}
+	}
+}
+
+// Podman and Skopeo record the layers of an image that they pull before the image, too.
+func TestAFailedCopyRemovesNoLayersOfOthers(t *testing.T) {
+	_, im := newStore(t)
+	library := im.Store().Library()
+	var own *store.Layer
+	failure := errors.New("failure")
+	err := im.Store().Copy(func() error {
+		others, err := library.CreateLayer("", "", nil, "", false, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if own, err = im.Store().PutLayer(t.Context(), "", bytes.NewReader(archive(t, file("a", "1")))); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if !library.Exists(others.ID) {
+				t.Error("a layer that others have made was removed")
+			}
+		})
+		return failure
+	})
+	if !errors.Is(err, failure) || library.Exists(own.ID) {
+		t.Errorf("its own layer stayed, or %v", err)
 	}
 }

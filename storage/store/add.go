@@ -68,6 +68,9 @@ func (s *Store) addTo(l *list, all []addition) (err error) {
 		err = l.append(all)
 	}
 	if err == nil {
+		for _, a := range all {
+			s.added.Store(a.record.ID, nil)
+		}
 		return nil
 	}
 	for _, a := range all {

@@ -35,6 +35,8 @@ type Store struct {
 	rooms  sync.Pool // see newContent
 	packed sync.Pool // see decompress
 
+	added sync.Map // ids of the layers that came into the list by this process
+
 	threads  sys.RootThreads // that unpack
 	settling settling
 

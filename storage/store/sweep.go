@@ -14,7 +14,7 @@ import (
 
 // A copy into the store records its layers one by one, and its image last. What a copy that failed or was
 // killed has recorded is of no use to anybody, but looks like the work of one that still runs. So a copy of
-// Moss holds a shared lock; other tools' copies are left alone for layerAge.
+// Moss holds a shared lock; other tools' copies are left alone for layerAge, and so is what the library has made for us.
 
 // layerAge is how long a layer may wait for its image.
 const layerAge = time.Hour
@@ -33,7 +33,11 @@ func (s *Store) Copy(do func() error) (err error) {
 	if unlockErr := lock.Unlock(); err == nil {
 		return unlockErr
 	}
-	if sweepErr := s.sweepLayers(func(l *lib.Layer) bool { return l.Created.After(start) }); sweepErr != nil {
+	ours := func(l *lib.Layer) bool {
+		_, added := s.added.Load(l.ID)
+		return added && l.Created.After(start)
+	}
+	if sweepErr := s.sweepLayers(ours); sweepErr != nil {
 		return fmt.Errorf("%w; and layers of it may be left: %v", err, sweepErr) //nolint:errorlint // the first decides what kind it is
 	}
 	return err
