@@ -116,11 +116,11 @@ func (m *mounts) fillCache(ctx context.Context, c *cacheMount, pm *pb.Mount) (er
 	if _, err := os.Lstat(c.dir); err == nil {
 		return nil
 	}
-	temp, err := m.tempDir("cache-")
+	temp, done, err := beside(c.dir)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
+	defer func() { err = errors.Join(err, done()) }()
 	dir := filepath.Join(temp, "cache")
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err

@@ -113,7 +113,7 @@ func (c *cache) remove(ctx context.Context, images *store.Store, chosen []Entry)
 			gone = append(gone, e)
 			continue
 		}
-		removed, err := removeDir(images, e.dir)
+		removed, err := removeDir(e.dir)
 		if err != nil {
 			return gone, err
 		}
@@ -139,9 +139,8 @@ func removeFiles(paths []string) error {
 	return nil
 }
 
-// removeDir removes a directory whose lock nobody has. It is renamed first: what is half removed has its name no more, and goes with
-// other temporary files.
-func removeDir(images *store.Store, dir string) (removed bool, err error) {
+// removeDir removes a directory whose lock nobody has. It is renamed first: what is half removed has its name no more.
+func removeDir(dir string) (removed bool, err error) {
 	take, path := sys.TryLockDir, dir
 	if _, err := os.Stat(dir + ".lock"); err == nil {
 		take, path = sys.TryLockFile, dir+".lock"
@@ -151,13 +150,31 @@ func removeDir(images *store.Store, dir string) (removed bool, err error) {
 		return false, ignoreMissing(err)
 	}
 	defer func() { err = errors.Join(err, lock.Unlock()) }()
-	temp, err := images.TempDir()
+	temp, done, err := beside(dir)
 	if err != nil {
 		return false, err
 	}
-	target := filepath.Join(temp, filepath.Base(dir))
-	if err := os.Rename(dir, target); err != nil {
+	defer func() { err = errors.Join(err, done()) }()
+	if err := os.Rename(dir, filepath.Join(temp, "removed")); err != nil {
 		return false, fmt.Errorf("cannot remove %s: %w", dir, err)
 	}
-	return true, os.RemoveAll(target)
+	return true, nil
+}
+
+// beside makes a directory for what is to become dir, or was dir: the store's one for temporary files is on another file system where images are
+// in a store of their own. done removes it, or whoever comes next when this process is killed.
+func beside(dir string) (temp string, done func() error, err error) {
+	const prefix = ".new-"
+	parent := filepath.Dir(dir)
+	if err := sys.Sweep(parent, prefix, sys.TryLockDir); err != nil {
+		return "", nil, err
+	}
+	if temp, err = os.MkdirTemp(parent, prefix); err != nil {
+		return "", nil, err
+	}
+	lock, err := sys.LockDir(temp, true)
+	if err != nil {
+		return "", nil, errors.Join(err, os.Remove(temp))
+	}
+	return temp, func() error { return errors.Join(os.RemoveAll(temp), lock.Unlock()) }, nil
 }

@@ -136,7 +136,11 @@ func (s *Store) place(a addition) error {
 		return err
 	}
 	g.dir = ""
-	return os.Symlink(filepath.Join("..", id, "diff"), s.linkPath(g.link))
+	link := s.linkPath(g.link)
+	if err := os.MkdirAll(filepath.Dir(link), 0o755); err != nil { //nolint:gosec // as the driver does, which has not made one yet in a store of its own for images
+		return err
+	}
+	return os.Symlink(filepath.Join("..", id, "diff"), link)
 }
 
 // displace removes the files of a layer that is not in the list, or marked there.
