@@ -2,6 +2,7 @@ package cli
 
 import (
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -35,8 +36,13 @@ func (o *imageChoice) addFlags(fs *pflag.FlagSet) {
 
 // imageName is the full name by which an image was asked for; its id when it was asked for by that.
 func imageName(img *storage.Image, asked string) string {
+	for _, name := range []string{asked, asked + ":latest", "localhost/" + asked, "localhost/" + asked + ":latest"} { // what is looked for first
+		if slices.Contains(img.Names, name) {
+			return name
+		}
+	}
 	for _, name := range img.Names {
-		if name == asked || strings.HasSuffix(name, "/"+asked) || strings.HasSuffix(name, "/"+asked+":latest") || name == asked+":latest" {
+		if strings.HasSuffix(name, "/"+asked) || strings.HasSuffix(name, "/"+asked+":latest") {
 			return name
 		}
 	}

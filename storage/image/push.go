@@ -2,7 +2,6 @@ package image
 
 import (
 	"context"
-	"strings"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -73,10 +72,8 @@ func (im *Images) ownDestination(name string, names []string) (string, error) {
 	if len(names) == 0 {
 		return "", errdefs.Errorf(errdefs.ErrInvalid, "cannot push %s: it has no name; say where to, as in `moss push %s REGISTRY/NAME`", name, name)
 	}
-	for _, full := range names {
-		if full == name || strings.HasSuffix(full, "/"+name) || strings.HasSuffix(full, "/"+name+":latest") || full == name+":latest" {
-			return full, nil
-		}
+	if full := im.nameOf(names, name); full != "" {
+		return full, nil
 	}
 	return names[0], nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	lib "go.podman.io/storage"
@@ -53,7 +54,7 @@ func (im *Images) Remove(ctx context.Context, name string, o RemoveOptions) (*Re
 		}
 		return nil, err
 	}
-	full := im.nameOf(img, name)
+	full := im.nameOf(img.Names, name)
 	if full != "" && len(img.Names) > 1 {
 		if err := im.library().RemoveNames(img.ID, []string{full}); err != nil {
 			return nil, explain(err, "untag", name)
@@ -83,17 +84,15 @@ func (im *Images) damagedID(name string, err error) string {
 	return ""
 }
 
-// nameOf is the full name of img that name stands for, or "" if name is an id.
-func (im *Images) nameOf(img *storage.Image, name string) string {
+// nameOf is the one of an image's names that name stands for, or "" if name is an id.
+func (im *Images) nameOf(names []string, name string) string {
 	candidates, err := storage.Candidates(im.cfg, name)
 	if err != nil {
 		return ""
 	}
 	for _, candidate := range candidates {
-		for _, have := range img.Names {
-			if have == candidate {
-				return have
-			}
+		if slices.Contains(names, candidate) {
+			return candidate
 		}
 	}
 	return ""
@@ -176,7 +175,7 @@ func (im *Images) Untag(name string, names []string) error {
 	if len(names) > 0 {
 		full = nil
 		for _, n := range names {
-			have := im.nameOf(img, n)
+			have := im.nameOf(img.Names, n)
 			if have == "" {
 				return errdefs.Errorf(errdefs.ErrNotFound, "cannot untag %s: it is not called %s", name, n)
 			}

@@ -92,7 +92,7 @@ func (im *Images) saveOne(ctx context.Context, name, path string, o SaveOptions)
 	}
 	plain.DirForceCompress, plain.OCIAcceptUncompressedLayers = o.Compress, o.Plain
 	t := transfer{src: src, srcSys: plain, dstSys: plain, seal: unsigned()}
-	tag := savedName(name, called.Names)
+	tag := im.nameOf(called.Names, name)
 	switch o.Format {
 	case OCIDir:
 		t.dst, err = layout.NewReference(path, tag)
@@ -165,25 +165,12 @@ func (im *Images) group(names []string, platform string) (order []string, tags m
 		if err != nil {
 			return nil, nil, err
 		}
-		full, err := reference.ParseNormalizedNamed(savedName(name, called.Names))
+		full, err := reference.ParseNormalizedNamed(im.nameOf(called.Names, name))
 		if tagged, ok := full.(reference.NamedTagged); ok && err == nil {
 			tags[img.ID] = append(tags[img.ID], tagged)
 		}
 	}
 	return order, tags, nil
-}
-
-// savedName is the image's full name that the user's name stands for, or "" for an id.
-func savedName(name string, names []string) string {
-	plain := strings.TrimPrefix(name, "docker.io/")
-	for _, full := range names {
-		for _, form := range []string{name, name + ":latest"} {
-			if full == form || strings.HasSuffix(full, "/"+strings.TrimPrefix(form, "/")) || strings.HasSuffix(full, "/library/"+plain) {
-				return full
-			}
-		}
-	}
-	return ""
 }
 
 // replace is sys.ReplaceFile, and says what is wrong where a directory is.
