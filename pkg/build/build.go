@@ -114,7 +114,7 @@ func (o *Options) jobs() int {
 }
 
 // New is a builder with the engine's store.
-func New(engine *libpod.Engine, o *Options) (*Builder, error) {
+func New(ctx context.Context, engine *libpod.Engine, o *Options) (*Builder, error) {
 	facts, err := engine.Facts()
 	if err != nil {
 		return nil, err
@@ -130,7 +130,7 @@ func New(engine *libpod.Engine, o *Options) (*Builder, error) {
 	if s.policy, err = readPolicy(o.SourcePolicy); err != nil {
 		return nil, err
 	}
-	running, err := s.cache.run()
+	running, err := s.cache.run(ctx)
 	if err != nil {
 		return nil, err
 	}

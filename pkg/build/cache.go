@@ -48,8 +48,8 @@ func (c *cache) path(key string) string { return filepath.Join(c.dir, stepFile(k
 func stepFile(key string) string { return filepath.Join("steps", key[:2], key+".json") }
 
 // find is the record of a key whose layers are there still; nil where there is none.
-func (c *cache) find(key string) *Record {
-	hold, err := c.hold()
+func (c *cache) find(ctx context.Context, key string) *Record {
+	hold, err := c.hold(ctx)
 	if err != nil {
 		return nil
 	}

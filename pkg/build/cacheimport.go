@@ -96,7 +96,7 @@ func (t *step) recallElsewhere(ctx context.Context, keys ...string) []result {
 func (t *step) bring(ctx context.Context, f *foreign, shared sharedStep) (layers snapshot, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	hold, err := t.cache.hold()
+	hold, err := t.cache.hold(ctx)
 	if err != nil {
 		return nil, err
 	}

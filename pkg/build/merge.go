@@ -56,7 +56,7 @@ func (t *step) put(ctx context.Context, below, more snapshot) (snapshot, error) 
 		return nil, err
 	}
 	if t.held == nil {
-		if t.held, err = t.cache.hold(); err != nil {
+		if t.held, err = t.cache.hold(ctx); err != nil {
 			return nil, err
 		}
 	}

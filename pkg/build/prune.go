@@ -34,7 +34,7 @@ func Prune(ctx context.Context, engine *libpod.Engine, o PruneOptions) (gone []E
 	if err := os.MkdirAll(c.dir, 0o700); err != nil {
 		return nil, cacheError(err)
 	}
-	lock, err := sys.LockFile(c.pruneLock(), false)
+	lock, err := sys.AwaitLockFile(ctx, c.pruneLock(), false)
 	if err != nil {
 		return nil, err
 	}

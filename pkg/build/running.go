@@ -1,6 +1,7 @@
 package build
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -19,12 +20,12 @@ type running struct{ lock *sys.Lock }
 func (c *cache) runningDir() string { return filepath.Join(c.dir, "running") }
 
 // run says that a build begins.
-func (c *cache) run() (*running, error) {
+func (c *cache) run(ctx context.Context) (*running, error) {
 	if err := os.MkdirAll(c.runningDir(), 0o700); err != nil {
 		return nil, cacheError(err)
 	}
 	c.sweepRunning()
-	hold, err := c.hold()
+	hold, err := c.hold(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -50,12 +51,12 @@ func (r *running) Close() error {
 	return errors.Join(os.Remove(r.lock.File().Name()), r.lock.Unlock())
 }
 
-// hold keeps prune away for a moment.
-func (c *cache) hold() (*sys.Lock, error) {
+// hold keeps prune away for a moment. Who prunes much may have to be waited for.
+func (c *cache) hold(ctx context.Context) (*sys.Lock, error) {
 	if err := os.MkdirAll(c.dir, 0o700); err != nil {
 		return nil, cacheError(err)
 	}
-	return sys.LockFile(c.pruneLock(), true)
+	return sys.AwaitLockFile(ctx, c.pruneLock(), true)
 }
 
 func (c *cache) pruneLock() string { return filepath.Join(c.dir, "prune.lock") }

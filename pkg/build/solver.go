@@ -159,14 +159,14 @@ type work interface {
 // find, and the second is the same also where only what is not read of the inputs has changed.
 func (t *step) remembered(ctx context.Context, w work) ([]result, error) {
 	quick := w.quick()
-	if r := t.recall(quick); r != nil {
+	if r := t.recall(ctx, quick); r != nil {
 		return r.results(), nil
 	}
 	content, err := w.content(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if r := t.recall(content); r != nil {
+	if r := t.recall(ctx, content); r != nil {
 		if quick == "" {
 			return r.results(), nil
 		}
@@ -185,7 +185,7 @@ func (t *step) remembered(ctx context.Context, w work) ([]result, error) {
 
 // make carries out an operation that nobody else is at.
 func (t *step) make(ctx context.Context, w work, keys ...string) ([]result, error) {
-	if r := t.recall(keys[1]); r != nil { // somebody else was
+	if r := t.recall(ctx, keys[1]); r != nil { // somebody else was
 		return r.results(), nil
 	}
 	t.seen.Doubt()
@@ -225,11 +225,11 @@ func (t *step) acquire(ctx context.Context) error {
 }
 
 // recall is what is remembered under a key, nil where that is nothing or not wanted.
-func (t *step) recall(key string) *Record {
+func (t *step) recall(ctx context.Context, key string) *Record {
 	if key == "" || t.v.Meta.IgnoreCache {
 		return nil
 	}
-	r := t.cache.find(key)
+	r := t.cache.find(ctx, key)
 	if r == nil || t.opts.CacheTTL != nil && time.Since(r.Created) > *t.opts.CacheTTL {
 		return nil
 	}
@@ -253,7 +253,7 @@ func (t *step) commit(ctx context.Context, d *draft) (snapshot, error) {
 	if t.opts.Epoch != nil {
 		created, upper.Latest, upper.EarlierToo = *t.opts.Epoch, *t.opts.Epoch, t.opts.EpochForAll
 	}
-	if t.held, err = t.cache.hold(); err != nil { // until it is remembered
+	if t.held, err = t.cache.hold(ctx); err != nil { // until it is remembered
 		return nil, err
 	}
 	l, err := images.Store().Cache(func() (*store.Layer, error) { return images.Store().CommitLayer(ctx, d.below.top(), upper) })

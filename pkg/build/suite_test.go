@@ -78,7 +78,7 @@ func newTrial(t *testing.T, engine *libpod.Engine, o Options) *trial {
 	t.Helper()
 	tr := &trial{t: t, cached: map[string]bool{}}
 	o.Jobs, o.Progress = 4, tr.note
-	b, err := New(engine, &o)
+	b, err := New(t.Context(), engine, &o)
 	if err != nil {
 		t.Fatal(err)
 	}

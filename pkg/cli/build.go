@@ -62,7 +62,7 @@ func (o *buildOptions) run(ctx context.Context, app *App, cmd *cobra.Command) (e
 	if o.step.stdin {
 		o.Stdin = app.In
 	}
-	b, err := build.New(engine, &o.Options)
+	b, err := build.New(ctx, engine, &o.Options)
 	if err != nil {
 		return errors.Join(err, show.end())
 	}
