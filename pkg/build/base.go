@@ -203,7 +203,9 @@ func (s *solver) describe(b *base, img *storage.Image) (err error) {
 		b.layers = append(b.layers, layer{ID: img.Layers[n-1-i], DiffID: diffID})
 	}
 	if len(img.Digests) > 0 {
+		s.bases.mu.Lock() // other stages compare it with theirs
 		b.digest = digest.Digest(img.Digests[0])
+		s.bases.mu.Unlock()
 	}
 	return nil
 }
