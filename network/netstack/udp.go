@@ -24,9 +24,12 @@ const (
 	dnsIdle      = 10 * time.Second
 	unansweredIn = 30 * time.Second
 	answeredIn   = 120 * time.Second
-	// maxFlows bounds the sockets that a namespace can make the host open by sending datagrams everywhere.
+	// maxFlows bounds the sockets that a namespace can make the host open by sending datagrams everywhere. Then new flows take the places of old ones: all
+	// containers share them, and one that speaks with everybody must not keep the others from asking for a name.
 	maxFlows = 8192
-	maxUDP   = 1<<16 - 1
+	// looked is how many flows are compared to find one that has been silent for long.
+	looked = 32
+	maxUDP = 1<<16 - 1
 )
 
 // flowID names a flow: two ends in the namespace's eyes.
@@ -38,6 +41,7 @@ type datagrams struct {
 	stack   *stack.Stack
 	out     *outside
 	buffers sync.Pool
+	most    int // flows
 
 	mu    sync.Mutex
 	flows map[flowID]*flow // nil after close
@@ -53,7 +57,7 @@ type flow struct {
 
 func newDatagrams(s *stack.Stack, out *outside) *datagrams {
 	return &datagrams{
-		stack: s, out: out, flows: map[flowID]*flow{},
+		stack: s, out: out, most: maxFlows, flows: map[flowID]*flow{},
 		buffers: sync.Pool{New: func() any { return new([maxUDP]byte) }},
 	}
 }
@@ -78,10 +82,16 @@ func (d *datagrams) flow(id flowID) *flow {
 		return f
 	}
 	to := d.out.target(id.to)
-	if !to.IsValid() || len(d.flows) >= maxFlows || d.flows == nil {
+	if !to.IsValid() || d.flows == nil {
 		return nil
 	}
+	if len(d.flows) >= d.most {
+		d.forgetOne()
+	}
 	conn, err := d.out.dial("udp", to)
+	if errors.Is(err, syscall.EMFILE) { // the next one finds a place
+		d.forgetOne()
+	}
 	if err != nil {
 		return nil
 	}
@@ -93,6 +103,25 @@ func (d *datagrams) flow(id flowID) *flow {
 	d.flows[id] = f
 	d.wg.Go(func() { d.answers(id, f) })
 	return f
+}
+
+// forgetOne ends the flow of some that would be forgotten first. The caller holds the lock.
+func (d *datagrams) forgetOne() {
+	var first flowID
+	var oldest *flow
+	n := 0
+	for id, f := range d.flows { // in no order
+		if oldest == nil || f.end().Before(oldest.end()) {
+			first, oldest = id, f
+		}
+		if n++; n == looked {
+			break
+		}
+	}
+	if oldest != nil {
+		delete(d.flows, first)
+		oldest.conn.Close()
+	}
 }
 
 // answers brings what comes back until nothing has gone either way for a while.
@@ -111,7 +140,9 @@ func (d *datagrams) answers(id flowID, f *flow) {
 		}
 	}
 	d.mu.Lock()
-	delete(d.flows, id)
+	if d.flows[id] == f { // it may have been forgotten, and another one begun
+		delete(d.flows, id)
+	}
 	d.mu.Unlock()
 	f.conn.Close()
 }
