@@ -3,7 +3,6 @@ package source
 import (
 	"bytes"
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -112,9 +111,12 @@ func (g *git) fetch(ctx context.Context, dir string, c commit) error {
 
 // begin makes the bare repository in dir, or mends one whose making, or whose last fetching, was killed.
 func (g *git) begin(ctx context.Context, bare *gitutil.GitCLI, dir string, c commit) error {
-	for _, left := range []string{"shallow.lock", "config.lock"} { // nobody else is at it: the directory is locked
-		if err := os.Remove(filepath.Join(dir, left)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return err
+	for _, pattern := range []string{"shallow.lock", "config.lock", "objects/pack/tmp_*"} { // nobody else is at it: the directory is locked
+		left, _ := filepath.Glob(filepath.Join(dir, pattern)) // the patterns are good ones
+		for _, path := range left {
+			if err := os.Remove(path); err != nil {
+				return err
+			}
 		}
 	}
 	format := "--object-format=sha1"

@@ -84,6 +84,7 @@ func TestWhatAKilledGitLeftIsMended(t *testing.T) {
 	for _, left := range []func() error{
 		func() error { return os.WriteFile(filepath.Join(dir, "shallow.lock"), nil, 0o600) },
 		func() error { return os.WriteFile(filepath.Join(dir, "config.lock"), nil, 0o600) },
+		func() error { return os.WriteFile(filepath.Join(dir, "objects/pack/tmp_pack_left"), nil, 0o600) },
 		func() error { return os.RemoveAll(filepath.Join(dir, "objects")) },
 	} {
 		must(t, left())
@@ -95,6 +96,9 @@ func TestWhatAKilledGitLeftIsMended(t *testing.T) {
 		}
 		if _, err := os.Stat(filepath.Join(dir, "refs/all")); err == nil {
 			t.Error("all of the repository was fetched")
+		}
+		if left, err := filepath.Glob(filepath.Join(dir, "objects/pack/tmp_*")); err != nil || left != nil {
+			t.Error(left, err)
 		}
 	}
 }
