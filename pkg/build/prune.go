@@ -162,19 +162,7 @@ func removeDir(dir string) (removed bool, err error) {
 }
 
 // beside makes a directory for what is to become dir, or was dir: the store's one for temporary files is on another file system where images are
-// in a store of their own. done removes it, or whoever comes next when this process is killed.
+// in a store of their own.
 func beside(dir string) (temp string, done func() error, err error) {
-	const prefix = ".new-"
-	parent := filepath.Dir(dir)
-	if err := sys.Sweep(parent, prefix, sys.TryLockDir); err != nil {
-		return "", nil, err
-	}
-	if temp, err = os.MkdirTemp(parent, prefix); err != nil {
-		return "", nil, err
-	}
-	lock, err := sys.LockDir(temp, true)
-	if err != nil {
-		return "", nil, errors.Join(err, os.Remove(temp))
-	}
-	return temp, func() error { return errors.Join(os.RemoveAll(temp), lock.Unlock()) }, nil
+	return sys.TempDir(filepath.Dir(dir), ".new-")
 }
