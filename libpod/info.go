@@ -135,7 +135,7 @@ type ContainerCount struct {
 // VersionInfo is about this program.
 type VersionInfo struct {
 	Version string `json:"Version"`
-	// APIVersion is that of the programs' own interface, as Podman has it: the same.
+	// APIVersion is that of Docker's API whose words the commands have. Programs ask for it to learn how new a docker is; no API is served.
 	APIVersion string `json:"APIVersion"`
 	GoVersion  string `json:"GoVersion"`
 	OSArch     string `json:"OsArch"`
@@ -244,7 +244,10 @@ func count(containers []*state.Container) ContainerCount {
 	return n
 }
 
+// dockerAPI is the version of Docker's API after which inspect is modelled.
+const dockerAPI = "1.51"
+
 // VersionOf describes this build.
 func VersionOf(version string) VersionInfo {
-	return VersionInfo{Version: version, APIVersion: version, GoVersion: goruntime.Version(), OSArch: goruntime.GOOS + "/" + goruntime.GOARCH, OS: goruntime.GOOS, Arch: goruntime.GOARCH}
+	return VersionInfo{Version: version, APIVersion: dockerAPI, GoVersion: goruntime.Version(), OSArch: goruntime.GOOS + "/" + goruntime.GOARCH, OS: goruntime.GOOS, Arch: goruntime.GOARCH}
 }

@@ -67,13 +67,10 @@ func (e *Engine) InspectContainer(ref string, size bool) (*inspect.ContainerData
 func lowerDirs(img *storage.Image) string {
 	list := ""
 	for i, dir := range img.Lower {
-		if !filepath.IsAbs(dir) {
-			dir = filepath.Join(img.Home, dir)
-		}
 		if i > 0 {
 			list += ":"
 		}
-		list += dir
+		list += storage.LayerDir(img.Home, dir)
 	}
 	return list
 }

@@ -83,12 +83,12 @@ func (s *solver) open(r result) (*root, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch len(o.Lower) {
-	case 0:
-		dir, err := s.tempDir("empty-")
-		return &root{Tree: &tree.Tree{Root: dir}}, err
-	case 1: // overlayfs wants two
-		return &root{Tree: &tree.Tree{Root: storage.LayerDir(o.Home, o.Lower[0])}}, nil
+	if len(o.Lower) < 2 {
+		empty, err := s.tempDir("empty-")
+		if err != nil || len(o.Lower) == 0 {
+			return &root{Tree: &tree.Tree{Root: empty}}, err
+		}
+		o.Lower = append(o.Lower, empty) // overlayfs wants two, and attributes of a layer's directories are for overlayfs alone
 	}
 	target, err := s.tempDir("root-")
 	if err != nil {
@@ -98,7 +98,7 @@ func (s *solver) open(r result) (*root, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &root{Tree: &tree.Tree{Root: descriptorPath(file)}, file: file}, nil
+	return &root{Tree: &tree.Tree{Root: descriptorPath(file), Layers: true}, file: file}, nil
 }
 
 // overlay is a snapshot as layers to mount.

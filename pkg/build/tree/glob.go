@@ -44,11 +44,10 @@ func (v *View) glob(dir string, wild []string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	names, err := f.Readdirnames(-1)
+	names, err := v.tree.names(f)
 	if err := errors.Join(err, f.Close()); err != nil {
 		return nil, err
 	}
-	slices.Sort(names)
 	var found []string
 	for _, name := range names {
 		if ok, err := filepath.Match(wild[0], name); err != nil || !ok {

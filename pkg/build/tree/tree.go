@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	securejoin "github.com/cyphar/filepath-securejoin"
@@ -22,6 +23,8 @@ type Tree struct {
 	Include []string // patterns of moby/patternmatcher, of what there is to see; empty is everything
 	Exclude []string // patterns of what is not to be seen, even where Include has it
 	Follow  []string // paths and patterns to include with what links among them point to
+	// Layers says that it is made of layers: of what one of them deletes and none below has, there is a name without a file.
+	Layers bool
 	// RootOwned has everything belong to the super-user, whoever owns it on disk: so it is with a build's context.
 	RootOwned bool
 	// Known remembers what the files contain between builds; nil remembers nothing. It is for trees that keep their inodes, as
@@ -122,4 +125,27 @@ func (v *View) openParent(path string) (dir *os.File, name string, err error) {
 // missing says that err is about something that is not there.
 func missing(err error) bool {
 	return errors.Is(err, os.ErrNotExist) || errors.Is(err, errNotDirectory)
+}
+
+// names are those of what is in a directory, in order.
+func (t *Tree) names(dir *os.File) ([]string, error) {
+	entries, err := dir.ReadDir(-1)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		if t.Layers && e.Type()&os.ModeCharDevice != 0 && whiteout(dir, e.Name()) {
+			continue
+		}
+		names = append(names, e.Name())
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// whiteout says whether a name tells only that something is deleted: as a device in a layer that is read by itself, and as nothing in an overlay.
+func whiteout(dir *os.File, name string) bool {
+	st, err := sys.StatAt(dir, name)
+	return errors.Is(err, os.ErrNotExist) || err == nil && st.Rdev == 0
 }

@@ -217,11 +217,10 @@ func (w *walker) directory(f *frame) (shown bool, err error) {
 }
 
 func (w *walker) children(f *frame) error {
-	names, err := f.entry.Open.Readdirnames(-1)
+	names, err := w.view.tree.names(f.entry.Open)
 	if err != nil {
 		return fmt.Errorf("cannot read the directory %s: %w", filepath.Join("/", w.start, f.entry.Path), err)
 	}
-	slices.Sort(names)
 	for _, name := range names {
 		if _, err := w.entry(f, f.entry.Open, name, filepath.Join(f.entry.Path, name)); err != nil {
 			return err
