@@ -75,21 +75,21 @@ func (o *execOptions) run(ctx context.Context, app *App, args []string) error {
 	if o.Env, err = spec.Environment(o.Env, o.envFiles, os.Environ()); err != nil {
 		return err
 	}
-	io, release, err := o.stdio(app)
+	streams, err := o.streams(app)
+	if err == nil {
+		streams.More, err = o.files()
+	}
 	if err != nil {
-		return err
+		return errors.Join(err, streams.release())
 	}
-	if io.More, err = o.files(); err != nil {
-		return errors.Join(err, release())
-	}
-	process, err := engine.Exec(ctx, ref, o.ExecOptions, io)
-	if err = errors.Join(err, release()); err != nil {
+	process, err := engine.Exec(ctx, ref, o.ExecOptions, streams.Stdio)
+	if err = errors.Join(err, streams.release()); err != nil {
 		return err
 	}
 	if o.detach {
 		return startDetached(ctx, process)
 	}
-	return o.attach(ctx, app, process)
+	return o.attach(ctx, app, process, streams)
 }
 
 // startDetached starts the command and leaves its terminal, if it has one, to the monitor: when we end nobody else holds its master
@@ -106,34 +106,13 @@ func startDetached(ctx context.Context, process *libpod.Execution) error {
 	return errors.Join(process.Leave(ctx, console), console.Close())
 }
 
-// stdio is what the command reads and writes: ours, unless it gets a terminal or is detached.
-func (o *execOptions) stdio(app *App) (runtime.Stdio, func() error, error) {
-	release := func() error { return nil }
-	if o.Terminal {
-		return runtime.Stdio{}, release, nil
-	}
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
-	if err != nil {
-		return runtime.Stdio{}, release, err
-	}
-	s := runtime.Stdio{Stdin: null, Stdout: app.Out, Stderr: app.Err}
-	if o.interactive {
-		s.Stdin = app.In
-	}
-	if o.detach {
-		s = runtime.Stdio{Stdin: null, Stdout: null, Stderr: null}
-	}
-	return s, null.Close, nil
-}
-
-// attach runs the command and waits for it. Without a terminal our streams are its own, and signals are passed
-// on; with one, bytes and sizes are.
-func (o *execOptions) attach(ctx context.Context, app *App, process *libpod.Execution) error {
+// attach runs the command and waits for it. Without a terminal signals are passed on; with one, bytes and sizes are.
+func (o *execOptions) attach(ctx context.Context, app *App, process *libpod.Execution, streams *execStreams) error {
 	if process.Console() == nil {
 		proxy := signalTo(process.Pid())
 		defer monitor.ProxySignals(proxy)()
 		app.interrupts.yield(ctx, proxy)
-		return waitFor(process, nil)
+		return streams.carry(ctx, process)
 	}
 	// A close of one that blocks would wait for the output that is being read.
 	console, err := sys.Pollable(process.Console())

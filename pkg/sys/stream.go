@@ -29,6 +29,15 @@ func Pipe(toThem bool) (ours, theirs *os.File, err error) {
 	return os.NewFile(uintptr(mine), "pipe"), os.NewFile(uintptr(other), "pipe"), nil
 }
 
+// ReadWaiting reads what is in our end of a Pipe already: EAGAIN when nothing is, and no bytes when nobody can write to it any more.
+func ReadWaiting(pipe *os.File, p []byte) (n int, err error) {
+	err = control(pipe, "cannot read "+pipe.Name(), func(fd int) error {
+		n, err = unix.Read(fd, p)
+		return err
+	})
+	return max(n, 0), err
+}
+
 // ListenUnix listens on a new unix stream socket, mode 0600, called name in directory dir, whatever
 // the length of dir's path: sun_path holds 107 bytes (unix(7)), so the directory is named by descriptor.
 func ListenUnix(dir, name string) (*os.File, error) {
