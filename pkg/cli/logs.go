@@ -109,6 +109,9 @@ func moment(text string) (time.Time, error) {
 
 // containers are those whose logs can be read, all of them before anything is printed.
 func (o *logsOptions) containers(app *App, engine *libpod.Engine, args []string) ([]*state.Container, error) {
+	if len(args) == 0 && !o.latest {
+		return nil, errdefs.Errorf(errdefs.ErrInvalid, "which container? Give its name or id, or use --latest")
+	}
 	refs, err := (&selection{latest: o.latest}).refs(engine, args, every)
 	if err != nil {
 		return nil, err

@@ -219,6 +219,9 @@ func listHint(cmd *cobra.Command) string {
 }
 
 func unknownCommand(cmd *cobra.Command, name string) error {
+	if way := instead(cmd, name); way != "" {
+		return errdefs.Errorf(errdefs.ErrInvalid, "%s has no command %q yet: %s", cmd.CommandPath(), name, way)
+	}
 	hint := listHint(cmd)
 	cmd.SuggestionsMinimumDistance = 2 // cobra's own default, which it applies only to its own message
 	if near := cmd.SuggestionsFor(name); len(near) > 0 {
