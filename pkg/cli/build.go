@@ -64,7 +64,7 @@ func (o *buildOptions) run(ctx context.Context, app *App, cmd *cobra.Command) (e
 	}
 	b, err := build.New(ctx, engine, &o.Options)
 	if err != nil {
-		return errors.Join(err, show.end())
+		return errors.Join(err, show.end(err))
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
 	err = o.completeContext(ctx, app, b)
@@ -72,7 +72,7 @@ func (o *buildOptions) run(ctx context.Context, app *App, cmd *cobra.Command) (e
 	if err == nil {
 		res, err = b.Build(ctx)
 	}
-	if shown := show.end(); err == nil {
+	if shown := show.end(err); err == nil {
 		err = shown
 	}
 	if err != nil {

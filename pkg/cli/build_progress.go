@@ -27,6 +27,7 @@ type buildProgress struct {
 	done     chan error
 	warnings []client.VertexWarning
 	last     *lastLines // nil where steps are shown as they go on
+	mode     progressui.DisplayMode
 }
 
 // maxShown is how much is kept of what was written: that of a build which did nothing is short, and others may go on for hours.
@@ -57,7 +58,7 @@ func (k kept) Write(p []byte) (int, error) {
 
 // newBuildProgress shows it on the standard error, or in a file where one is named.
 func newBuildProgress(app *App, mode, file string) (p *buildProgress, err error) {
-	p = &buildProgress{app: app, states: make(chan *client.SolveStatus, 64), done: make(chan error, 1)}
+	p = &buildProgress{app: app, states: make(chan *client.SolveStatus, 64), done: make(chan error, 1), mode: progressui.DisplayMode(mode)}
 	to := app.Err
 	if file != "" {
 		if to, err = os.Create(file); err != nil {
@@ -94,8 +95,8 @@ func (p *buildProgress) tell(s *client.SolveStatus) {
 	p.states <- s
 }
 
-// end waits until all has been shown, and tells what the Dockerfile was warned of.
-func (p *buildProgress) end() error {
+// end waits until all has been shown, and tells what the Dockerfile was warned of: whoever wants nothing but the image hears that of a build that failed, and JSON has it already.
+func (p *buildProgress) end(failed error) error {
 	close(p.states)
 	err := <-p.done
 	if p.last != nil {
@@ -103,6 +104,9 @@ func (p *buildProgress) end() error {
 	}
 	if p.file != nil {
 		err = errors.Join(err, p.file.Close())
+	}
+	if p.mode == progressui.RawJSONMode || p.mode == progressui.QuietMode && failed == nil {
+		return err
 	}
 	if n := len(p.warnings); n > 0 {
 		p.say(fmt.Sprintf("\n%d %s found by checks:", n, plural(n, "warning")))
