@@ -31,6 +31,7 @@ func newVolumeCreateCommand(app *App) *cobra.Command {
 	var labels, options []string
 	var uid, gid int
 	var ignore bool
+	var name string
 	cmd := &cobra.Command{
 		Use: "create [flags] [NAME]", Short: "Make a volume", Args: maxArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -38,9 +39,10 @@ func newVolumeCreateCommand(app *App) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if len(args) == 1 {
-				v.Name = args[0]
+			if len(args) == 1 && name != "" {
+				return errdefs.Errorf(errdefs.ErrInvalid, "cannot name a volume both %s and %s", name, args[0])
 			}
+			v.Name = strings.Join(append(args, name), "")
 			if v.Driver != "local" {
 				return errdefs.Errorf(errdefs.ErrInvalid, "cannot use the volume driver %q: there is only local", v.Driver)
 			}
@@ -65,6 +67,8 @@ func newVolumeCreateCommand(app *App) *cobra.Command {
 	cmd.Flags().IntVar(&gid, "gid", 0, "group of containers that owns it")
 	cmd.Flags().StringVarP(&v.Driver, "driver", "d", "local", "volume driver (local)")
 	cmd.Flags().BoolVar(&ignore, "ignore", false, "one that exists already is fine")
+	cmd.Flags().StringVar(&name, "name", "", "the volume's name")
+	cmd.Flags().Lookup("name").Hidden = true // Docker's old way, which scripts still have
 	return cmd
 }
 

@@ -30,6 +30,7 @@ func TestInspect(t *testing.T) {
 		{`{{json .Mounts}}`, `[{"Id":"","Name":"m"}]` + "\nnull\n", ""},
 		{"{{.Nope}}", "", "cannot use .Nope in --format: the fields are .ID, .State, .Mounts"},
 		{"{{.State.Nope}}", "", "cannot use .State.Nope in --format: the fields are .State.Running"},
+		{"{{.State.Running}}", "", "cannot use .State.Running in --format: there is nothing that has it here; {{if}} asks whether there is"},
 		{"{{", "", "cannot parse the template: --format:1: unclosed action"},
 	}
 	for _, tt := range tests {

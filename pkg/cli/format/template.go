@@ -132,6 +132,10 @@ func compile(text string) (*template.Template, error) {
 func execute(w io.Writer, tmpl *template.Template, dot any) error {
 	err := tmpl.Execute(w, dot)
 	if exec := (template.ExecError{}); errors.As(err, &exec) {
+		if before, _, ok := strings.Cut(err.Error(), ">: nil pointer evaluating "); ok {
+			field := before[strings.LastIndex(before, "<")+1:]
+			return errdefs.Errorf(errdefs.ErrInvalid, "cannot use %s in --format: there is nothing that has it here; {{if}} asks whether there is", field)
+		}
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot apply the template: %s", strings.TrimPrefix(err.Error(), "template: "))
 	}
 	if err == nil {
