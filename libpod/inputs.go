@@ -41,12 +41,22 @@ func (s *launch) inputs() (spec.Inputs, error) {
 	if err = s.join(&in); err != nil {
 		return in, err
 	}
-	if s.hostname, err = hostname(s.c); err != nil {
+	if s.hostname, err = s.ownHostname(); err != nil {
 		return in, err
 	}
 	s.zone, err = timezone(s.c)
 	in.Hostname, in.Files = s.hostname, s.files()
 	return in, err
+}
+
+// ownHostname is what the container calls itself: where it has the network of another one, and so its /etc/hosts, what that one does, so that it finds itself.
+func (s *launch) ownHostname() (string, error) {
+	if s.c.Hostname == "" && s.c.UTS != "host" && s.lender != "" {
+		if text, err := os.ReadFile(filepath.Join(s.lender, hostnameFile)); err == nil {
+			return strings.TrimSuffix(string(text), "\n"), nil
+		}
+	}
+	return hostname(s.c)
 }
 
 // hostname is what a container calls itself: the short id, or the host's name where it shares the host's.

@@ -1,7 +1,9 @@
 package libpod
 
 import (
+	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/mosscontainers/moss/libpod/inspect"
 	"github.com/mosscontainers/moss/libpod/state"
@@ -34,12 +36,16 @@ func (e *Engine) InspectContainer(ref string, size bool) (*inspect.ContainerData
 	if err != nil {
 		return nil, err
 	}
+	runDir := e.runDir(c.Spec.ID)
+	if text, err := os.ReadFile(filepath.Join(runDir, hostnameFile)); err == nil && len(text) > 0 {
+		hostname = strings.TrimSuffix(string(text), "\n") // of the container whose network it has
+	}
 	facts := inspect.Facts{
 		Hostname:       hostname,
 		LogPath:        e.LogPath(c),
-		ResolvConfPath: filepath.Join(e.runDir(c.Spec.ID), "resolv.conf"),
-		HostnamePath:   filepath.Join(e.runDir(c.Spec.ID), hostnameFile),
-		HostsPath:      filepath.Join(e.runDir(c.Spec.ID), "hosts"),
+		ResolvConfPath: filepath.Join(runDir, "resolv.conf"),
+		HostnamePath:   filepath.Join(runDir, hostnameFile),
+		HostsPath:      filepath.Join(runDir, "hosts"),
 		Capabilities:   capabilities,
 		VolumePath:     func(name string) string { return filepath.Join(e.volumeDir(name), volumeData) },
 		Layers: map[string]string{
