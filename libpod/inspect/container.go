@@ -5,7 +5,11 @@
 // Where docker and podman differ the shape is podman's. Fields go by docker's names in JSON.
 package inspect
 
-import "time"
+import (
+	"time"
+
+	"github.com/mosscontainers/moss/pkg/spec"
+)
 
 // ContainerData is the document of one container.
 // https://docs.docker.com/reference/api/engine/version/v1.51/#tag/Container/operation/ContainerInspect
@@ -122,10 +126,11 @@ type Config struct {
 	Labels        map[string]string
 	Annotations   map[string]string
 	StopSignal    string
-	StopTimeout   int      // seconds; -1 is without end
-	Timezone      string   `json:",omitempty"`
-	Umask         string   // octal
-	CreateCommand []string `json:",omitempty"`
+	StopTimeout   int               // seconds; -1 is without end
+	Timezone      string            `json:",omitempty"`
+	Umask         string            // octal
+	CreateCommand []string          `json:",omitempty"`
+	Healthcheck   *spec.Healthcheck `json:",omitempty"` // nil: nobody checks yet. Runners of CI ask whether there is one
 }
 
 // HostConfig is what the container has of this host, and may do to it.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -211,6 +212,9 @@ func newRunCommand(app *App) *cobra.Command {
 func (o *runOptions) run(ctx context.Context, app *App, args []string) error {
 	if o.detach && len(o.streams) > 0 {
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --attach with --detach: choose one")
+	}
+	for i, name := range o.streams {
+		o.streams[i] = strings.ToLower(name) // as peers do: VS Code says STDOUT
 	}
 	o.Container.DetachKeys = o.keys
 	c, err := o.describe(app, args)
