@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"hash"
@@ -29,10 +28,9 @@ import (
 
 // content reads a tar and finds what is to be recorded of it.
 type content struct {
-	in   io.Reader
+	in   *relay
 	sum  hash.Hash
 	size int64
-	err  error    // of the last read
 	file *os.File // of the tar-split
 	room *room
 	pack splitstorage.Packer
@@ -46,15 +44,14 @@ type content struct {
 
 // room is memory to read a tar with, which the next one uses again.
 type room struct {
-	stream *bufio.Reader
-	piece  []byte // what files and padding are read into
-	split  *gzip.Writer
-	held   []byte // see unpacker
+	ring  *ring
+	piece []byte // what files and padding are read into
+	split *gzip.Writer
 }
 
 func newRoom() (*room, error) {
 	split, err := gzip.NewWriterLevel(nil, gzip.BestSpeed) // as the library does
-	return &room{bufio.NewReaderSize(nil, scanBuffer), make([]byte, scanBuffer), split, make([]byte, 0, smallTar)}, err
+	return &room{newRing(), make([]byte, scanBuffer), split}, err
 }
 
 // newContent records the tar-split, compressed, in the file at splitPath. Close it.
@@ -75,13 +72,15 @@ func (s *Store) newContent(in io.Reader, splitPath string) (*content, error) {
 		return nil, errors.Join(err, file.Close())
 	}
 	r.split.Reset(file)
-	c := &content{in: in, sum: digest.Canonical.Hash(), file: file, room: r, most: most, uids: map[uint32]bool{}, gids: map[uint32]bool{}}
+	d, _ := in.(decompressed)
+	c := &content{in: newRelay(r.ring, in, d.ahead), sum: digest.Canonical.Hash(), file: file, room: r, most: most, uids: map[uint32]bool{}, gids: map[uint32]bool{}}
 	c.pack = newPacker(r.split)
 	return c, nil
 }
 
 // close ends the tar-split. What was read of the tar may be asked for after that.
 func (c *content) close(s *Store) error {
+	c.in.close()
 	err := errors.Join(c.room.split.Close(), c.file.Close())
 	s.rooms.Put(c.room)
 	c.room = nil
@@ -90,19 +89,36 @@ func (c *content) close(s *Store) error {
 
 // Read is for the parser alone.
 func (c *content) Read(p []byte) (int, error) {
-	n, err := c.in.Read(p)
-	_, _ = c.sum.Write(p[:n]) // a hash does not fail
-	c.size += int64(n)
-	c.err = err
-	return n, err
+	for len(c.in.rest) == 0 {
+		if c.in.end != nil {
+			return 0, c.in.end
+		}
+		c.next()
+	}
+	n := copy(p, c.in.rest)
+	c.in.rest = c.in.rest[n:]
+	return n, nil
 }
 
-// scan reads the tar to its end, padding included, and passes it on to unpack.
-func (c *content) scan(unpack io.Writer) error {
-	stream := c.room.stream
-	stream.Reset(io.TeeReader(c, unpack))
-	defer stream.Reset(nil)
-	parser := tar.NewReader(stream)
+func (c *content) next() {
+	piece := c.in.next().piece
+	_, _ = c.sum.Write(piece) // a hash does not fail
+	c.size += int64(len(piece))
+}
+
+// scan reads the tar to its end, padding included, and passes it on to unpack, if that is not nil.
+func (c *content) scan(unpack *unpacker) error {
+	c.in.to = unpack
+	err := c.parse()
+	if err == nil {
+		c.in.pass()
+	}
+	c.in.to = nil
+	return err
+}
+
+func (c *content) parse() error {
+	parser := tar.NewReader(c)
 	parser.RawAccounting = true
 	for {
 		header, err := parser.Next()
@@ -119,10 +135,10 @@ func (c *content) scan(unpack io.Writer) error {
 	if err := c.segment(parser.RawBytes()); err != nil {
 		return err
 	}
-	return c.padding(stream)
+	return c.padding()
 }
 
-// scanBuffer is large, since each piece goes through a hash, a checksum and a pipe.
+// scanBuffer is large, since each piece goes through a checksum.
 const scanBuffer = 256 << 10
 
 // entry records a header and its file.
@@ -178,9 +194,9 @@ func (c *content) segment(raw []byte) error {
 }
 
 // padding is what follows the end of the archive, in pieces, since it may be long.
-func (c *content) padding(stream io.Reader) error {
+func (c *content) padding() error {
 	for {
-		n, err := io.ReadFull(stream, c.room.piece)
+		n, err := io.ReadFull(c, c.room.piece)
 		if err := c.segment(c.room.piece[:n]); err != nil {
 			return err
 		}
@@ -198,13 +214,16 @@ func (c *content) digest() digest.Digest { return digest.NewDigest(digest.Canoni
 // differs makes the error of a stream that is no tar of one that it has another digest than it should, where that is the
 // reason: a gzip stream in a gzip stream, say.
 func (c *content) differs(err error, want digest.Digest) error {
-	if err == nil || want == "" || c.err != nil && !errors.Is(c.err, io.EOF) {
+	if err == nil || want == "" || c.in.end != nil && !errors.Is(c.in.end, io.EOF) {
 		return err
 	}
 	if errors.As(err, new(syscall.Errno)) { // the disk's
 		return err
 	}
-	if _, copyErr := io.Copy(io.Discard, c); copyErr != nil {
+	for c.in.end == nil {
+		c.next()
+	}
+	if !errors.Is(c.in.end, io.EOF) {
 		return err
 	}
 	if c.digest() != want {

@@ -6,7 +6,6 @@ import (
 	"io"
 
 	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/pgzip"
 	"github.com/therootcompany/xz"
 	"go.podman.io/storage/pkg/archive"
 
@@ -50,6 +49,7 @@ type packed struct {
 // decompressed is the plain stream of a blob. Close it.
 type decompressed struct {
 	io.Reader
+	ahead bool // it is worth doing while what there is of it is read
 	close func()
 }
 
@@ -65,38 +65,32 @@ func (s *Store) decompress(stream io.Reader) (io.ReadCloser, archive.Compression
 		p = &packed{bufio.NewReaderSize(nil, smallBlob), new(gzip.Reader)}
 	}
 	p.stream.Reset(stream)
-	plain, how, end, err := p.decompress()
-	return decompressed{plain, func() {
+	plain, how, ahead, end, err := p.decompress()
+	return decompressed{plain, ahead, func() {
 		end()
 		p.stream.Reset(nil)
 		s.packed.Put(p)
 	}}, how, err
 }
 
-func (p *packed) decompress() (plain io.Reader, how archive.Compression, end func(), err error) {
+func (p *packed) decompress() (plain io.Reader, how archive.Compression, large bool, end func(), err error) {
 	end = func() {}
 	head, err := p.stream.Peek(smallBlob)
 	small := errors.Is(err, io.EOF)
 	if err != nil && !small {
-		return nil, archive.Uncompressed, end, err
+		return nil, archive.Uncompressed, false, end, err
 	}
-	switch how = archive.DetectCompression(head); {
-	case how == archive.Xz:
+	switch how = archive.DetectCompression(head); how {
+	case archive.Xz:
 		plain, err = Unxz(p.stream)
-		return plain, how, end, err
-	case how != archive.Gzip:
-		other, err := archive.DecompressStream(p.stream)
-		if err == nil {
+	case archive.Gzip:
+		plain, large, err = p.gunzip, !small, p.gunzip.Reset(p.stream)
+	default:
+		var other io.ReadCloser
+		if other, err = archive.DecompressStream(p.stream); err == nil {
 			end = func() { _ = other.Close() } // what reading has ended with
 		}
-		return other, how, end, err
-	case small:
-		return p.gunzip, how, end, p.gunzip.Reset(p.stream)
+		plain = other
 	}
-	// The library has one megabyte for each of four pieces that are read ahead.
-	ahead, err := pgzip.NewReaderN(p.stream, 64<<10, 4)
-	if err == nil {
-		end = func() { _ = ahead.Close() } // likewise
-	}
-	return ahead, how, end, err
+	return plain, how, large, end, err
 }

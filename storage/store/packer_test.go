@@ -60,7 +60,7 @@ func TestNamesOfEntriesAreNotKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := heap()
-	if err := c.scan(io.Discard); err != nil {
+	if err := c.scan(nil); err != nil {
 		t.Fatal(err)
 	}
 	if grown := heap() - before; grown > 16<<20 {

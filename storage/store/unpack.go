@@ -1,8 +1,6 @@
 package store
 
 import (
-	"bytes"
-	"errors"
 	"io"
 	"os"
 
@@ -11,19 +9,22 @@ import (
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
-// smallTar is how large a layer is at most that is held in memory until all of it was read. Then it is unpacked at once: a larger one is passed on through
-// a pipe while it comes, to somebody who is woken for each piece.
-const smallTar = 512 << 10
+// smallTar is how many pieces a layer has at most that is unpacked when all of it was read. A larger one is unpacked while it comes, by somebody who is woken
+// for each piece.
+const smallTar = 4
 
-// unpacker has a thread that is confined to a directory write the files of the tar that is written to it. The library's own way is a
+// unpacker has a thread that is confined to a directory write the files of a tar. The library's own way is a
 // process for each layer, whose start takes longer than a small layer.
 type unpacker struct {
 	threads *sys.RootThreads
 	root    *os.File
 	options *archive.TarOptions
-	held    []byte     // nothing was unpacked yet
-	pipe    *os.File   // to the thread; nil while the tar is small
-	ended   chan error // how it went
+	ring    *ring
+	tar     chan []byte // pieces of it
+	taken   int         // how many were sent
+	ended   chan error  // how it went; nil: it has not begun
+
+	piece, rest []byte // for the thread: what it reads, and what of it was not read
 }
 
 // unpack writes the files of the tar that c reads.
@@ -33,55 +34,58 @@ func (s *Store) unpack(c *content, tree string, options *archive.TarOptions) err
 		return err
 	}
 	defer root.Close()
-	u := &unpacker{threads: &s.threads, root: root, options: options, held: c.room.held[:0]}
-	if err = c.scan(u); err == nil && u.pipe == nil {
-		return u.write(bytes.NewReader(u.held))
-	}
-	return u.wait(err)
+	u := &unpacker{threads: &s.threads, root: root, options: options, ring: c.room.ring, tar: make(chan []byte, pieces)}
+	return u.finish(c.scan(u))
 }
 
-// Write never waits for more than memory, or the pipe.
-func (u *unpacker) Write(p []byte) (int, error) {
-	if u.pipe == nil && len(u.held)+len(p) <= cap(u.held) {
-		u.held = append(u.held, p...)
-		return len(p), nil
+// take is given what was read. There is room for all pieces, so nobody waits here.
+func (u *unpacker) take(piece []byte) {
+	if u.taken++; u.taken > smallTar && u.ended == nil {
+		u.ended = make(chan error, 1)
+		go func() { u.ended <- u.write() }()
 	}
-	if u.pipe == nil {
-		if err := u.begin(); err != nil {
-			return 0, err
-		}
-	}
-	return u.pipe.Write(p)
+	u.tar <- piece
 }
 
-// begin unpacks what is held, and then what comes through the pipe.
-func (u *unpacker) begin() error {
-	out, in, err := sys.Pipe(true)
-	if err != nil {
-		return err
+// finish ends the tar. After an error of who reads it, the thread saw only that it ended too early.
+func (u *unpacker) finish(scanErr error) (err error) {
+	close(u.tar)
+	switch {
+	case u.ended != nil:
+		err = <-u.ended
+	case scanErr == nil:
+		err = u.write()
+	default:
+		u.drain()
 	}
-	sys.WidenPipe(out, scanBuffer)
-	u.pipe, u.ended = out, make(chan error, 1)
-	go func() {
-		err := u.write(io.MultiReader(bytes.NewReader(u.held), in))
-		_, drainErr := io.Copy(io.Discard, in) // what an archive has after its end, and what nobody takes
-		u.ended <- errors.Join(err, drainErr, in.Close())
-	}()
-	return nil
-}
-
-// wait ends the pipe. After an error of who reads the tar, the other one saw only that it ended too early.
-func (u *unpacker) wait(scanErr error) error {
-	if u.pipe == nil {
+	if scanErr != nil {
 		return scanErr
 	}
-	scanErr = errors.Join(scanErr, u.pipe.Close())
-	if err := <-u.ended; scanErr == nil {
-		return err
-	}
-	return scanErr
+	return err
 }
 
-func (u *unpacker) write(tar io.Reader) error {
-	return u.threads.Run(u.root, func() error { return archive.Unpack(tar, "/", u.options) })
+func (u *unpacker) write() error {
+	defer u.drain() // what an archive has after its end, and what nobody takes
+	return u.threads.Run(u.root, func() error { return archive.Unpack(u, "/", u.options) })
+}
+
+// Read is for the thread.
+func (u *unpacker) Read(p []byte) (int, error) {
+	for len(u.rest) == 0 {
+		u.ring.give(u.piece)
+		u.piece = <-u.tar
+		if u.rest = u.piece; u.piece == nil {
+			return 0, io.EOF
+		}
+	}
+	n := copy(p, u.rest)
+	u.rest = u.rest[n:]
+	return n, nil
+}
+
+func (u *unpacker) drain() {
+	u.ring.give(u.piece)
+	for piece := range u.tar {
+		u.ring.give(piece)
+	}
 }

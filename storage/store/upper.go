@@ -103,7 +103,7 @@ func (s *Store) stageUpper(ctx context.Context, stream io.Reader, dir string, ta
 		return s.Stage(ctx, stream, "")
 	}
 	staged, err := s.stage(&contextReader{ctx, stream}, func(c *content, tree string) error {
-		if err := c.scan(io.Discard); err != nil {
+		if err := c.scan(nil); err != nil {
 			return err
 		}
 		return errors.Join(os.Remove(tree), os.Rename(dir, tree))
