@@ -13,6 +13,9 @@ import (
 // for each piece.
 const smallTar = 4
 
+// unpackBuffer is what the library allocates for each layer, and never uses, in bytes.
+const unpackBuffer = 1 << 20
+
 // unpacker has a thread that is confined to a directory write the files of a tar. The library's own way is a
 // process for each layer, whose start takes longer than a small layer.
 type unpacker struct {
@@ -66,6 +69,7 @@ func (u *unpacker) finish(scanErr error) (err error) {
 
 func (u *unpacker) write() error {
 	defer u.drain() // what an archive has after its end, and what nobody takes
+	sys.Untouched(unpackBuffer)
 	return u.threads.Run(u.root, func() error { return archive.Unpack(u, "/", u.options) })
 }
 
