@@ -200,11 +200,12 @@ func (c *content) padding() error {
 		if err := c.segment(c.room.piece[:n]); err != nil {
 			return err
 		}
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		switch end := c.in.end; {
+		case err == nil:
+		case errors.Is(end, io.EOF):
 			return nil
-		}
-		if err != nil {
-			return err
+		default: // what was cut says that it ended too early, as ReadFull does of less than a piece
+			return end
 		}
 	}
 }
