@@ -30,7 +30,10 @@ func (m *Mappings) Single() bool { return len(m.UIDs) == 1 && len(m.GIDs) == 1 &
 // Configured are the mappings that this user's namespace gets: the user as root, and the
 // subordinate ids from 1 on.
 func Configured(ctx context.Context, uid, gid int) (*Mappings, error) {
-	name := userName(uid)
+	name := userName(ctx, uid)
+	if ctx.Err() != nil { // nobody may have been asked
+		return nil, context.Cause(ctx)
+	}
 	uids, err := subordinate(ctx, "/etc/subuid", name, uid)
 	if err != nil {
 		return nil, err
@@ -76,12 +79,12 @@ func stack(own int, subs []user.SubID) []Range {
 	return out
 }
 
-func userName(uid int) string {
+func userName(ctx context.Context, uid int) string {
 	if u, err := osuser.LookupId(strconv.Itoa(uid)); err == nil {
 		return u.Username
 	}
 	// The directory service that knows the name may be one that only getent can ask.
-	if out, err := exec.Command("getent", "passwd", strconv.Itoa(uid)).Output(); err == nil {
+	if out, err := program(ctx, "getent", "passwd", strconv.Itoa(uid)).Output(); err == nil {
 		name, _, _ := strings.Cut(string(out), ":")
 		return name
 	}
@@ -92,9 +95,12 @@ func userName(uid int) string {
 func subordinate(ctx context.Context, file, name string, uid int, flags ...string) ([]user.SubID, error) {
 	if conf, err := os.ReadFile("/etc/nsswitch.conf"); err == nil && bytes.Contains(conf, []byte("\nsubid:")) {
 		if path, err := exec.LookPath("getsubids"); err == nil {
-			out, err := exec.CommandContext(ctx, path, append(flags, name)...).Output()
+			out, err := program(ctx, path, append(flags, name)...).Output()
 			if err == nil {
 				return parseGetsubids(string(out)), nil
+			}
+			if ctx.Err() != nil { // else it would be taken for having none
+				return nil, context.Cause(ctx)
 			}
 		}
 	}
@@ -105,6 +111,14 @@ func subordinate(ctx context.Context, file, name string, uid int, flags ...strin
 		return nil, fmt.Errorf("cannot read the subordinate ids: %w", err)
 	}
 	return found, nil
+}
+
+// program is one that says something of the user's ids, or maps them. It is ended by ctx alone, and not by ^C, which is sent to all in a process
+// group: else nobody could tell why it failed.
+func program(ctx context.Context, path string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	return cmd
 }
 
 // parseGetsubids reads lines such as "0: user 100000 65536" (getsubids(1)).
@@ -154,9 +168,12 @@ func runMapper(ctx context.Context, name, file string, pid int, ranges []Range) 
 	for _, r := range ranges {
 		args = append(args, strconv.Itoa(r.Inside), strconv.Itoa(r.Host), strconv.Itoa(r.Size))
 	}
-	out, err := exec.CommandContext(ctx, path, args...).CombinedOutput()
+	out, err := program(ctx, path, args...).CombinedOutput()
 	if err == nil {
 		return nil
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
 	return errdefs.Errorf(errdefs.ErrUnavailable, "cannot use the subordinate ids of %s: %s (%s)", file, refusal(name, path), strings.TrimSpace(string(out)))
 }

@@ -141,8 +141,9 @@ var usersLock = sync.OnceValue(func() *os.File {
 
 // Enter gets this process into the user's namespace: it makes the namespace if there is none, and
 // executes moss again, so it returns only with an error. member, when not 0, is a living process inside
-// the namespace: if the holder is gone, a new one joins that namespace instead of making another.
-func (n *Namespace) Enter(ctx context.Context, member int) error {
+// the namespace: if the holder is gone, a new one joins that namespace instead of making another. leave is asked right before, and
+// may refuse.
+func (n *Namespace) Enter(ctx context.Context, member int, leave func() error) error {
 	if err := os.MkdirAll(n.Dir, 0o700); err != nil {
 		return fmt.Errorf("cannot make the user namespace's directory: %w", err)
 	}
@@ -155,6 +156,9 @@ func (n *Namespace) Enter(ctx context.Context, member int) error {
 		if err := n.takeOver(ctx, member); err != nil {
 			return err
 		}
+	}
+	if err := leave(); err != nil {
+		return err
 	}
 	err = syscall.Exec("/proc/self/exe", os.Args, append(os.Environ(), envAgain+"="+strconv.Itoa(tries()+1)))
 	return fmt.Errorf("cannot execute moss again: %w", err)

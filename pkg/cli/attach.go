@@ -105,7 +105,7 @@ func (o *attachOptions) open(app *App, c *spec.Container, only []string, proxy f
 func (s *session) run(ctx context.Context, app *App, conn *os.File) error {
 	if s.proxy != nil {
 		defer monitor.ProxySignals(s.proxy)()
-		app.interrupts.yield(ctx, s.proxy)
+		app.interrupts.yield(s.proxy)
 		ctx = context.WithoutCancel(ctx)
 	}
 	code, detached, err := monitor.Attach(ctx, conn, s.streams, s.options)

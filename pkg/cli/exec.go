@@ -111,7 +111,7 @@ func (o *execOptions) attach(ctx context.Context, app *App, process *libpod.Exec
 	if process.Console() == nil {
 		proxy := signalTo(process.Pid())
 		defer monitor.ProxySignals(proxy)()
-		app.interrupts.yield(ctx, proxy)
+		app.interrupts.yield(proxy)
 		return streams.carry(ctx, process)
 	}
 	// A close of one that blocks would wait for the output that is being read.

@@ -92,6 +92,9 @@ func (a *App) handOver() error {
 	if err != nil {
 		return err
 	}
+	if err := a.interrupts.leave(); err != nil {
+		return err
+	}
 	return fmt.Errorf("cannot execute moss again: %w", syscall.Exec("/proc/self/exe", os.Args, env))
 }
 

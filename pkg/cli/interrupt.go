@@ -18,8 +18,9 @@ func (i *interrupted) Unwrap() error { return context.Canceled }
 
 // interrupts are the signals that cancel a command.
 type interrupts struct {
-	came chan os.Signal
-	done chan struct{} // closed when none of them cancels any more
+	came  chan os.Signal
+	done  chan struct{} // closed when none of them cancels any more
+	cause *interrupted  // what came, once done is closed; nil for none
 }
 
 // echo is how long a signal that came may come once more: timeout(1) sends it to the process, and to its group, which the process is in.
@@ -36,7 +37,8 @@ func untilSignal() (context.Context, *interrupts) {
 	go func() {
 		defer close(i.done)
 		if s, ok := <-i.came; ok {
-			cancel(&interrupted{s.(syscall.Signal)})
+			i.cause = &interrupted{s.(syscall.Signal)}
+			cancel(i.cause)
 			time.Sleep(echo)
 			signal.Stop(i.came)
 		}
@@ -45,14 +47,20 @@ func untilSignal() (context.Context, *interrupts) {
 }
 
 // yield leaves all further signals to somebody who has asked for them already, and hands over the one that came before.
-func (i *interrupts) yield(ctx context.Context, to func(syscall.Signal)) {
+func (i *interrupts) yield(to func(syscall.Signal)) {
 	signal.Stop(i.came)
 	close(i.came)
 	<-i.done
-	var cause *interrupted
-	if errors.As(context.Cause(ctx), &cause) {
-		to(cause.signal)
+	if i.cause != nil {
+		to(i.cause.signal)
 	}
+}
+
+// leave is for who is about to execute another program in this process, which would know nothing of a signal that came: that is an error.
+// From here on a signal ends us, until that program asks for some.
+func (i *interrupts) leave() (err error) {
+	i.yield(func(syscall.Signal) { err = i.cause })
+	return err
 }
 
 // exitInterrupted is how a shell counts a program that a signal ended. false: none did.

@@ -39,18 +39,24 @@ func Main(args []string) int {
 	app.interrupts = interrupts
 
 	root := NewRoot(app, args[1:])
-	if !knows(root, args[1:]) {
-		return app.fail(app.handOver(), errdefs.Other)
-	}
 	root.SetArgs(args[1:])
-	cmd, err := root.ExecuteContextC(ctx)
+	cmd, err := app.perform(ctx, root, args[1:])
 	if code, ok := exitInterrupted(ctx, err); ok {
 		return code
 	}
-	if errors.Is(err, libpod.ErrUnpinned) { // all that was begun is undone
-		err = app.handOver()
-	}
 	return app.fail(err, kindOf(cmd))
+}
+
+// perform runs the command that args name, in the full program where that is who has it.
+func (a *App) perform(ctx context.Context, root *cobra.Command, args []string) (*cobra.Command, error) {
+	if !knows(root, args) {
+		return nil, a.handOver()
+	}
+	cmd, err := root.ExecuteContextC(ctx)
+	if errors.Is(err, libpod.ErrUnpinned) { // all that was begun is undone
+		err = a.handOver()
+	}
+	return cmd, err
 }
 
 // keepOwnFiles leaves us the right to read and write what we make, which the caller's umask may take away: locks and records could not be opened again.
@@ -180,7 +186,7 @@ func (a *App) enterAnyway(ctx context.Context, engine *libpod.Engine) error {
 	if err := a.tellSingleID(ctx, engine); err != nil {
 		return err
 	}
-	return engine.NS.Enter(ctx, engine.Member())
+	return engine.NS.Enter(ctx, engine.Member(), a.interrupts.leave)
 }
 
 // singleIDHint is what somebody without subordinate ids can do about it.

@@ -91,7 +91,7 @@ func (o *runtimeOptions) prepare(ctx context.Context) error {
 	if member == 0 {
 		member = engine.Member()
 	}
-	return engine.NS.Enter(ctx, member)
+	return engine.NS.Enter(ctx, member, o.app.interrupts.leave)
 }
 
 // find is the runtime, to look at containers with.
