@@ -9,10 +9,11 @@ import (
 
 // ProxySignals hands over every signal that can be caught, but those that are about this process. In the first second
 // only those are caught that people send: the Go runtime takes longer to ask for all sixty than a short command takes
-// to run. After stop they are lost: the command ends.
+// to run. After stop they are lost: the command ends. One that was started to outlive its terminal (nohup(1)) keeps that from the container, too.
 func ProxySignals(proxy func(syscall.Signal)) (stop func()) {
 	signals := make(chan os.Signal, 64)
 	quit, done := make(chan struct{}), make(chan struct{})
+	stays := signal.Ignored(syscall.SIGHUP)
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGUSR2)
 	go func() {
 		defer close(done)
@@ -25,7 +26,7 @@ func ProxySignals(proxy func(syscall.Signal)) (stop func()) {
 			case <-later.C:
 				signal.Notify(signals)
 			case s := <-signals:
-				if meant(s) {
+				if meant(s) && !(stays && s == syscall.SIGHUP) {
 					proxy(s.(syscall.Signal))
 				}
 			}

@@ -33,7 +33,10 @@ func untilSignal() (context.Context, *interrupts) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	i := &interrupts{came: make(chan os.Signal, 1), done: make(chan struct{})}
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	signal.Notify(i.came, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	signal.Notify(i.came, syscall.SIGINT, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // nohup(1)
+		signal.Notify(i.came, syscall.SIGHUP)
+	}
 	go func() {
 		defer close(i.done)
 		if s, ok := <-i.came; ok {

@@ -10,6 +10,8 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
+	"sync"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -61,22 +63,50 @@ func shell() string {
 	return "/bin/sh"
 }
 
-// execute runs a command with our streams. Signals of the terminal reach it by themselves.
+// execute runs a command with our streams. Signals of the terminal reach it by themselves, and what ends programs is passed on.
 func (a *App) execute(args []string) error {
-	signal.Ignore(os.Interrupt)
-	defer signal.Reset(os.Interrupt)
+	signals := make(chan os.Signal, 1)
+	var passing sync.WaitGroup
+	defer passing.Wait()
+	defer close(signals)
+	defer signal.Stop(signals)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM) // not to ignore them: that is inherited
+	if err := a.interrupts.leave(); err != nil {
+		return err
+	}
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = a.In, a.Out, a.Err
 	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, rootless.EnvFull+"=") })
-	err := cmd.Run()
+	err := cmd.Start()
+	if err == nil {
+		passing.Go(func() { passOn(signals, cmd.Process) })
+		err = cmd.Wait()
+	}
 	var exit *exec.ExitError
 	switch {
 	case errors.As(err, &exit):
-		return &errdefs.ExitError{Code: exit.ExitCode()}
+		return &errdefs.ExitError{Code: exitCode(exit)}
 	case errors.Is(err, exec.ErrNotFound), errors.Is(err, os.ErrNotExist):
 		return errdefs.Errorf(errdefs.ErrNoCommand, "cannot run %q: there is no such command in PATH", args[0])
 	case errors.Is(err, os.ErrPermission):
 		return errdefs.Errorf(errdefs.ErrNotExecutable, "cannot run %q: %w", args[0], err)
 	}
 	return err
+}
+
+// passOn passes on what the terminal does not send to all of its programs.
+func passOn(signals <-chan os.Signal, to *os.Process) {
+	for s := range signals {
+		if s == syscall.SIGTERM {
+			_ = to.Signal(s) // it may just have ended
+		}
+	}
+}
+
+// exitCode is the status of a command as a shell counts it.
+func exitCode(exit *exec.ExitError) int {
+	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return 128 + int(status.Signal())
+	}
+	return exit.ExitCode()
 }
