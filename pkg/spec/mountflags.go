@@ -140,7 +140,7 @@ func (m *Mount) setOption(word string) error {
 		// Labels for a system that Moss has none for, hints of Docker's for other systems, and what is so anyway.
 	default:
 		key, value, ok := strings.Cut(word, "=")
-		if key == "size" && ok {
+		if key == "size" && ok && !isPercentage(value) {
 			n, err := units.RAMInBytes(value)
 			if err != nil || n < 0 {
 				return plain("%q is no size such as size=64m", word)
@@ -150,6 +150,12 @@ func (m *Mount) setOption(word string) error {
 		m.Options = append(m.Options, word)
 	}
 	return m.checkOptions()
+}
+
+// isPercentage says of a size that it is a part of the machine's memory: tmpfs(5).
+func isPercentage(size string) bool {
+	number, ok := strings.CutSuffix(size, "%")
+	return ok && number != "" && strings.Trim(number, "0123456789") == ""
 }
 
 // flagOptions are the options that any mount takes: mount(8).
