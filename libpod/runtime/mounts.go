@@ -48,6 +48,9 @@ func (r *rootfs) mount(m *specs.Mount) error {
 	if err := sys.MoveMount(source, target); err != nil {
 		return misfit(err, source, target)
 	}
+	if isCgroup(m) {
+		return r.mountGroups(source, o.attr)
+	}
 	if m.Type == "proc" && r.proc == nil {
 		r.proc, err = sys.OpenIn(source, ".", sys.OPath, sys.NoLinks)
 	}
@@ -125,7 +128,7 @@ func (r *rootfs) source(m *specs.Mount, o *mountOptions) (*os.File, error) {
 		}
 		return mount, err
 	case "cgroup", "cgroup2":
-		return cgroupSource(o.attr.Set)
+		return r.cgroupSource(o.attr.Set)
 	case "overlay":
 		return overlaySource(o.data, attr)
 	}
@@ -200,28 +203,6 @@ func readOnlyCopy(source string) (*os.File, error) {
 		return nil, err
 	}
 	return mount, nil
-}
-
-// cgroupSource is the container's view of its control groups: of cgroup v2 its own tree, of the older
-// hierarchies, which a user namespace cannot divide, the host's, read-only.
-func cgroupSource(attr uint64) (*os.File, error) {
-	const tree = "/sys/fs/cgroup"
-	host, err := os.OpenFile(tree, sys.OPath|sys.ODirectory, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer host.Close()
-	magic, err := sys.FsMagic(host)
-	if err != nil {
-		return nil, err
-	}
-	if magic == sys.MagicCgroup {
-		mount, err := sys.NewMount("cgroup2", nil, attr)
-		if !isErrno(err, syscall.EPERM) && !isErrno(err, syscall.EBUSY) {
-			return mount, err
-		}
-	}
-	return readOnlyCopy(tree)
 }
 
 // kernelTypes are file systems whose place in the container is fixed: a link there is an attack.

@@ -25,6 +25,7 @@ type rootfs struct {
 	dev    bool      // /dev is ours to fill
 	user   *identity // of the container's process, once it is known
 	pids   *os.File  // as in stage
+	groups []string  // the hierarchies that mountGroups mounts
 }
 
 // newRootfs mounts the root directory of the container.
