@@ -194,6 +194,11 @@ func (e *Engine) add(ctx Context, c *spec.Container, volumes *heldVolumes, repla
 		}
 		return prepareLayer(dir)
 	}
+	undo := func() error { // while the description still tells of them: this command may be killed
+		made := volumes.made
+		volumes.made = nil
+		return errors.Join(volumes.release(), e.Store.RemoveUnusedVolumes(made))
+	}
 	var run func(Context, *state.Locked) error
 	if start != nil {
 		run = func(ctx Context, l *state.Locked) error {
@@ -210,7 +215,7 @@ func (e *Engine) add(ctx Context, c *spec.Container, volumes *heldVolumes, repla
 		} else if err := names.Validate(c.Name); err != nil {
 			return err
 		}
-		err := e.Store.Create(ctx, c, state.Record{Status: state.Created, RunDir: e.runDir(c.ID)}, prepare, run)
+		err := e.Store.Create(ctx, c, state.Record{Status: state.Created, RunDir: e.runDir(c.ID)}, prepare, undo, run)
 		var created *state.StartError
 		if !errors.Is(err, errdefs.ErrConflict) || errors.As(err, &created) {
 			return err

@@ -115,7 +115,7 @@ func withFiles(t *testing.T, more int, call func() error) error {
 func add(t *testing.T, store *state.Store, id, name string) {
 	t.Helper()
 	nothing := func(string) error { return nil }
-	if err := store.Create(t.Context(), &spec.Container{ID: id, Name: name}, state.Record{Status: state.Created}, nothing, nil); err != nil {
+	if err := store.Create(t.Context(), &spec.Container{ID: id, Name: name}, state.Record{Status: state.Created}, nothing, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 }

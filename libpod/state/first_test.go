@@ -21,7 +21,7 @@ func TestTheFirstContainersOfAStoreMayBeMadeAtOnce(t *testing.T) {
 			all.Go(func() {
 				c := &spec.Container{ID: fmt.Sprintf("%064x", j+1), Name: fmt.Sprint("c", j)}
 				c.Remove = true // without a sync
-				errs[j] = store.Create(t.Context(), c, state.Record{Status: state.Created}, func(string) error { return nil }, nil)
+				errs[j] = store.Create(t.Context(), c, state.Record{Status: state.Created}, func(string) error { return nil }, nil, nil)
 			})
 		}
 		all.Wait()

@@ -48,7 +48,7 @@ func TestForgetRemovesWhatIsHalfMade(t *testing.T) {
 	volume := spec.Mount{Type: spec.MountVolume, Source: strings.Repeat("b", 64), Target: "/data", Anonymous: true}
 	c.Mounts.List = []spec.Mount{volume}
 	nothing := func(string) error { return nil }
-	if err := store.Create(t.Context(), c, state.Record{Status: state.Created}, nothing, nil); err != nil {
+	if err := store.Create(t.Context(), c, state.Record{Status: state.Created}, nothing, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	staging := filepath.Join(filepath.Dir(store.ContainerDir(id)), "."+id)
@@ -90,7 +90,7 @@ func TestForgetLeavesContainersThatSomebodyWants(t *testing.T) {
 	nothing := func(string) error { return nil }
 	c := &spec.Container{ID: id, Name: "volatile", Lifecycle: spec.Lifecycle{Remove: true}}
 	record := state.Record{Status: state.Created}
-	if err := store.Create(t.Context(), c, record, nothing, nil); err != nil {
+	if err := store.Create(t.Context(), c, record, nothing, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	recorder := &state.Recorder{Store: store, ID: id, Volatile: true}
@@ -108,7 +108,7 @@ func TestForgetLeavesContainersThatSomebodyWants(t *testing.T) {
 		t.Fatal(err)
 	}
 	failed := errors.New("it did not start")
-	err := store.Create(t.Context(), c, record, nothing, func(_ context.Context, l *state.Locked) error {
+	err := store.Create(t.Context(), c, record, nothing, nil, func(_ context.Context, l *state.Locked) error {
 		if err := l.Commit(); err != nil {
 			return err
 		}

@@ -106,11 +106,12 @@ func (s *Store) Exists(id string) bool {
 func (s *Store) ContainerDir(id string) string { return s.dir(id) }
 
 // Create adds a container whole or not at all. prepare fills its new directory (the writable layer), and makes its volumes,
-// before anybody can see it: what it is to be stands there already, for whoever finds it (Sweep). The container's name must be set; ErrConflict says it is taken.
+// before anybody can see it: what it is to be stands there already, for whoever finds it (Sweep). undo, when not nil, takes back what
+// is outside of that directory, before it goes. The container's name must be set; ErrConflict says it is taken.
 //
 // start, when not nil, then starts it, as by Transact with OpStart. Its error is a StartError: the container is there. It
 // calls Locked.Commit before anybody may see what it does, and goes on while the files are written to the disk.
-func (s *Store) Create(ctx context.Context, c *spec.Container, rec Record, prepare func(dir string) error, start func(context.Context, *Locked) error) error {
+func (s *Store) Create(ctx context.Context, c *spec.Container, rec Record, prepare func(dir string) error, undo func() error, start func(context.Context, *Locked) error) error {
 	before := rec
 	if start != nil {
 		intent := Starting
@@ -148,6 +149,9 @@ func (s *Store) Create(ctx context.Context, c *spec.Container, rec Record, prepa
 		err = s.claim(c.Name, c.ID)
 	}
 	if err != nil {
+		if undo != nil {
+			err = errors.Join(err, undo())
+		}
 		return errors.Join(err, os.RemoveAll(staging))
 	}
 	a := &addition{store: s, c: c, staging: staging, synced: make(chan error, 1)}
