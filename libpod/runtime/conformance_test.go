@@ -175,6 +175,17 @@ func TestCommandsThatCannotRunAreToldApart(t *testing.T) {
 	}
 }
 
+// Whoever gives a container up while it is set up is told that, and not that somebody has killed its first process.
+func TestASetUpThatIsGivenUpIsNoFailure(t *testing.T) {
+	p, err := runtime.New(program(t)).Create(context.Background(), encode(t, bundle(t, "true")), runtime.Stdio{}, nil)
+	must(t, err)
+	ctx, giveUp := context.WithCancel(context.Background())
+	giveUp()
+	if err := p.Ready(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want that it was given up", err)
+	}
+}
+
 func TestTerminal(t *testing.T) {
 	for name, l := range launchers(t) {
 		t.Run(name, func(t *testing.T) {

@@ -38,13 +38,20 @@ var errStageKilled = errors.New("cannot set the container up: its first process 
 
 func (p *process) Ready(ctx context.Context) error {
 	stage := p.child
-	stop := context.AfterFunc(ctx, func() { _ = stage.Kill() })
-	defer stop()
+	killed := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		_ = stage.Kill() // it may have ended by itself
+		close(killed)
+	})
 	r, err := receiveFrame(p.socket)
 	if r.born != 0 {
 		p.stage, p.child, p.pid = p.child, &sys.Child{Pid: r.born}, r.born
 	}
-	if errors.Is(err, io.EOF) {
+	switch {
+	case !stop():
+		<-killed // before it is collected, and its pid somebody else's
+		err = ctx.Err()
+	case errors.Is(err, io.EOF):
 		err = errStageKilled
 	}
 	p.console, p.report = r.console, r.report
