@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
@@ -27,6 +28,7 @@ func compile(to *os.File, rules *specs.LinuxSeccomp) error {
 	cmd := exec.Cmd{
 		Path: "/proc/self/exe", Args: []string{compilerName}, Env: []string{},
 		Stdin: bytes.NewReader(data), Stdout: to, Stderr: &said,
+		SysProcAttr: &syscall.SysProcAttr{Setpgid: true}, // ^C of a terminal is for us
 	}
 	err = cmd.Run()
 	var exit *exec.ExitError
