@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	lib "go.podman.io/storage"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/mosscontainers/moss/storage/image"
@@ -77,6 +78,7 @@ func TestAFailedCopyRemovesNoLayersOfOthers(t *testing.T) {
 	_, im := newStore(t)
 	library := im.Store().Library()
 	var own *store.Layer
+	var loaded *lib.Layer
 	failure := errors.New("failure")
 	err := im.Store().Copy(func() error {
 		others, err := library.CreateLayer("", "", nil, "", false, nil)
@@ -86,6 +88,9 @@ func TestAFailedCopyRemovesNoLayersOfOthers(t *testing.T) {
 		if own, err = im.Store().PutLayer(t.Context(), "", bytes.NewReader(archive(t, file("a", "1")))); err != nil {
 			t.Fatal(err)
 		}
+		if loaded, _, err = library.PutLayer("", "", nil, "", false, nil, bytes.NewReader(archive(t, file("b", "2")))); err != nil {
+			t.Fatal(err)
+		}
 		t.Cleanup(func() {
 			if !library.Exists(others.ID) {
 				t.Error("a layer that others have made was removed")
@@ -93,7 +98,7 @@ func TestAFailedCopyRemovesNoLayersOfOthers(t *testing.T) {
 		})
 		return failure
 	})
-	if !errors.Is(err, failure) || library.Exists(own.ID) {
-		t.Errorf("its own layer stayed, or %v", err)
+	if !errors.Is(err, failure) || library.Exists(own.ID) || library.Exists(loaded.ID) {
+		t.Errorf("its own layers stayed, or %v", err)
 	}
 }

@@ -69,7 +69,8 @@ func Open(ctx context.Context, cfg config.Storage) (*Store, error) {
 	if err != nil {
 		return nil, openError(cfg, err)
 	}
-	opened := &Store{cfg: cfg, store: s}
+	opened := &Store{cfg: cfg}
+	opened.store = noting{s, &opened.added}
 	opened.keepReserve()
 	return opened, nil
 }

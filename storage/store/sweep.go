@@ -3,8 +3,10 @@ package store
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	lib "go.podman.io/storage"
@@ -14,7 +16,7 @@ import (
 
 // A copy into the store records its layers one by one, and its image last. What a copy that failed or was
 // killed has recorded is of no use to anybody, but looks like the work of one that still runs. So a copy of
-// Moss holds a shared lock; other tools' copies are left alone for layerAge, and so is what the library has made for us.
+// Moss holds a shared lock; other tools' copies are left alone for layerAge.
 
 // layerAge is how long a layer may wait for its image.
 const layerAge = time.Hour
@@ -41,6 +43,30 @@ func (s *Store) Copy(do func() error) (err error) {
 		return fmt.Errorf("%w; and layers of it may be left: %v", err, sweepErr) //nolint:errorlint // the first decides what kind it is
 	}
 	return err
+}
+
+// noting is the library's store, which notes the layers that a copy of the library's makes for us.
+type noting struct {
+	lib.Store
+	added *sync.Map
+}
+
+// PutLayer is called for each layer of an archive.
+func (n noting) PutLayer(id, parent string, names []string, label string, writeable bool, o *lib.LayerOptions, diff io.Reader) (*lib.Layer, int64, error) {
+	layer, size, err := n.Store.PutLayer(id, parent, names, label, writeable, o, diff)
+	if err == nil {
+		n.added.Store(layer.ID, nil)
+	}
+	return layer, size, err
+}
+
+// ApplyStagedLayer is called for layers of which only some files were fetched.
+func (n noting) ApplyStagedLayer(o lib.ApplyStagedLayerOptions) (*lib.Layer, error) {
+	layer, err := n.Store.ApplyStagedLayer(o)
+	if err == nil {
+		n.added.Store(layer.ID, nil)
+	}
+	return layer, err
 }
 
 // SweepLayers removes the layers that killed copies left.
