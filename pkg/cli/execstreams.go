@@ -83,7 +83,21 @@ func (s *execStreams) write(out, null *os.File) (*os.File, error) {
 // passable says that a container may have a stream of ours itself. One that is closed is nothing to have.
 func passable(f, null *os.File) bool {
 	magic, err := sys.FsMagic(f)
-	return err != nil || magic == sys.MagicPipe || same(f, null)
+	return err != nil || magic == sys.MagicPipe && !foreign(f) || same(f, null)
+}
+
+// overflowID is what the kernel says for ids that the user namespace does not have.
+const overflowID = 65534
+
+// foreign says that a pipe was made by somebody whom the user's namespace does not have, as cron and sudo make them: it cannot be given to the user whom the command
+// runs as.
+func foreign(pipe *os.File) bool {
+	info, err := pipe.Stat()
+	if err != nil {
+		return false
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && (stat.Uid == overflowID || stat.Gid == overflowID)
 }
 
 // same says that two descriptors are of the same file.
