@@ -39,6 +39,9 @@ func Prune(ctx context.Context, engine *libpod.Engine, o PruneOptions) (gone []E
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, lock.Unlock()) }()
+	if err := c.sweep(); err != nil {
+		return nil, err
+	}
 	all, err := c.usage(engine)
 	if err != nil {
 		return nil, err
@@ -164,5 +167,16 @@ func removeDir(dir string) (removed bool, err error) {
 // beside makes a directory for what is to become dir, or was dir: the store's one for temporary files is on another file system where images are
 // in a store of their own.
 func beside(dir string) (temp string, done func() error, err error) {
-	return sys.TempDir(filepath.Dir(dir), ".new-")
+	return sys.TempDir(filepath.Dir(dir), besidePrefix)
+}
+
+const besidePrefix = ".new-"
+
+// sweep removes what killed processes have left beside directories.
+func (c *cache) sweep() error {
+	var errs []error
+	for _, kind := range directoryKinds {
+		errs = append(errs, sys.Sweep(filepath.Join(c.dir, kind.dir), besidePrefix, sys.TryLockDir))
+	}
+	return errors.Join(errs...)
 }

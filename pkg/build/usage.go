@@ -42,6 +42,9 @@ type Entry struct {
 // Usage lists what the cache has.
 func Usage(engine *libpod.Engine) ([]Entry, error) { return openCache(engine).usage(engine) }
 
+// directoryKinds are the cache's directories of directories.
+var directoryKinds = []struct{ dir, name string }{{"mounts", TypeMount}, {"sources/trees", TypeSource}, {"sources/git", TypeSource}}
+
 func openCache(engine *libpod.Engine) *cache { return &cache{dir: cacheDir(engine)} }
 
 func (c *cache) usage(engine *libpod.Engine) ([]Entry, error) {
@@ -53,7 +56,7 @@ func (c *cache) usage(engine *libpod.Engine) ([]Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, kind := range []struct{ dir, name string }{{"mounts", TypeMount}, {"sources/trees", TypeSource}, {"sources/git", TypeSource}} {
+	for _, kind := range directoryKinds {
 		more, err := c.directories(kind.dir, kind.name)
 		if err != nil {
 			return nil, err
