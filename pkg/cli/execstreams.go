@@ -12,6 +12,7 @@ import (
 	"github.com/mosscontainers/moss/libpod"
 	"github.com/mosscontainers/moss/libpod/runtime"
 	"github.com/mosscontainers/moss/pkg/sys"
+	"github.com/mosscontainers/moss/pkg/term"
 )
 
 // execStreams are what a command in a running container reads and writes. It gets pipes of ours as they are. Of anything else it gets a pipe, and we carry what is
@@ -121,12 +122,9 @@ func (s *execStreams) release() (err error) {
 
 // carry starts the command, carries what it reads and writes, and returns its exit code as an error.
 func (s *execStreams) carry(ctx context.Context, process *libpod.Execution) error {
+	unread := make(chan error, 1)
 	if s.inlet != nil {
-		// It ends with us: nothing can interrupt a Read of a terminal.
-		go func() {
-			_, _ = io.Copy(s.inlet, s.input) // a command need not read all of it
-			s.inlet.Close()
-		}()
+		go s.feed(unread) // it ends with us: nothing can interrupt a Read of a terminal
 	}
 	done, unwritten := make(chan error, 1), make(chan error, len(s.outlets))
 	var copying sync.WaitGroup
@@ -149,7 +147,22 @@ func (s *execStreams) carry(ctx context.Context, process *libpod.Execution) erro
 		for _, o := range s.outlets {
 			err = errors.Join(err, o.finish(ctx, process))
 		}
-		return err
+		select {
+		case cut := <-unread: // the command took it for the end
+			return errors.Join(err, cut)
+		default:
+			return err
+		}
+	}
+}
+
+// feed carries what the command reads, and tells when that cannot be read.
+func (s *execStreams) feed(unread chan<- error) {
+	defer s.inlet.Close()
+	_, err := io.Copy(struct{ io.Writer }{s.inlet}, s.input) // which tells reads from writes: a command need not read all of it
+	var path *os.PathError
+	if errors.As(err, &path) && path.Op == "read" && !term.IsTerminal(s.input) { // a terminal may go away
+		unread <- err
 	}
 }
 
