@@ -186,6 +186,6 @@ func (o outlet) finish(ctx context.Context, process *libpod.Execution) error {
 		}
 		read += n
 	}
-	_ = process.Leave(ctx, o.from) // it fails when the container has ended, and nobody writes any more
+	_ = process.Leave(context.WithoutCancel(ctx), o.from) // it fails when the container has ended, and nobody writes any more
 	return nil
 }

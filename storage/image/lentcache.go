@@ -60,8 +60,9 @@ func (im *Images) copyBlobCache(of string) (*lentCache, error) {
 		if _, err := db.Exec("BEGIN EXCLUSIVE"); err != nil { // nobody writes
 			return err
 		}
+		countErr := lent.count(db) // before the file is closed
 		data, err := os.ReadFile(filepath.Join(of, blobCacheFile))
-		err = errors.Join(err, lent.count(db), os.WriteFile(filepath.Join(dir, blobCacheFile), data, 0o600))
+		err = errors.Join(countErr, err, os.WriteFile(filepath.Join(dir, blobCacheFile), data, 0o600))
 		_, endErr := db.Exec("ROLLBACK") // closing the file has ended the lock, which is the process's
 		return errors.Join(err, endErr)
 	})
