@@ -5,6 +5,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.
 PREFIX  ?= /usr/local
 DESTDIR ?=
 RUN     ?= .
+RELEASE ?=
 N       ?= 20
 
 # What to build for; only the command line says that it is not this machine's (cmd/cross.mk).
@@ -118,11 +119,12 @@ stories:
 
 # What a machine without systemd or with older control groups cannot show, in a virtual one: see CONTRIBUTING.md.
 vm: export ACCEL := $(ACCEL)
+vm: export RELEASE := $(RELEASE)
 vm: build
 	@test/setup.sh $(VM)
 	$(GO) test -c -o $(BIN)/stories.test ./test
 	$(if $(UNITS),rm -rf $(BIN)/units && mkdir $(BIN)/units && $(GO) test -c -o $(BIN)/units/ $(UNITS))
-	UNITS=$(if $(UNITS),$(BIN)/units) test/vm/run.sh $(ARCH) /var/cache/moss-test/$(VM) $(BIN)/moss $(BIN)/stories.test $(if $(filter-out .,$(RUN)),'$(RUN)')
+	UNITS=$(if $(UNITS),$(BIN)/units) test/vm/run.sh $(ARCH) /var/cache/moss-test/$(VM)$(addprefix -,$(RELEASE)) $(BIN)/moss $(BIN)/stories.test $(if $(filter-out .,$(RUN)),'$(RUN)')
 
 # The linter's cache is this tree's own, and -trimpath is left out: with either the linter would be given the paths of another
 # checkout (of cgo's output, from Go's cache). The second line looks at what only the front program is built from.

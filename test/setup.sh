@@ -4,6 +4,7 @@
 #     test/setup.sh build|run|test|sources|bench|vm
 #     test/setup.sh cross-arm64|vm-arm64     for another architecture than this machine's
 #
+# RELEASE is the release of Debian that the virtual machine is to have, if not this machine's.
 # It is quick, and asks nobody for a password, when everything is there already.
 set -eu
 cd "$(dirname "$0")/.."
@@ -138,7 +139,7 @@ vm() {
 	*) packages qemu-system-x86 ;;
 	esac
 	packages ipxe-qemu debootstrap e2fsprogs busybox-static
-	as_root test/vm/image.sh "$2" "$1"
+	as_root test/vm/image.sh "$2${RELEASE:+-$RELEASE}" "$1" "${RELEASE-}"
 }
 
 for step; do

@@ -1,10 +1,10 @@
 #!/bin/sh
 # Makes the disk of the virtual machine, and the kernel and initrd that it boots with, once:
 #
-#     test/vm/image.sh DIRECTORY ARCH
+#     test/vm/image.sh DIRECTORY ARCH [RELEASE]
 #
-# It is this machine's release of Debian, from the mirror that apt uses here, with systemd, D-Bus and what Moss and its stories need, but
-# without Moss: that comes with each run. Remove DIRECTORY to have it made anew. KERNEL is the package of another kernel.
+# It is that release of Debian, or this machine's, from the mirror that apt uses here, with systemd, D-Bus and what Moss and its stories need,
+# but without Moss: that comes with each run. Remove DIRECTORY to have it made anew. KERNEL is the package of another kernel.
 set -eu
 dir=$1 arch=$2
 here=$(cd "$(dirname "$0")" && pwd)
@@ -14,16 +14,18 @@ here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck disable=SC2016 # these are apt's variables
 mirror=$(apt-get indextargets --format '$(SITE) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
 	awk -v r="$VERSION_CODENAME" '$2 == r && $3 == "main" { print $1; exit }')
+release=${3:-$VERSION_CODENAME}
 packages="systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,udev,kmod,\
 uidmap,slirp4netns,iproute2,procps,util-linux,busybox-static,initramfs-tools,${KERNEL:-linux-image-cloud-$arch},\
-ca-certificates,curl,docker-registry,openssh-client,passt,runc"
+ca-certificates,curl,docker-registry,openssh-client,runc,apparmor"
+[ "$release" = bullseye ] || packages=$packages,passt
 foreign=
 [ "$arch" = "$(dpkg --print-architecture)" ] || foreign=--foreign
 
 install -d -m 0755 "$dir"
 tree=$(mktemp -d "$dir/tree.XXXXXX")
 trap 'rm -rf "$tree"' EXIT
-debootstrap --variant=minbase --arch="$arch" $foreign --include="$packages" "$VERSION_CODENAME" "$tree" "$mirror" >&2
+debootstrap --variant=minbase --arch="$arch" $foreign --include="$packages" "$release" "$tree" "$mirror" >&2
 install -D -m 0644 "$here/moss-test.service" -t "$tree/etc/systemd/system/"
 install -m 0644 "$here/configure.sh" "$here/second-stage.sh" "$tree/root/"
 
