@@ -79,6 +79,9 @@ func newContainerID() string {
 }
 
 func (e *Engine) create(ctx Context, c *spec.Container, opts CreateOptions, start *starter) error {
+	if err := host.Suffices(); err != nil {
+		return err
+	}
 	if c.ID == "" { // else its monitor has it already
 		c.ID = newContainerID()
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/mosscontainers/moss/libpod/names"
 	"github.com/mosscontainers/moss/libpod/runtime"
 	"github.com/mosscontainers/moss/libpod/state"
+	"github.com/mosscontainers/moss/pkg/host"
 	"github.com/mosscontainers/moss/pkg/spec"
 )
 
@@ -82,6 +83,9 @@ func (e *Engine) prepareStep(ctx Context, s Step) (*launch, *runtime.Bundle, err
 		s.Spec.ID = newContainerID()
 	}
 	s.Spec.Name = names.Short(s.Spec.ID) // others may find it by that
+	if err := host.Suffices(); err != nil {
+		return l, nil, err
+	}
 	d, err := e.stepDefaults(s.Spec)
 	if err != nil {
 		return l, nil, err

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"syscall"
 
+	"github.com/mosscontainers/moss/pkg/host"
 	"github.com/mosscontainers/moss/pkg/scope"
 	"github.com/mosscontainers/moss/pkg/sys"
 	"github.com/mosscontainers/moss/rootless/nsenter"
@@ -29,6 +30,9 @@ func (n *Namespace) takeOver(ctx context.Context, member int) error {
 
 // hold starts the holder, of what remains from one that was killed or of new namespaces, and records it.
 func (n *Namespace) hold(ctx context.Context, old remains) error {
+	if err := host.Suffices(); err != nil {
+		return err
+	}
 	kept, err := n.kept(old)
 	if err != nil {
 		return err

@@ -20,6 +20,7 @@ import (
 	"github.com/mosscontainers/moss/libpod/runtime"
 	"github.com/mosscontainers/moss/libpod/seccomp"
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/host"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
@@ -39,6 +40,9 @@ func (r *Runtime) Create(ctx context.Context, id string, o CreateOptions) error 
 }
 
 func (r *Runtime) create(ctx context.Context, id string, o CreateOptions) (p runtime.Process, err error) {
+	if err := host.Suffices(); err != nil {
+		return nil, err
+	}
 	if _, err := r.dir(id); err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
@@ -57,6 +58,22 @@ func (f Facts) KernelAtLeast(major, minor int) bool {
 		return false
 	}
 	return cmp.Or(cmp.Compare(a, major), cmp.Compare(b, minor)) >= 0
+}
+
+// Suffices refuses a kernel that is too old to run containers: mount_setattr(2), of Linux 5.12, is the newest call that Moss cannot do
+// without. Overlay mounts of users came with 5.11.
+func Suffices() error {
+	if sys.CanSetMountAttr() {
+		return nil
+	}
+	release, err := sys.KernelRelease()
+	if err != nil {
+		return fmt.Errorf("cannot ask for the kernel's version: %w", err)
+	}
+	if (Facts{Kernel: release}).KernelAtLeast(5, 12) {
+		return errdefs.Errorf(errdefs.ErrUnavailable, "cannot run containers: a sandbox around moss keeps it from changing mounts, since mount_setattr(2) is not there; run moss outside of it")
+	}
+	return errdefs.Errorf(errdefs.ErrUnavailable, "cannot run containers on Linux %s: moss needs Linux 5.12 or newer, which Debian 12 and Ubuntu 22.04 have", release)
 }
 
 // Probe finds the facts. It costs a dozen small reads under /proc and /sys, no more.

@@ -101,6 +101,11 @@ func SetMountAttr(mount *os.File, recursive bool, a MountAttr) error {
 	return nil
 }
 
+// CanSetMountAttr says whether this kernel has mount_setattr(2), by a call that can only fail.
+func CanSetMountAttr() bool {
+	return !errors.Is(unix.MountSetattr(-1, "", 0, nil), unix.ENOSYS)
+}
+
 // NewMount makes a detached mount of a new file system. Options are written as for mount(8): "size=64k" or
 // "nosuid" without the ones that are attributes of the mount, which go into attr.
 func NewMount(fstype string, options []string, attr uint64) (*os.File, error) {

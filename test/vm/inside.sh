@@ -57,6 +57,7 @@ first_boot() {
 	for link in /sys/class/net/e*; do ip link set "${link##*/}" up && ip addr add 192.168.76.15/24 dev "${link##*/}"; done
 	ip route add default via 192.168.76.2 # which leads nowhere, but tells which address is the machine's
 	echo "export PATH=/mnt:$PATH LANG=C.UTF-8 TMPDIR=/tmp MOSS=/mnt/moss; cd /mnt" >"$memory/env"
+	[ "$(printf '5.12\n%s\n' "$(uname -r)" | sort -V | head -n 1)" = 5.12 ] || old_kernel
 	if [ -n "$pattern" ]; then
 		check "$pattern" session mosstest "$(stories "$pattern")"
 		check "$pattern as root" root root "$(stories "$pattern")"
@@ -78,6 +79,20 @@ first_boot() {
 	no_systemd
 	no_namespaces
 	before_reboot
+}
+
+# old_kernel: nothing runs where moss cannot change mounts, and nothing is left of what was tried.
+old_kernel() {
+	old='^moss: cannot run containers on Linux [0-9].*needs Linux 5.12'
+	for user in mosstest root; do
+		way=cron
+		[ $user != root ] || way=root
+		check "an old kernel has its sentence for $user" says "$old" $way $user 'moss run localhost/hello'
+		check "and is all that is said to $user" test "$(wc -l </tmp/printed)" = 1
+		check "no container of $user's is left" not says . $way $user 'moss ps -aq'
+	done
+	check 'builds have it too' says "$old" root root 'cd /tmp && printf "FROM localhost/hello\nRUN [\"/hello\"]\n" >Dockerfile && moss build .'
+	finish
 }
 
 # image gives every user an image to play with.
