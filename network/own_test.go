@@ -21,6 +21,8 @@ var ownModes = []string{"slirp4netns:mtu=4000,cidr=10.7.0.0/24", "slirp4netns:en
 func eachOwnMode(t *testing.T, test func(*testing.T, *user, network.Request)) {
 	for _, mode := range ownModes {
 		t.Run(mode, func(t *testing.T) {
+			name, _, _ := strings.Cut(mode, ":")
+			needInstalled(t, name)
 			u := newUser(t)
 			r := u.request("aaaa")
 			r.Mode = mode
@@ -136,17 +138,21 @@ func TestANetworkOfItsOwnThatCannotBeSaysWhy(t *testing.T) {
 		"pasta:--nonsense":                        "unrecognized option '--nonsense'",
 		"pasta:--netns,x":                         "--netns: that is moss's to say",
 	} {
-		r := u.request("aaaa")
-		r.Mode = mode
-		a, err := u.try(r)
-		if err == nil {
-			a.Close()
-		}
-		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") || len(err.Error()) > 300 {
-			t.Errorf("%s: %v", mode, err)
-		}
-		if !errors.Is(err, errdefs.ErrInvalid) && !errors.Is(err, errdefs.ErrUnavailable) {
-			t.Errorf("%s: the error is of no kind: %v", mode, err)
-		}
+		t.Run(mode, func(t *testing.T) {
+			name, _, _ := strings.Cut(mode, ":")
+			needInstalled(t, name)
+			r := u.request("aaaa")
+			r.Mode = mode
+			a, err := u.try(r)
+			if err == nil {
+				a.Close()
+			}
+			if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") || len(err.Error()) > 300 {
+				t.Error(err)
+			}
+			if !errors.Is(err, errdefs.ErrInvalid) && !errors.Is(err, errdefs.ErrUnavailable) {
+				t.Errorf("the error is of no kind: %v", err)
+			}
+		})
 	}
 }

@@ -33,6 +33,15 @@ packages() {
 	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $missing >/dev/null
 }
 
+# where_offered installs a package if this release has it.
+where_offered() {
+	if apt-cache show "$1" >/dev/null 2>&1; then
+		packages "$1"
+	else
+		echo "this release has no $1: what needs it is left out" >&2
+	fi
+}
+
 # new_enough says whether the go command found is at least the one that go.mod asks for.
 new_enough() {
 	command -v go >/dev/null || return 1
@@ -153,8 +162,9 @@ for step; do
 		devices
 		;;
 	test)
-		packages uidmap slirp4netns passt runc crun podman skopeo docker-registry debootstrap busybox-static \
-			apache2-utils curl wrk ca-certificates iproute2 util-linux procps openssh-client perl rpm strace
+		packages uidmap slirp4netns runc crun podman skopeo docker-registry debootstrap busybox-static \
+			apache2-utils curl wrk ca-certificates iproute2 util-linux procps openssh-client perl rpm strace xz-utils
+		where_offered passt # Debian 11 has none
 		devices
 		users
 		debian
@@ -163,7 +173,8 @@ for step; do
 		sources
 		;;
 	bench)
-		packages uidmap slirp4netns passt iperf3 wrk curl runc podman buildah skopeo bubblewrap docker-registry busybox-static ca-certificates
+		packages uidmap slirp4netns iperf3 wrk curl runc podman buildah skopeo bubblewrap docker-registry busybox-static ca-certificates
+		where_offered passt
 		devices
 		users
 		;;
