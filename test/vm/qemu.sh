@@ -30,6 +30,8 @@ done
 [ "$keep" != keep ] || set -- "$@" -no-reboot
 [ ! -e "$dir/initrd" ] || set -- "$@" -initrd "$dir/initrd"
 case $arch/$accel in
+# cmpxchg16b leaves garbage among the flags in QEMU 7.2, and Linux 6.12 uses it: a double fault sooner or later.
+amd64/tcg*) set -- qemu-system-x86_64 -cpu max,cx16=off "$@" ;;
 amd64/*) set -- qemu-system-x86_64 -cpu max "$@" ;;
 # Emulated as it is, pointer authentication takes most of the time.
 arm64/tcg*) set -- qemu-system-aarch64 -M virt -cpu max,pauth-impdef=on "$@" ;;
