@@ -1,9 +1,12 @@
 package helper_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"net"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/mosscontainers/moss/network/helper"
@@ -29,5 +32,40 @@ func TestASilentHelperIsAskedOnce(t *testing.T) {
 	}
 	if err := w.Ensure(t.Context()); !errors.Is(err, missing) || asked != 1 {
 		t.Errorf("it was asked %d times: %v", asked, err)
+	}
+}
+
+// What users read of it is one sentence.
+func TestAHelperThatDoesNotServeIsOneSentence(t *testing.T) {
+	for answer, want := range map[string]string{
+		"foreign\n": "nobody serves that in this namespace",
+		"":          "nobody serves that: who was asked did not answer: EOF",
+	} {
+		dir := t.TempDir()
+		socket, err := net.Listen("unix", filepath.Join(dir, helper.DNS.Socket()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn, err := helper.DNS.Dial(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error)
+		go func() {
+			peer, err := socket.Accept()
+			if err == nil {
+				_, err = bufio.NewReader(peer).ReadString('\n')
+			}
+			if err == nil {
+				_, err = peer.Write([]byte(answer))
+			}
+			done <- errors.Join(err, peer.Close())
+		}()
+		if err := helper.Ask(t.Context(), conn, "x"); !errors.Is(err, helper.ErrNone) || err.Error() != want {
+			t.Errorf("%v, want: %s", err, want)
+		}
+		if err := errors.Join(<-done, conn.Close(), socket.Close()); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -110,8 +110,10 @@ func hear(ctx context.Context, conn *os.File) error {
 		return ctx.Err()
 	}
 	switch {
-	case err != nil || answer == foreign:
-		return fmt.Errorf("%w that answers: %w", ErrNone, errors.Join(err, io.ErrUnexpectedEOF))
+	case err != nil:
+		return fmt.Errorf("%w: who was asked did not answer: %w", ErrNone, err)
+	case answer == foreign:
+		return fmt.Errorf("%w in this namespace", ErrNone)
 	case answer != Ready:
 		return errors.New(strings.TrimSpace(answer))
 	}
