@@ -20,7 +20,7 @@ import (
 // The parts of a container's directory that libpod and the monitor fill.
 const (
 	upperDir = "diff"
-	workDir  = "work"
+	workDir  = state.LayerDir
 	logFile  = "ctr.log"
 )
 

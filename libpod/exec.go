@@ -169,5 +169,5 @@ func (e *Engine) running(ref, verb string) (*state.Container, error) {
 	if !c.State.Active() {
 		return nil, errdefs.Errorf(errdefs.ErrConflict, "cannot %s container %s: it is %s, not running; start it with moss start %s", verb, c.Spec.Name, c.State.Status, c.Spec.Name)
 	}
-	return c, nil
+	return c, c.Reach()
 }

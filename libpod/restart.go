@@ -38,6 +38,9 @@ func (e *Engine) Settled(ref string) (*state.Container, error) {
 	if err != nil || !c.State.Active() {
 		return c, err
 	}
+	if err := c.Reach(); err != nil {
+		return nil, err
+	}
 	for _, p := range []sys.Process{c.State.Monitor, c.State.Init} { // the end of the one kills the other
 		if !p.Doomed() && p.Alive() {
 			return c, nil

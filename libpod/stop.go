@@ -183,6 +183,9 @@ func (e *Engine) Kill(ctx Context, ref string, signal syscall.Signal) error {
 	if !c.State.Active() {
 		return errdefs.Errorf(errdefs.ErrConflict, "cannot kill container %s: it is %s, not running", c.Spec.Name, c.State.Status)
 	}
+	if err := c.Reach(); err != nil {
+		return err
+	}
 	if signal == syscall.SIGKILL {
 		now := uint(0)
 		return e.Stop(ctx, c.Spec.ID, StopOptions{Timeout: &now})

@@ -19,6 +19,9 @@ func (e *Engine) Dial(c *state.Container) (*os.File, error) {
 	if !c.State.Active() {
 		return nil, errdefs.Errorf(errdefs.ErrConflict, "cannot attach to container %s: it is %s, not running", c.Spec.Name, c.State.Status)
 	}
+	if err := c.Reach(); err != nil {
+		return nil, err
+	}
 	conn, err := monitor.Dial(e.runDir(c.Spec.ID))
 	if err != nil && c.State.Unattended {
 		return nil, errdefs.Errorf(errdefs.ErrConflict, "cannot attach to container %s: its monitor was killed, and with it its streams; moss restart %s gives it a new one", c.Spec.Name, c.Spec.Name)
@@ -42,6 +45,9 @@ func (e *Engine) Wait(ctx Context, ref string) (int, error) {
 func (e *Engine) wait(ctx Context, c *state.Container) (int, error) {
 	if !c.State.Active() {
 		return c.State.ExitCode, nil
+	}
+	if err := c.Reach(); err != nil {
+		return 0, err
 	}
 	code, err := e.listen(ctx, c)
 	if err == nil || ctx.Err() != nil {

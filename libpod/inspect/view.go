@@ -86,7 +86,7 @@ func stateOf(r *state.Record) State {
 		Status:     string(r.Status), Running: r.Status == state.Running || r.Status == state.Stopping, Restarting: r.Status == state.Restarting, OOMKilled: r.OOMKilled, ExitCode: r.ExitCode, Error: r.Error,
 		StartedAt: r.StartedAt, FinishedAt: r.FinishedAt,
 	}
-	if s.Running {
+	if s.Running && !r.Elsewhere {
 		s.Pid, s.ConmonPid, s.CgroupPath = r.Init.Pid, r.Monitor.Pid, r.Cgroup
 	}
 	return s

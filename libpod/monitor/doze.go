@@ -27,6 +27,7 @@ const longDoze = time.Minute
 // asleep is what a monitor leaves to the one that it becomes. Descriptors are -1 where there is none.
 type asleep struct {
 	Users    int                `json:"users"`
+	Layer    int                `json:"layer"`
 	Request  int                `json:"request"`
 	Wiring   Wiring             `json:"wiring"`
 	NetNS    int                `json:"netns"`
@@ -195,7 +196,7 @@ func (m *monitor) leave(l *life, nap *sys.Nap) (s asleep, err error) {
 		return s, errors.New("the container would end with this thread")
 	}
 	s = asleep{
-		Users: nap.Keep(m.users), Request: nap.Keep(m.request), Wiring: m.req.Wiring, NetNS: nap.Keep(m.netns), Listener: nap.Watch(m.server.listener), Log: -1,
+		Users: nap.Keep(m.users), Layer: nap.Keep(m.layer), Request: nap.Keep(m.request), Wiring: m.req.Wiring, NetNS: nap.Keep(m.netns), Listener: nap.Watch(m.server.listener), Log: -1,
 		Pause: m.pause, Chosen: m.chosen,
 		Kept: kept, Pids: l.pids, Began: l.began, Restarts: l.restarts, Stdout: -1, Stderr: -1, Slave: nap.Keep(l.streams.slave), Mounts: nap.Keep(l.mounts),
 	}

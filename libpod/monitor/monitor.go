@@ -55,6 +55,7 @@ type monitor struct {
 	control  *os.File // nil once the container runs
 	users    *os.File // only held
 	record   *os.File // only held, until the container runs; nil then
+	layer    *os.File // only held: Recorder.Hold
 	netns    *os.File
 	extra    []*os.File // of Connect
 	more     []*os.File // of Passed, for each life
@@ -333,6 +334,9 @@ func (m *monitor) prepare(attached *os.File) (err error) {
 		}
 	}
 	if m.recorder, err = m.hooks.Recorder(m.req); err != nil {
+		return err
+	}
+	if m.layer, err = m.recorder.Hold(); err != nil {
 		return err
 	}
 	return m.server.listen(m.req.RunDir)

@@ -106,6 +106,9 @@ func (p *hostProcess) Wait() (int, error) {
 // Began is what every monitor tells; the run directory is looked at instead.
 func (r *fileRecorder) Began() error { return nil }
 
+// Hold has nobody to tell.
+func (r *fileRecorder) Hold() (*os.File, error) { return nil, nil }
+
 // Lasts is told whoever lives longer than a test.
 func (r *fileRecorder) Lasts() error { return nil }
 

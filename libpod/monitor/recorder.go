@@ -16,6 +16,9 @@ import (
 // Recorder is the container's record as the monitor uses it; the state package implements it. The
 // monitor calls it, but for Lasts, from one goroutine.
 type Recorder interface {
+	// Hold makes known, until what it returns is closed, that the container has a monitor, to those who do not see its process. Nobody else can have it: a
+	// layer is mounted but once.
+	Hold() (*os.File, error)
 	// Began records that the first life runs, as the run directory tells already. The monitor holds the record's lock for
 	// whoever called Spawn.
 	Began() error

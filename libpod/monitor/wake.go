@@ -44,7 +44,7 @@ func remember(hooks Hooks, left string) (*monitor, *life, error) {
 	var t taker
 	m := &monitor{
 		hooks: hooks, wake: make(chan struct{}, 1), self: s.Pids.Monitor, pause: s.Pause, chosen: s.Chosen,
-		users: t.take(s.Users, "users.lock", false), request: t.take(s.Request, "request", false), netns: t.take(s.NetNS, "netns", false),
+		users: t.take(s.Users, "users.lock", false), layer: t.take(s.Layer, "layer", false), request: t.take(s.Request, "request", false), netns: t.take(s.NetNS, "netns", false),
 	}
 	for _, fd := range s.Extra {
 		m.extra = append(m.extra, t.take(fd, "extra", false))

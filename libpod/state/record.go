@@ -1,10 +1,13 @@
 package state
 
 import (
+	"errors"
+	"os"
 	"slices"
 	"time"
 
 	"github.com/mosscontainers/moss/libpod/monitor"
+	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
@@ -61,8 +64,10 @@ type Record struct {
 	Status Status `json:"status"`
 	Intent Intent `json:"intent,omitempty"`
 
-	// Boot is the boot in which Starting or Bearing was written.
+	// Boot is the boot in which Starting or Bearing was last written, PIDs the PID namespace's inode, and Host what the machine was called.
 	Boot    string      `json:"boot,omitempty"`
+	PIDs    uint64      `json:"pids,omitempty"`
+	Host    string      `json:"host,omitempty"`
 	RunDir  string      `json:"runDir,omitempty"` // the container's directory on the file system that a reboot wipes
 	Init    sys.Process `json:"init,omitzero"`    // the container's first process
 	Monitor sys.Process `json:"monitor,omitzero"` // of the present or the last run
@@ -89,6 +94,11 @@ type Record struct {
 	// Unattended says of an observed record that the container has outlived its monitor, as one of an OCI runtime may:
 	// what it writes is lost, its ports are closed, and its exit code will not be known.
 	Unattended bool `json:"-"`
+	// Elsewhere says of an observed record that the container runs where nobody sees its processes from here: on another machine that has the
+	// same store, or in another PID namespace of this one.
+	Elsewhere bool `json:"-"`
+
+	layer string // the directory that its monitor has locked; "" where nobody needs to know
 }
 
 // Network is what the container got when it was started.
@@ -123,6 +133,9 @@ func (r Record) Observed() Record {
 	}
 	if r.Active() && !r.Monitor.Alive() {
 		if r.Unattended = r.Init.Alive(); !r.Unattended {
+			r.Elsewhere = r.livesElsewhere()
+		}
+		if !r.Unattended && !r.Elsewhere {
 			r.lost()
 		}
 	}
@@ -149,7 +162,7 @@ func (r *Record) unborn() bool { return r.Intent == Bearing && r.Status == Creat
 // begun looks whether a start that nobody confirmed has succeeded: the monitor has told so in the run directory then, in a
 // file that the next life replaces.
 func (r *Record) begun() {
-	if boot, err := sys.BootID(); err == nil && r.Boot != "" && r.Boot != boot {
+	if !r.begunHere() {
 		r.Status, r.StartedAt = Running, r.FinishedAt // nobody knows whether it did
 		return
 	}
@@ -160,10 +173,39 @@ func (r *Record) begun() {
 	}
 	// It began after the same end as this start. Whether it began later than that, no clock can say that may be set.
 	if then.FinishedAt.Equal(r.FinishedAt) {
+		then.layer = r.layer
 		*r = then
 		r.begin(life.Pids, life.Began)
 		r.Network.Ports = life.Ports
 	}
+}
+
+// begunHere says that the processes of the last start would be seen here: it was in this boot of this machine, and in this PID namespace.
+func (r *Record) begunHere() bool {
+	boot, pids, err := sys.Here()
+	return err != nil || r.Boot == "" || r.Boot == boot && (r.PIDs == 0 || r.PIDs == pids)
+}
+
+// livesElsewhere says of a container whose monitor is not among the processes here whether it is among others. Such a monitor has the layer locked, and
+// the file system tells all who use it, as far as it does so with locks.
+func (r *Record) livesElsewhere() bool {
+	if r.layer == "" || r.begunHere() {
+		return false
+	}
+	held, err := sys.LockHeld(r.layer)
+	return held || err != nil && !errors.Is(err, os.ErrNotExist) // what is done for the dead cannot be undone
+}
+
+// Reach says whether an observed container's processes, if there are any, can be reached from here: ErrUnavailable if not.
+func (c *Container) Reach() error {
+	if !c.State.Elsewhere {
+		return nil
+	}
+	where := "on " + c.State.Host + ", which has the same store"
+	if host, err := sys.Hostname(); err == nil && host == c.State.Host {
+		where = "in another PID namespace, a container or a sandbox, where its processes are not seen from here"
+	}
+	return errdefs.Errorf(errdefs.ErrUnavailable, "container %s runs %s: do that there", c.Spec.Name, where)
 }
 
 // exitLost is the status of a container that nobody saw end: killed, as a shell counts it.

@@ -137,6 +137,18 @@ func easyjson15d5d517DecodeGithubComMosscontainersMossLibpodState1(in *jlexer.Le
 			} else {
 				out.Boot = string(in.String())
 			}
+		case "pids":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				out.PIDs = uint64(in.Uint64())
+			}
+		case "host":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				out.Host = string(in.String())
+			}
 		case "runDir":
 			if in.IsNull() {
 				in.Skip()
@@ -275,6 +287,16 @@ func easyjson15d5d517EncodeGithubComMosscontainersMossLibpodState1(out *jwriter.
 		const prefix string = ",\"boot\":"
 		out.RawString(prefix)
 		out.String(string(in.Boot))
+	}
+	if in.PIDs != 0 {
+		const prefix string = ",\"pids\":"
+		out.RawString(prefix)
+		out.Uint64(uint64(in.PIDs))
+	}
+	if in.Host != "" {
+		const prefix string = ",\"host\":"
+		out.RawString(prefix)
+		out.String(string(in.Host))
 	}
 	if in.RunDir != "" {
 		const prefix string = ",\"runDir\":"

@@ -4,10 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/mosscontainers/moss/libpod/monitor"
+	"github.com/mosscontainers/moss/libpod/names"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
@@ -23,6 +26,23 @@ type Recorder struct {
 }
 
 var _ monitor.Recorder = (*Recorder)(nil)
+
+// Hold is described at monitor.Recorder.
+func (r *Recorder) Hold() (*os.File, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), unmountTime)
+	defer cancel()
+	lock, err := sys.AwaitLockDir(ctx, filepath.Join(r.Store.dir(r.ID), LayerDir), false)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil, errdefs.Errorf(errdefs.ErrConflict, "the layer of container %s is mounted still, in another container or on another machine that has the same store", names.Short(r.ID))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot lock the layer of container %s: %w", names.Short(r.ID), err)
+	}
+	return lock.File(), nil
+}
+
+// unmountTime is how long who mounts a layer waits for who has it mounted, and is about to end.
+const unmountTime = 10 * time.Second
 
 // Began is described at monitor.Recorder.
 func (r *Recorder) Began() error {

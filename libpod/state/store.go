@@ -28,6 +28,8 @@ const (
 	specFile  = "spec.json"
 	stateFile = "state.json"
 	lockFile  = "lock"
+	// LayerDir is the overlay's work directory. Whoever has the overlay mounted has this locked.
+	LayerDir = "work"
 	// hidden begins the name of a directory that is not, or no longer, a container.
 	hidden = "."
 )
@@ -313,6 +315,7 @@ func (s *Store) read(dir *os.File, id string, buf []byte) (*Container, error) {
 		err = c.check(id)
 	}
 	if err == nil {
+		c.State.layer = filepath.Join(c.Dir, LayerDir)
 		return c, nil
 	}
 	if passing(err) {

@@ -83,6 +83,9 @@ func (s *Store) Transact(ctx context.Context, id string, op Op, act func(context
 	if err := l.mend(); err != nil {
 		return err
 	}
+	if err := c.Reach(); err != nil {
+		return err
+	}
 	t := transitions[op]
 	if c.Damaged == nil && !slices.Contains(t.from, c.State.Status) {
 		return errdefs.Errorf(errdefs.ErrConflict, "cannot %s container %s: it is %s; %s", op, c.Spec.Name, c.State.Status, t.why)
@@ -102,7 +105,8 @@ func (s *Store) Transact(ctx context.Context, id string, op Op, act func(context
 // intend notes what is about to be done.
 func (r *Record) intend(i Intent) (err error) {
 	r.Intent = i
-	r.Boot, err = sys.BootID()
+	r.Boot, r.PIDs, err = sys.Here()
+	r.Host, _ = sys.Hostname() // only for people
 	return err
 }
 
@@ -156,6 +160,9 @@ func (l *Locked) mend() error {
 	}
 	before := l.State
 	l.State = l.State.Observed()
+	if l.State.Elsewhere {
+		return nil
+	}
 	if l.State.unborn() {
 		l.State.Status = Exited
 	}

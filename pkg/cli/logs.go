@@ -131,6 +131,9 @@ func (o *logsOptions) containers(app *App, engine *libpod.Engine, args []string)
 		if c.State.Unattended {
 			app.Warn(fmt.Sprintf("the monitor of container %s was killed: what it has written since is lost; moss restart %s gives it a new one", c.Spec.Name, c.Spec.Name))
 		}
+		if o.follow && c.State.Elsewhere {
+			app.Warn(fmt.Sprintf("container %s runs on %s: what it writes from now on is not waited for here", c.Spec.Name, c.State.Host))
+		}
 		found = append(found, c)
 	}
 	return found, nil

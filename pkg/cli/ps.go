@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -241,7 +242,7 @@ func commandOf(c *spec.Container) []string { return slices.Concat(c.Entrypoint, 
 
 // pidOf is the pid of the container's first process, 0 when there is none.
 func pidOf(c *state.Container) int {
-	if !c.State.Active() {
+	if !c.State.Active() || c.State.Elsewhere {
 		return 0
 	}
 	return c.State.Init.Pid
@@ -256,6 +257,8 @@ func statusOf(c *state.Container) string {
 		return "Damaged"
 	case st.Unattended:
 		return "Up " + units.HumanDuration(time.Since(st.StartedAt)) + " (unattended)"
+	case st.Elsewhere:
+		return "Up " + units.HumanDuration(time.Since(cmp.Or(st.StartedAt, c.Spec.Created))) + " (on " + st.Host + ")"
 	case st.Status == state.Running:
 		return "Up " + units.HumanDuration(time.Since(st.StartedAt))
 	case st.Status == state.Exited && st.FinishedAt.Before(st.StartedAt): // nobody saw it end

@@ -152,6 +152,16 @@ func BootID() (string, error) {
 	return strings.TrimSpace(string(b)), err
 }
 
+// Here is where this process is: among the processes of one boot of one machine, and of one PID namespace, by its inode.
+func Here() (boot string, pids uint64, err error) {
+	boot, err = BootID()
+	var s unix.Stat_t
+	if err == nil {
+		err = os.NewSyscallError("stat", unix.Stat("/proc/self/ns/pid", &s))
+	}
+	return boot, s.Ino, err
+}
+
 // StoppedParents are the processes that are stopped and have children to collect.
 func StoppedParents() (parents []Process) {
 	dirs, err := filepath.Glob("/proc/[0-9]*")

@@ -11,6 +11,15 @@ func KernelRelease() (string, error) {
 	return unix.ByteSliceToString(u.Release[:]), nil
 }
 
+// Hostname is what this machine is called.
+func Hostname() (string, error) {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return "", err
+	}
+	return unix.ByteSliceToString(u.Nodename[:]), nil
+}
+
 // Writable says whether this process could write to path, judged by its effective ids and
 // capabilities.
 func Writable(path string) bool {
