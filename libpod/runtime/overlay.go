@@ -33,6 +33,10 @@ func (o *Overlay) mount(target string) error {
 		if errors.Is(err, syscall.ENOENT) {
 			return errdefs.Errorf(errdefs.ErrNotFound, "cannot mount the container's root file system: a layer is missing below %s: %w", o.Home, err)
 		}
+		if errors.Is(err, syscall.EINVAL) && o.Upper != "" {
+			return errdefs.Errorf(errdefs.ErrUnavailable, "cannot mount the container's root file system: overlayfs may not be able to write to the file system of %s; "+
+				"have graphroot in storage.conf, or --root, on a disk of this machine: %w", o.Upper, err)
+		}
 		return fmt.Errorf("cannot mount the container's root file system from %s: %w", o.Home, err)
 	}
 	return nil

@@ -3,6 +3,7 @@ package sys
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"strings"
 
@@ -126,7 +127,7 @@ func NewMount(fstype string, options []string, attr uint64) (*os.File, error) {
 		}
 	}
 	if err := unix.FsconfigCreate(fd); err != nil {
-		return nil, fmt.Errorf("cannot create a %s: %w%s", fstype, err, fsLog(fs))
+		return nil, fmt.Errorf("cannot make the file system %s: %w%s", fstype, err, fsLog(fs))
 	}
 	m, err := unix.Fsmount(fd, unix.FSMOUNT_CLOEXEC, int(attr))
 	if err != nil {
@@ -246,20 +247,26 @@ func nameAt(dir *os.File, path string) string {
 	return dir.Name() + "/" + path
 }
 
-// FreeSpace is how many bytes an ordinary user may still write to the file system of a path.
+// FreeSpace is how many bytes an ordinary user may still write to the file system of a path; without bound where that does not tell.
 func FreeSpace(path string) (int64, error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(path, &st); err != nil {
 		return 0, &os.PathError{Op: "statfs", Path: path, Err: err}
 	}
+	if st.Blocks == 0 {
+		return math.MaxInt64, nil
+	}
 	return int64(st.Bavail) * st.Bsize, nil
 }
 
-// FsSize is the size of the file system that an open file lies on, in bytes.
+// FsSize is the size of the file system that an open file lies on, in bytes; without bound where that does not tell, as ramfs and many of FUSE.
 func FsSize(f *os.File) (int64, error) {
 	var st unix.Statfs_t
 	if err := unix.Fstatfs(dirfd(f), &st); err != nil {
 		return 0, &os.PathError{Op: "fstatfs", Path: f.Name(), Err: err}
+	}
+	if st.Blocks == 0 {
+		return math.MaxInt64, nil
 	}
 	return int64(st.Blocks) * st.Bsize, nil
 }

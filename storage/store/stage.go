@@ -79,6 +79,9 @@ func (s *Store) stage(plain io.Reader, fill func(c *content, tree string) error)
 }
 
 func (s *Store) newStaged() (*Staged, error) {
+	if err := s.writable(); err != nil {
+		return nil, err
+	}
 	temp, err := s.TempDir()
 	if err != nil {
 		return nil, err

@@ -29,6 +29,8 @@ type Store struct {
 	cfg   config.Storage
 	store lib.Store
 
+	writable func() error // of the package, once
+
 	tempOnce sync.Mutex // guards temp
 	temp     *sys.Lock  // in TempDir, once that was asked for
 
@@ -69,7 +71,7 @@ func Open(ctx context.Context, cfg config.Storage) (*Store, error) {
 	if err != nil {
 		return nil, openError(cfg, err)
 	}
-	opened := &Store{cfg: cfg}
+	opened := &Store{cfg: cfg, writable: sync.OnceValue(func() error { return writable(cfg) })}
 	opened.store = noting{s, &opened.added}
 	opened.keepReserve()
 	return opened, nil
@@ -136,6 +138,9 @@ func openError(cfg config.Storage, err error) error {
 	if damagedFile(err) {
 		return errdefs.Errorf(errdefs.ErrDamaged,
 			"cannot open the image store %s: %w; put the file back from a backup, or start anew with `moss system reset`", cfg.GraphRoot, OneLine(err))
+	}
+	if unsuited(err) {
+		return unsuitedError(cfg, err)
 	}
 	return errdefs.Errorf(kind, "cannot open the image store %s: %w", cfg.GraphRoot, err)
 }

@@ -95,10 +95,11 @@ func (s *Store) closeTemp() error {
 	if s.temp == nil {
 		return nil
 	}
-	err := removeAll(filepath.Dir(s.temp.File().Name()))
-	if unlockErr := s.temp.Unlock(); unlockErr != nil {
-		err = errors.Join(err, fmt.Errorf("cannot release the directory for temporary files: %w", unlockErr))
+	dir := filepath.Dir(s.temp.File().Name())
+	err := s.temp.Unlock() // first: network file systems keep the directory of a file that is open
+	if err != nil {
+		err = fmt.Errorf("cannot release the directory for temporary files: %w", err)
 	}
 	s.temp = nil
-	return err
+	return errors.Join(err, removeAll(dir))
 }
