@@ -55,5 +55,13 @@ func (e *Engine) runDir(id string) string {
 	return filepath.Join(e.Config.Storage.RunRoot, "moss", id)
 }
 
+// runDirOf is that of a container that may have been started by a session with another such file system.
+func (e *Engine) runDirOf(c *state.Container) string {
+	if filepath.Base(c.State.RunDir) == c.Spec.ID {
+		return c.State.RunDir
+	}
+	return e.runDir(c.Spec.ID)
+}
+
 // closing joins the error of an operation with that of closing what it used.
 func closing(err *error, c io.Closer) { *err = errors.Join(*err, c.Close()) }

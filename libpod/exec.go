@@ -74,7 +74,7 @@ func (e *Engine) Exec(ctx Context, ref string, o ExecOptions, io runtime.Stdio) 
 		// It ended meanwhile, and its pid may have become somebody else's: nothing may run there.
 		err = errors.Join(errEnded(c), syscall.Kill(p.Pid(), syscall.SIGKILL))
 	}
-	return &Execution{p, c, e.runDir(c.Spec.ID)}, errors.Join(err, exe.Close())
+	return &Execution{p, c, e.runDirOf(c)}, errors.Join(err, exe.Close())
 }
 
 // blame says that nothing could be executed in a container because it has ended, if that is so.
@@ -115,7 +115,10 @@ func wakeCommands() {
 
 // task is what the process is to do: what the container was started with, changed by the options.
 func (e *Engine) task(c *state.Container, o ExecOptions) (*runtime.Task, error) {
-	bundle, err := os.ReadFile(filepath.Join(e.runDir(c.Spec.ID), bundleFile))
+	bundle, err := os.ReadFile(filepath.Join(e.runDirOf(c), bundleFile))
+	if errors.Is(err, os.ErrNotExist) { // the end of a session has removed it, perhaps
+		bundle, err = monitor.Bundle(c.State.Monitor)
+	}
 	var t *runtime.Task
 	if err == nil {
 		t, err = runtime.Encoded(bundle).Task()

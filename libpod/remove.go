@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -87,22 +88,24 @@ func (e *Engine) remove(ctx Context, l *state.Locked, volumes bool) error {
 		}
 	}
 	return l.Remove(func() error {
-		if err := e.removeRunDir(ctx, c.ID, keeper); err != nil {
-			return err
+		for _, dir := range slices.Compact([]string{e.runDir(c.ID), e.runDirOf(l.Container)}) {
+			if err := removeRunDir(ctx, c.ID, dir, keeper); err != nil {
+				return err
+			}
 		}
 		return e.Store.RemoveUnusedVolumes(left)
 	})
 }
 
-// removeRunDir removes the run directory of a container that had this monitor.
-func (e *Engine) removeRunDir(ctx Context, id string, keeper sys.Process) error {
-	err := os.RemoveAll(e.runDir(id))
+// removeRunDir removes a run directory of a container that had this monitor.
+func removeRunDir(ctx Context, id, dir string, keeper sys.Process) error {
+	err := os.RemoveAll(dir)
 	if errors.Is(err, syscall.ENOTEMPTY) {
 		// The monitor has told the exit code, and is just having an OCI runtime tidy up in there.
 		if _, err := waitProcess(ctx, keeper, time.Minute); err != nil {
 			return err
 		}
-		err = os.RemoveAll(e.runDir(id))
+		err = os.RemoveAll(dir)
 	}
 	if err != nil {
 		return fmt.Errorf("cannot remove the run directory of container %s: %w", names.Short(id), err)

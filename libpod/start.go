@@ -151,6 +151,9 @@ func (s *launch) bundle(ctx Context, pid int) (*runtime.Bundle, error) {
 
 // prepare puts together what the container sees and where it runs, for the monitor with this pid.
 func (s *launch) prepare(ctx Context, pid int) (err error) {
+	if err := s.l.MoveRunDir(s.runDir); err != nil {
+		return err
+	}
 	bundle, err := s.bundle(ctx, pid)
 	if err != nil {
 		return err
@@ -158,7 +161,6 @@ func (s *launch) prepare(ctx Context, pid int) (err error) {
 	if bundle.Overlay, err = s.overlay(); err != nil {
 		return err
 	}
-	s.l.State.RunDir = s.runDir
 	s.l.State.Cgroup = bundle.Spec.Linux.CgroupsPath
 	if s.req.Bundle, err = bundle.Encode(); err != nil {
 		return err

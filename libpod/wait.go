@@ -22,12 +22,13 @@ func (e *Engine) Dial(c *state.Container) (*os.File, error) {
 	if err := c.Reach(); err != nil {
 		return nil, err
 	}
-	conn, err := monitor.Dial(e.runDir(c.Spec.ID))
+	dir := e.runDirOf(c)
+	conn, err := monitor.Dial(dir)
 	if err != nil && c.State.Unattended {
 		return nil, errdefs.Errorf(errdefs.ErrConflict, "cannot attach to container %s: its monitor was killed, and with it its streams; moss restart %s gives it a new one", c.Spec.Name, c.Spec.Name)
 	}
-	if _, lost := os.Stat(e.runDir(c.Spec.ID)); err != nil && errors.Is(lost, os.ErrNotExist) {
-		return nil, errdefs.Errorf(errdefs.ErrConflict, "cannot attach to container %s: somebody has removed its run directory %s; stop it, and start it again", c.Spec.Name, e.runDir(c.Spec.ID))
+	if _, lost := os.Stat(dir); err != nil && errors.Is(lost, os.ErrNotExist) {
+		return nil, errdefs.Errorf(errdefs.ErrConflict, "cannot attach to container %s: somebody has removed its run directory %s; stop it, and start it again", c.Spec.Name, dir)
 	}
 	return conn, err
 }
@@ -61,7 +62,7 @@ func (e *Engine) wait(ctx Context, c *state.Container) (int, error) {
 
 // listen waits for a container's monitor to tell its exit code: all that others may want of it is given back then.
 func (e *Engine) listen(ctx Context, c *state.Container) (int, error) {
-	conn, err := monitor.Dial(e.runDir(c.Spec.ID))
+	conn, err := monitor.Dial(e.runDirOf(c))
 	if err != nil {
 		return 0, err
 	}
@@ -76,7 +77,7 @@ func (e *Engine) recorded(ctx Context, c *state.Container) (int, error) {
 	}
 	now, err := e.Store.Read(c.Spec.ID)
 	if errors.Is(err, errdefs.ErrNotFound) {
-		if exit, exitErr := monitor.ReadExit(e.runDir(c.Spec.ID)); exitErr == nil {
+		if exit, exitErr := monitor.ReadExit(e.runDirOf(c)); exitErr == nil {
 			return exit.Code, nil
 		}
 	}
@@ -118,21 +119,29 @@ func (e *Engine) Ended(ctx Context, c *state.Container) <-chan struct{} {
 
 // Member is a living process inside the user's namespace, 0 when there is none: the monitor of some
 // container, or the first process of one that has outlived its monitor. It is asked for only when the namespace's holder is
-// gone.
+// gone, or so it seems: the end of a session may have taken the run directory with it, and another session may have another one. Then records tell.
 func (e *Engine) Member() int {
-	entries, err := os.ReadDir(e.runDir(""))
-	if err != nil {
-		return 0
-	}
+	entries, _ := os.ReadDir(e.runDir(""))
 	for _, entry := range entries {
 		life, err := monitor.ReadLife(e.runDir(entry.Name()))
-		if err != nil {
-			continue
+		if pid := living(life.Monitor, life.Container); err == nil && pid != 0 {
+			return pid
 		}
-		for _, p := range []sys.Process{life.Monitor, life.Container} {
-			if p.Alive() {
-				return p.Pid
-			}
+	}
+	containers, _ := e.Store.All()
+	for _, c := range containers {
+		if pid := living(c.State.Monitor, c.State.Init); pid != 0 {
+			return pid
+		}
+	}
+	return 0
+}
+
+// living is the pid of the first of some processes that lives, 0 for none.
+func living(processes ...sys.Process) int {
+	for _, p := range processes {
+		if p.Alive() {
+			return p.Pid
 		}
 	}
 	return 0

@@ -259,6 +259,11 @@ func (m *monitor) readRequest() (data []byte, bundle runtime.Encoded, err error)
 	if err != nil {
 		return nil, nil, err
 	}
+	return splitRequest(all)
+}
+
+// splitRequest undoes encode.
+func splitRequest(all []byte) (data []byte, bundle runtime.Encoded, err error) {
 	n := 4
 	if len(all) >= n {
 		n += int(binary.LittleEndian.Uint32(all))

@@ -10,6 +10,7 @@ import (
 	"os"
 	"syscall"
 
+	"github.com/mosscontainers/moss/libpod/runtime"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
@@ -149,7 +150,26 @@ func encode(e envelope) (*os.File, error) {
 		return nil, fmt.Errorf("cannot write the request for the monitor of container %s: %w", e.Request.ContainerID, err)
 	}
 	b := binary.LittleEndian.AppendUint32(make([]byte, 0, 4+len(data)+len(e.Request.Bundle)), uint32(len(data)))
-	return sys.SealedProgram("moss-request", append(append(b, data...), e.Request.Bundle...))
+	return sys.SealedProgram(requestFile, append(append(b, data...), e.Request.Bundle...))
+}
+
+const requestFile = "moss-request"
+
+// Bundle is what a living monitor was told to make its container of. It is in the container's run directory too.
+func Bundle(monitor sys.Process) (runtime.Encoded, error) {
+	path, ok := sys.ProgramOf(monitor.Pid, requestFile)
+	if !ok {
+		return nil, os.ErrNotExist
+	}
+	all, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	if !monitor.Alive() { // its number may be somebody else's by now
+		return nil, os.ErrNotExist
+	}
+	_, bundle, err := splitRequest(all)
+	return bundle, err
 }
 
 // Start waits for the container's command to run, after Connect: it returns once execve has succeeded. Errors keep their kind, such as errdefs.ErrNoCommand and errdefs.ErrNotExecutable;

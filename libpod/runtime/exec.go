@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -93,6 +94,9 @@ func differing(pid int) (int, error) {
 		{"cgroup", sys.CloneCgroup},
 	} {
 		theirs, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/ns/" + n.name)
+		if errors.Is(err, os.ErrPermission) { // made where there was another runtime directory
+			return 0, errdefs.Errorf(errdefs.ErrUnavailable, "cannot execute in the container: it is in another user namespace than this command, as it was started with another XDG_RUNTIME_DIR; set that, or start it again: %w", err)
+		}
 		if err != nil {
 			return 0, errdefs.Errorf(errdefs.ErrConflict, "cannot execute in the container: it is not running: %w", err)
 		}

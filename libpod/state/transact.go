@@ -193,6 +193,22 @@ func (l *Locked) Unlink() {
 	l.State.Cleanup = nil
 }
 
+// MoveRunDir says, before a life begins, where its run directory is: it was elsewhere, if the life before was started by a session with another one.
+func (l *Locked) MoveRunDir(dir string) error {
+	old := l.State.RunDir
+	if old == dir {
+		return nil
+	}
+	l.State.RunDir = dir
+	if err := l.write(false); err != nil {
+		return err
+	}
+	if filepath.Base(old) == l.Spec.ID {
+		_ = os.RemoveAll(old) // nothing is in there but what a reboot wipes
+	}
+	return nil
+}
+
 // write replaces state.json. What is written for a container that goes away at its end need not survive
 // a power cut.
 func (l *Locked) write(durable bool) error {
