@@ -109,7 +109,7 @@ func (f *Forwarder) leave() {
 	case err == nil && free:
 		defer lock.Unlock()
 		_ = helper.Withdraw(helper.Ports, f.runDir) // the next one replaces them
-	case !errors.Is(err, fs.ErrNotExist): // without the directory nobody finds it
+	case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission): // without the directory nobody finds it, and a new one is forbidden to it
 		f.alone.Reset(linger) // somebody who found none is about to ask this one
 		return
 	}
