@@ -69,14 +69,31 @@ func ranges(maps []user.IDMap) []Range {
 	return out
 }
 
+// stack maps the user's own id and then each subordinate one, once: a line may be there twice, by name and by number, and files
+// that are put together have ranges that overlap, all of which newuidmap would refuse.
 func stack(own int, subs []user.SubID) []Range {
 	out := []Range{{Inside: 0, Host: own, Size: 1}}
-	next := 1
 	for _, sub := range subs {
-		out = append(out, Range{Inside: next, Host: int(sub.SubID), Size: int(sub.Count)})
-		next += int(sub.Count)
+		out = mapMore(out, int(sub.SubID), int(sub.SubID+sub.Count))
 	}
 	return out
+}
+
+// noID is the id that means none: all are below it.
+const noID = 1<<32 - 1
+
+// mapMore maps the ids from first to before end that are not mapped yet.
+func mapMore(out []Range, first, end int) []Range {
+	if end = min(end, noID); first >= end {
+		return out
+	}
+	for _, r := range out {
+		if first < r.Host+r.Size && r.Host < end {
+			return mapMore(mapMore(out, first, r.Host), r.Host+r.Size, end)
+		}
+	}
+	last := out[len(out)-1]
+	return append(out, Range{Inside: last.Inside + last.Size, Host: first, Size: end - first})
 }
 
 func userName(ctx context.Context, uid int) string {
@@ -175,11 +192,11 @@ func runMapper(ctx context.Context, name, file string, pid int, ranges []Range) 
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	return errdefs.Errorf(errdefs.ErrUnavailable, "cannot use the subordinate ids of %s: %s (%s)", file, refusal(name, path), strings.TrimSpace(string(out)))
+	return errdefs.Errorf(errdefs.ErrUnavailable, "cannot use the subordinate ids of %s: %s (%s)", file, refusal(name, path, string(out)), strings.TrimSpace(string(out)))
 }
 
 // refusal says why a mapping helper did not do its work, and what to do.
-func refusal(name, path string) string {
+func refusal(name, path, said string) string {
 	switch {
 	case !privileged(path):
 		return fmt.Sprintf("%s is neither setuid root nor has it cap_setuid,cap_setgid; as root: chmod u+s %s", path, path)
@@ -187,6 +204,9 @@ func refusal(name, path string) string {
 		return name + " may not become root here, because no_new_privs is set (by NoNewPrivileges=yes of a unit, or a sandbox); start moss without that"
 	case sys.NoSuid(path):
 		return path + " lies on a file system that is mounted nosuid; as root: mount that with suid"
+	}
+	if strings.Contains(said, "Cannot determine your user name") {
+		return name + " serves users with a name only; this one's id has to be in the user database: see getent passwd"
 	}
 	return name + " refused; check that the ranges there belong to this user and overlap nobody else's"
 }
