@@ -35,7 +35,7 @@ type Volume struct {
 
 const (
 	volumeFile    = "volume.json"
-	volumeData    = "_data"
+	volumeData    = state.VolumeData
 	volumeFilling = "filling" // while a container fills it
 )
 

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mosscontainers/moss/libpod/state"
 	"github.com/mosscontainers/moss/pkg/spec"
@@ -81,6 +82,35 @@ func TestForgetRemovesWhatIsHalfMade(t *testing.T) {
 	}
 	forget(false)
 	forget(false)
+}
+
+// On a full disk a removal cannot always say that it has begun. The volumes of what has run stay then, as they do without -v.
+func TestAnonymousVolumesStayWhenARemovalWithoutARecordWasKilled(t *testing.T) {
+	store := &state.Store{Dir: t.TempDir()}
+	id := strings.Repeat("a", 64)
+	volume := spec.Mount{Type: spec.MountVolume, Source: strings.Repeat("b", 64), Target: "/data", Anonymous: true}
+	c := &spec.Container{ID: id, Name: "ran"}
+	c.Mounts.List = []spec.Mount{volume}
+	nothing := func(string) error { return nil }
+	if err := store.Create(t.Context(), c, state.Record{Status: state.Exited, StartedAt: time.Now()}, nothing, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(store.VolumeDir(volume.Source), state.VolumeData), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	staging := filepath.Join(filepath.Dir(store.ContainerDir(id)), "."+id)
+	if err := os.Rename(store.ContainerDir(id), staging); err != nil {
+		t.Fatal(err)
+	}
+	if err := (&state.Recorder{Store: store, ID: id}).Forget(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(staging); !os.IsNotExist(err) {
+		t.Errorf("what was left is still there: %v", err)
+	}
+	if _, err := os.Stat(store.VolumeDir(volume.Source)); err != nil {
+		t.Error(err)
+	}
 }
 
 // One that was only created is to run some day; one that somebody still has locked is his.

@@ -39,17 +39,19 @@ type transition struct {
 	to     Status
 	// told says that the container's monitor writes the new status: see monitor.Recorder.
 	told bool
-	why  string // the end of "container X is STATUS: …"
+	// lossy says that what is written need not be where there is no room for it: stopping and removing must work then more than ever.
+	lossy bool
+	why   string // the end of "container X is STATUS: …"
 }
 
 var transitions = map[Op]transition{
 	OpStart:  {from: []Status{Created, Exited}, intent: Starting, to: Running, told: true, why: "stop it first, or use restart"},
-	OpStop:   {from: []Status{Running, Stopping, Restarting}, to: Stopping, why: "it does not run"},
-	OpKeep:   {from: []Status{Stopping}, to: Running, why: "it has ended, or nobody stops it"},
+	OpStop:   {from: []Status{Running, Stopping, Restarting}, to: Stopping, lossy: true, why: "it does not run"},
+	OpKeep:   {from: []Status{Stopping}, to: Running, lossy: true, why: "it has ended, or nobody stops it"},
 	OpExit:   {from: []Status{Created, Running, Stopping, Restarting, Exited}, to: Exited},
 	OpPause:  {from: []Status{Running}, to: Restarting, why: "a stop was asked for"},
 	OpResume: {from: []Status{Restarting}, to: Running, why: "a stop was asked for"},
-	OpRemove: {from: []Status{Created, Exited}, intent: Removing, why: "stop it first, or remove it with -f"},
+	OpRemove: {from: []Status{Created, Exited}, intent: Removing, lossy: true, why: "stop it first, or remove it with -f"},
 	OpUpdate: {from: []Status{Created, Running, Stopping, Restarting, Exited}},
 }
 
@@ -95,7 +97,11 @@ func (s *Store) Transact(ctx context.Context, id string, op Op, act func(context
 		if err := l.State.intend(t.intent); err != nil {
 			return err
 		}
-		if err := l.write(false); err != nil {
+		err := l.write(false)
+		if errors.Is(err, errdefs.ErrNoSpace) && op == OpRemove {
+			err = l.makeRoom()
+		}
+		if err = t.allow(err); err != nil {
 			return err
 		}
 	}
@@ -133,7 +139,43 @@ func (l *Locked) apply(ctx context.Context, t transition, before Record, act fun
 		l.State.Status = t.to
 	}
 	l.State.Intent = None
-	return l.write(t.to == Exited)
+	return t.allow(l.write(t.to == Exited))
+}
+
+// makeRoom writes the record of a container that is to be removed once there is room: it gives up the log and what the store keeps for such a
+// moment, and then the layer. Where nothing is overwritten in place, as on btrfs, neither a record nor a name could be changed else, and
+// what is freed is free once the file system has settled.
+func (l *Locked) makeRoom() (err error) {
+	var logs []string
+	entries, _ := os.ReadDir(l.Dir)
+	for _, e := range entries {
+		if strings.Contains(e.Name(), ".log") {
+			logs = append(logs, filepath.Join(l.Dir, e.Name()))
+		}
+	}
+	for _, useless := range [][]string{logs, {filepath.Join(l.Dir, "diff")}} {
+		l.store.giveUp(useless...)
+		if err = l.write(false); !errors.Is(err, errdefs.ErrNoSpace) {
+			break
+		}
+	}
+	return err
+}
+
+// giveUp removes something, and what the store keeps for such a moment.
+func (s *Store) giveUp(paths ...string) {
+	for _, path := range append(paths, filepath.Join(s.Dir, "reserve")) {
+		_ = os.RemoveAll(path) // what does not help does no harm
+	}
+	_ = sys.SyncFileSystem(s.Dir)
+}
+
+// allow lets writing fail for want of room.
+func (t *transition) allow(err error) error {
+	if t.lossy && errors.Is(err, errdefs.ErrNoSpace) {
+		return nil
+	}
+	return err
 }
 
 // Lock is the file that is locked. A child that inherits it holds the lock too, also when this process is killed.
@@ -182,7 +224,10 @@ func (l *Locked) mend() error {
 	if l.Spec.Remove {
 		return nil // what is seen of one that vanishes can be seen again
 	}
-	return l.write(true)
+	if err := l.write(true); !errors.Is(err, errdefs.ErrNoSpace) { // what was seen can be seen again
+		return err
+	}
+	return nil
 }
 
 // Unlink removes the files that the last run asked to be removed at its end.
@@ -252,7 +297,8 @@ func (l *Locked) Rename(name string) error {
 // RemoveVolumes notes that the container's anonymous volumes are to be removed with it: Sweep does so if this command is killed.
 func (l *Locked) RemoveVolumes() error {
 	l.State.Intent = RemovingVolumes
-	return l.write(false)
+	t := transitions[OpRemove]
+	return t.allow(l.write(false))
 }
 
 // Remove makes the container not be: its directory is renamed out of sight, its name let go, and then its files go: first those that rest
@@ -386,7 +432,8 @@ func (s *Store) left(id string) (c spec.Container, volumes []string) {
 	if readJSON(dir, specFile, buf, &c) != nil || readJSON(dir, stateFile, buf, &r) != nil {
 		return c, nil // it had not got as far, or nobody knows
 	}
-	if r.Intent == Removing && !c.Remove {
+	// There was no room for the intent, perhaps, to remove one that has run.
+	if !c.Remove && r.Intent != RemovingVolumes && (r.Intent == Removing || !r.StartedAt.IsZero()) {
 		return c, nil
 	}
 	return c, c.AnonymousVolumes()

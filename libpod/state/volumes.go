@@ -59,7 +59,12 @@ func (s *Store) RemoveVolume(name string, settle func(users []string) error) (fr
 	if err != nil {
 		return true, err
 	}
-	if err := os.Rename(dir, trash); err != nil {
+	err = errdefs.NoSpace(os.Rename(dir, trash))
+	if errors.Is(err, errdefs.ErrNoSpace) {
+		s.giveUp(filepath.Join(dir, VolumeData))
+		err = errdefs.NoSpace(os.Rename(dir, trash))
+	}
+	if err != nil {
 		return true, fmt.Errorf("cannot remove volume %q: %w", name, err)
 	}
 	// From here on it only takes time: those who wait for the lock need not.

@@ -2,9 +2,11 @@ package store
 
 import (
 	"crypto/rand"
+	"errors"
 	"os"
 	"path/filepath"
 
+	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/sys"
 	"github.com/mosscontainers/moss/storage"
 )
@@ -35,9 +37,24 @@ func (s *Store) keepReserve() {
 
 // MakeRoom is called before something is removed. Beside that file it gives up what may be removed at any time.
 func (s *Store) MakeRoom() {
-	if free, err := sys.FreeSpace(s.cfg.ImageRoot()); err != nil || free >= littleRoom {
+	if !s.full() {
 		return
 	}
 	builds := filepath.Join(s.cfg.GraphRoot, "moss", "build")
 	_ = removeAll(s.reserve(), storage.CacheDir(s.cfg), filepath.Join(builds, "answers"), filepath.Join(builds, "contexts")) // who removes something tells what is missing
+	_ = sys.SyncFileSystem(s.cfg.ImageRoot())                                                                                // on btrfs it is free then
+}
+
+// full says that there is no room for the lists, because of the disk, or of a quota, of which statfs(2) tells nothing.
+func (s *Store) full() bool {
+	if free, err := sys.FreeSpace(s.cfg.ImageRoot()); err != nil || free < littleRoom {
+		return err == nil
+	}
+	f, err := os.CreateTemp(filepath.Dir(s.reserve()), ".room-")
+	if err == nil {
+		_ = os.Remove(f.Name())
+		_, err = f.Write(make([]byte, reserveSize))
+		_ = f.Close()
+	}
+	return errors.Is(errdefs.NoSpace(err), errdefs.ErrNoSpace)
 }
