@@ -274,7 +274,7 @@ static void hold(void)
 {
 	const char *linger_env = getenv("_MOSS_LINGER");
 	const char *member = getenv("_MOSS_JOIN"), *netns = getenv("_MOSS_NETNS");
-	unsigned linger = linger_env ? (unsigned)atoi(linger_env) : 10;
+	int linger = linger_env ? atoi(linger_env) : 10;
 	char byte = 'u', path[4096];
 	int null;
 
@@ -301,7 +301,8 @@ static void hold(void)
 	if (chdir("/") < 0)
 		_exit(1);
 	moss_find_program();
-	keep(linger, path);
+	/* whoever has it made must come to join it */
+	keep(linger < 1 ? 1 : (unsigned)linger, path);
 }
 
 /*
