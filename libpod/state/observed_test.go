@@ -55,6 +55,21 @@ func TestTheLifeBeforeTheLastEndIsNotThisStart(t *testing.T) {
 	}
 }
 
+// Else the end of the life before would be taken for that of the one that was killed.
+func TestALifeThatBeganByAClockThatWasSetBack(t *testing.T) {
+	var rec Record
+	ended := time.Now().Round(0)
+	rec.ended(monitor.Exit{Time: ended})
+	rec.begin(monitor.Pids{}, ended.Add(-time.Hour))
+	if seen := rec.Observed(); seen.Status != Exited || seen.ExitCode != exitLost {
+		t.Errorf("%s %d, want %s %d", seen.Status, seen.ExitCode, Exited, exitLost)
+	}
+	rec.ended(monitor.Exit{Code: 3, Time: ended.Add(-time.Hour)})
+	if seen := rec.Observed(); seen.ExitCode != 3 {
+		t.Errorf("the exit code is %d, want 3", seen.ExitCode)
+	}
+}
+
 // A monitor that was killed, or found no room, between telling the end and writing it down.
 func TestAnEndThatWasOnlyToldIsKept(t *testing.T) {
 	began := time.Now().Round(0)

@@ -161,7 +161,7 @@ func removeTrees(trees []string) error {
 // begin notes the processes of a life that has begun.
 func (r *Record) begin(pids monitor.Pids, when time.Time) {
 	r.Status, r.Monitor, r.Init = Running, pids.Monitor, pids.Container
-	r.StartedAt, r.Stoppers, r.Restarter = when, nil, sys.Process{}
+	r.StartedAt, r.Stoppers, r.Restarter = after(when, r.FinishedAt), nil, sys.Process{}
 	r.ExitCode, r.OOMKilled, r.Error = 0, false, ""
 }
 
@@ -174,6 +174,15 @@ func (l *Locked) Running() (json.RawMessage, error) {
 
 // ended notes how a life ended.
 func (r *Record) ended(exit monitor.Exit) {
-	r.ExitCode, r.OOMKilled, r.Error, r.FinishedAt = exit.Code, exit.OOM, exit.Error, exit.Time
+	r.ExitCode, r.OOMKilled, r.Error, r.FinishedAt = exit.Code, exit.OOM, exit.Error, after(exit.Time, r.StartedAt)
 	r.Stoppers = nil
+}
+
+// after is when, or right after what came before, if a clock that was set back says otherwise: whether the end of the last life was recorded is
+// told by the order of these times.
+func after(when, before time.Time) time.Time {
+	if when.After(before) {
+		return when
+	}
+	return before.Add(1)
 }

@@ -212,7 +212,7 @@ func (l *Locked) mend() error {
 	if before.Active() && !l.State.Active() {
 		l.Unlink()
 		if l.State.FinishedAt.Before(l.State.StartedAt) {
-			l.State.FinishedAt = now()
+			l.State.FinishedAt = after(now(), l.State.StartedAt)
 		}
 	}
 	if before.Status == l.State.Status && before.Intent == None {
