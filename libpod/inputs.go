@@ -89,7 +89,7 @@ func (s *launch) join(in *spec.Inputs) error {
 		proc := fmt.Sprintf("/proc/%d", other.State.Init.Pid)
 		in.Namespaces[n.kind] = joinable(proc, n.file)
 		if n.kind == specs.NetworkNamespace {
-			s.lender = s.Engine.runDir(other.Spec.ID)
+			s.lender = s.runDirOf(other)
 		}
 		if n.kind == specs.IPCNamespace { // POSIX shared memory is files, which no namespace of the kernel's holds
 			in.ShmPath = proc + "/root/dev/shm"

@@ -36,7 +36,7 @@ func (e *Engine) InspectContainer(ref string, size bool) (*inspect.ContainerData
 	if err != nil {
 		return nil, err
 	}
-	runDir := e.runDir(c.Spec.ID)
+	runDir := e.runDirOf(c)
 	if text, err := os.ReadFile(filepath.Join(runDir, hostnameFile)); err == nil && len(text) > 0 {
 		hostname = strings.TrimSuffix(string(text), "\n") // of the container whose network it has
 	}

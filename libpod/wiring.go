@@ -206,7 +206,7 @@ func (w *wiring) settle(ctx Context) error {
 	if err != nil {
 		return err
 	}
-	dir := w.runDir(w.l.Spec.ID)
+	dir := w.runDirOf(w.l.Container)
 	return errors.Join(
 		rewrite(filepath.Join(dir, hostsFile), w.files.hosts, now.hosts),
 		rewrite(filepath.Join(dir, resolvFile), w.files.resolvConf, now.resolvConf),
