@@ -28,6 +28,9 @@ const (
 	goTree     = "/var/cache/moss-test/go"
 )
 
+// foreignDir has moss-hello for another architecture, the emulator for it, and the line that registers it. By test/setup.sh as well.
+const foreignDir = "/var/cache/moss-test/foreign"
+
 // fixtures are image archives, as `docker save` writes them.
 type fixtures struct {
 	busybox    string // docker.io/library/busybox: one layer with all of busybox

@@ -110,6 +110,32 @@ debian() {
 	' sh "$fixtures"
 }
 
+# foreign keeps a program for another architecture and its emulator, with the line that registers it. The package of emulators is not
+# installed: that would register them on this machine, and has those of thirty architectures.
+foreign() {
+	case $native in
+	amd64) set -- arm64 aarch64 ;;
+	*) set -- amd64 x86_64 ;;
+	esac
+	[ ! -s "$fixtures/foreign/hello" ] || return 0
+	toolchain
+	work=$(mktemp -d)
+	trap 'rm -rf "$work"' EXIT
+	CGO_ENABLED=0 GOARCH=$1 go build -ldflags "-s -w" -o "$work/hello" ./cmd/moss-hello
+	(
+		cd "$work"
+		apt-get -o APT::Sandbox::User=root download -q qemu-user-static >/dev/null
+		dpkg-deb --fsys-tarfile qemu-user-static_*.deb | tar -xO "./usr/bin/qemu-$2-static" >"$2-binfmt-P" # the name says how it is called
+		dpkg-deb --fsys-tarfile qemu-user-static_*.deb | tar -xO "./usr/lib/binfmt.d/qemu-$2.conf" |
+			sed "s|:[^:]*/\([^:/]*\):\([A-Z]*\)\$|:$fixtures/foreign/\1:\2|" >register
+		chmod 0755 "$2-binfmt-P"
+	)
+	as_root install -d -m 0755 "$fixtures/foreign"
+	as_root install -m 0755 "$work/$2-binfmt-P" "$fixtures/foreign"
+	as_root install -m 0644 "$work/register" "$fixtures/foreign"
+	as_root install -m 0755 "$work/hello" "$fixtures/foreign"
+}
+
 # sources keeps what Moss is built of where every user can read it, for the story that builds it: this tree with its modules as it is now, and
 # the Go toolchain without its own tests.
 sources() {
@@ -168,6 +194,7 @@ for step; do
 		devices
 		users
 		debian
+		foreign
 		;;
 	sources)
 		sources

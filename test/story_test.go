@@ -132,7 +132,7 @@ func setUp(env *testscript.Env, moss string, fixtures fixtures) error {
 		"STORE="+dir+"/store", "RUN="+dir+"/run",
 		"PATH="+filepath.Dir(moss)+":"+os.Getenv("PATH")+":/usr/sbin:/sbin", "LANG=C.UTF-8", "TERM=xterm",
 		"BUSYBOX="+fixtures.busybox, "CONFIGURED="+fixtures.configured, "DEBIAN="+debianTar,
-		"SOURCES="+sourcesTar, "GOTREE="+goTree,
+		"SOURCES="+sourcesTar, "GOTREE="+goTree, "FOREIGN="+foreignDir,
 		"UID="+strconv.Itoa(os.Getuid()), "MOSS_LINGER=1", "MOSS_DOZE=0.5", "HOSTIP="+hostIP(), "ARCH="+runtime.GOARCH,
 	)
 	if os.Getuid() == 0 {
@@ -157,13 +157,30 @@ func hostIP() string {
 	return ""
 }
 
-// condition adds to testscript's own: root, and hostip for a machine that has an address.
+// condition adds to testscript's own: root, hostip for a machine that has an address, and emulators for a kernel that has them for each user
+// namespace.
 func condition(cond string) (bool, error) {
 	switch cond {
 	case "root":
 		return os.Getuid() == 0, nil
 	case "hostip":
 		return hostIP() != "", nil
+	case "emulators":
+		return ownEmulators()
 	}
 	return false, fmt.Errorf("unknown condition %q", cond)
+}
+
+// ownEmulators says whether a user namespace can have emulators of its own: since Linux 6.7, where binfmt_misc is built in or loaded.
+func ownEmulators() (bool, error) {
+	release, err := os.ReadFile("/proc/sys/kernel/osrelease")
+	if err != nil {
+		return false, err
+	}
+	var major, minor int
+	if _, err := fmt.Sscanf(string(release), "%d.%d", &major, &minor); err != nil {
+		return false, fmt.Errorf("cannot understand the kernel's release %q: %w", release, err)
+	}
+	filesystems, err := os.ReadFile("/proc/filesystems")
+	return (major > 6 || major == 6 && minor >= 7) && bytes.Contains(filesystems, []byte("\tbinfmt_misc\n")), err
 }

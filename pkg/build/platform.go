@@ -2,6 +2,7 @@ package build
 
 import (
 	"os"
+	"strings"
 
 	"github.com/containerd/platforms"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -25,13 +26,15 @@ func (e *execution) runnable() error {
 	if want.Architecture == here.Architecture || host.Kin(want.Architecture) {
 		return nil
 	}
-	if name := emulators[want.Architecture]; name != "" {
-		for _, entry := range []string{"qemu-" + name, name} {
-			if _, err := os.Stat("/proc/sys/fs/binfmt_misc/" + entry); err == nil {
-				return nil
-			}
-		}
+	if name := emulators[want.Architecture]; name != "" && enabled("status") && (enabled("qemu-"+name) || enabled(name)) {
+		return nil
 	}
 	return errdefs.Errorf(errdefs.ErrUnavailable,
 		"cannot run a command for %s on this machine: no emulator is registered with the kernel; install qemu-user-static and binfmt-support (Debian), or qemu-user-static (Fedora)", platforms.Format(want))
+}
+
+// enabled says whether an entry of the kernel's list of emulators is there and turned on. Its first line is "enabled" or "disabled".
+func enabled(entry string) bool {
+	data, err := os.ReadFile("/proc/sys/fs/binfmt_misc/" + entry)
+	return err == nil && strings.HasPrefix(string(data), "enabled\n")
 }
