@@ -22,6 +22,9 @@ import (
 func (e *Engine) endDamaged(ctx Context, c *state.Container, opts RemoveOptions) error {
 	left := e.stillThere(c.Spec.ID)
 	if len(left) == 0 {
+		if held, err := sys.LockHeld(filepath.Join(c.Dir, state.LayerDir)); err == nil && held {
+			return errdefs.Errorf(errdefs.ErrUnavailable, "cannot remove container %s: it is damaged, and runs where its processes are not seen from here, on another machine or in another session; remove it there", c.Spec.Name)
+		}
 		return nil
 	}
 	if !opts.Force {

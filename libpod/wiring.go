@@ -42,6 +42,9 @@ func (e *Engine) wiring(l *state.Locked) (*wiring, error) {
 	if !l.State.Active() || l.Spec.Network.Mode != spec.NetworkBridge {
 		return w, nil
 	}
+	if dir := e.runDirOf(l.Container); dir != e.runDir(l.Spec.ID) { // whose bridges are in a network namespace of that session's
+		return nil, errdefs.Errorf(errdefs.ErrUnavailable, "cannot reach the networks of container %s: a session with another runtime directory has started it, in %s; do that there, or start it again", l.Spec.Name, dir)
+	}
 	var err error
 	if w.netns, err = e.namespaceOf(l.Container); err != nil {
 		return nil, err
