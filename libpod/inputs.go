@@ -9,6 +9,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/mosscontainers/moss/libpod/monitor"
 	"github.com/mosscontainers/moss/libpod/names"
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
@@ -127,8 +128,8 @@ func (s *launch) blame(err error) error {
 	return err
 }
 
-// connect waits for the container's network and completes its resolv.conf and hosts. monitor is the pid of the process that keeps the container.
-func (s *launch) connect(ctx Context, monitor int) error {
+// connect waits for the container's network and completes its resolv.conf and hosts. keeper is the pid of the process that keeps the container.
+func (s *launch) connect(ctx Context, keeper int) error {
 	if s.lender != "" {
 		return nil
 	}
@@ -151,7 +152,7 @@ func (s *launch) connect(ctx Context, monitor int) error {
 		names.networks = append(names.networks, s.network.connections[i].Network)
 	}
 	if names.served() {
-		process, err := sys.Identify(monitor)
+		process, err := sys.Identify(keeper)
 		if err != nil {
 			return err
 		}
@@ -193,6 +194,9 @@ func (s *launch) files() map[string]string {
 	}
 	if !s.c.NoHostname {
 		files[hostnameTarget] = filepath.Join(s.runDir, hostnameFile)
+	}
+	if s.asked() {
+		files[notifyTarget] = filepath.Join(s.runDir, monitor.NotifySocket)
 	}
 	if s.zone != nil {
 		files[localtime] = filepath.Join(s.runDir, "localtime")

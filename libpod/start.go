@@ -113,6 +113,7 @@ func (e *Engine) start(ctx Context, l *state.Locked, opts StartOptions) (warning
 	if err != nil {
 		return nil, errors.Join(s.blame(err), m.Close(), s.undo())
 	}
+	s.tellManager(m.handle.Pid())
 	return s.warnings, m.release()
 }
 
@@ -167,6 +168,9 @@ func (s *launch) prepare(ctx Context, pid int) (err error) {
 	}
 	if err := os.WriteFile(filepath.Join(s.runDir, bundleFile), s.req.Bundle, 0o600); err != nil {
 		return errdefs.NoSpace(fmt.Errorf("cannot start container %s: %w", s.c.Name, err))
+	}
+	if s.asked() {
+		s.env = append(s.env, "NOTIFY_SOCKET="+notifyTarget)
 	}
 	if len(s.env) > 0 { // what is executed in the container later is not told
 		bundle.Spec.Process.Env = append(bundle.Spec.Process.Env, s.env...)
@@ -252,6 +256,10 @@ func (s *launch) request() (err error) {
 	r.Remove, r.DozeAfter = s.c.Remove, dozeAfter().Milliseconds()
 	if r.Trees = []string{s.runDir}; s.c.Remove {
 		r.Volumes = s.c.AnonymousVolumes()
+	}
+	r.PIDFile, r.MonitorPIDFile = s.c.PIDFile, s.c.MonitorPIDFile
+	if s.asked() {
+		r.Notify = s.manager()
 	}
 	r.Runtime, err = s.runtimePath()
 	return err

@@ -34,6 +34,7 @@ type asleep struct {
 	Extra    []int              `json:"extra"`
 	More     []int              `json:"more,omitempty"`
 	Listener int                `json:"listener"`
+	Notify   int                `json:"notify"`
 	Log      int                `json:"log"`
 	Rows     uint16             `json:"rows"`
 	Cols     uint16             `json:"cols"`
@@ -121,6 +122,9 @@ func (m *monitor) sleep(l *life, pidfd *os.File, handled <-chan struct{}) (<-cha
 // resume serves those who want something of the container.
 func (m *monitor) resume() {
 	m.server.welcome()
+	if m.notices != nil {
+		m.notices.passOn(nil)
+	}
 	if m.newKeeper(); m.keeper != nil {
 		m.keeper.start()
 	}
@@ -129,6 +133,9 @@ func (m *monitor) resume() {
 // fallAsleep only returns when that cannot be, or something happened meanwhile, which is no error.
 func (m *monitor) fallAsleep(l *life, pidfd *os.File) error {
 	m.server.pause()
+	if m.notices != nil {
+		m.notices.pause()
+	}
 	for _, p := range l.pumps {
 		p.pause()
 	}
@@ -198,7 +205,10 @@ func (m *monitor) leave(l *life, nap *sys.Nap) (s asleep, err error) {
 	s = asleep{
 		Users: nap.Keep(m.users), Layer: nap.Keep(m.layer), Request: nap.Keep(m.request), Wiring: m.req.Wiring, NetNS: nap.Keep(m.netns), Listener: nap.Watch(m.server.listener), Log: -1,
 		Pause: m.pause, Chosen: m.chosen,
-		Kept: kept, Pids: l.pids, Began: l.began, Restarts: l.restarts, Stdout: -1, Stderr: -1, Slave: nap.Keep(l.streams.slave), Mounts: nap.Keep(l.mounts),
+		Kept: kept, Pids: l.pids, Began: l.began, Restarts: l.restarts, Stdout: -1, Stderr: -1, Slave: nap.Keep(l.streams.slave), Mounts: nap.Keep(l.mounts), Notify: -1,
+	}
+	if m.notices != nil {
+		s.Notify = nap.Watch(m.notices.socket)
 	}
 	for _, f := range m.extra {
 		s.Extra = append(s.Extra, nap.Keep(f))

@@ -61,6 +61,9 @@ func (m *monitor) settle(ctx context.Context, l *life) error {
 		l.began = time.Now()
 		err = writeJSON(m.req.RunDir, lifeFile, Life{Pids: l.pids, Began: l.began.Round(0), Ports: m.chosen, Record: m.req.Wiring.Record})
 	}
+	if err == nil {
+		err = m.writePIDFiles(l.pids)
+	}
 	if err != nil {
 		return errors.Join(err, l.abandon())
 	}

@@ -68,6 +68,7 @@ type monitor struct {
 	out      *output
 	in       *input
 	server   *server
+	notices  *notices // nil when nobody is to be told
 	signals  chan os.Signal
 	stopped  atomic.Bool   // SIGTERM came: no more restarts
 	wake     chan struct{} // ends a pause
@@ -79,7 +80,7 @@ type monitor struct {
 }
 
 // Main is the whole life of the monitor process that Spawn started; it returns the process's exit
-// code. What goes wrong before the container runs is told to whoever called Spawn.
+// code, which is the container's: a service manager may take the monitor for the service. What goes wrong before the container runs is told to whoever called Spawn.
 func Main(hooks Hooks) int {
 	goruntime.LockOSThread() // a container dies with the thread that made it
 	_ = sys.SetTimerSlack(0) // rootless/nsenter lets those of the others be late
@@ -106,7 +107,12 @@ func Main(hooks Hooks) int {
 	}
 	m.answer(reply{Pids: l.pids})
 	_ = m.recorder.Began() // the run directory tells as well
-	closeAll(m.control, m.record)
+	if m.notices == nil {
+		closeAll(m.control)
+	} else {
+		m.notices.passOn(m.control)
+	}
+	closeAll(m.record)
 	m.control, m.record = nil, nil
 	if p := m.req.Restart.Policy; p == "" || p == RestartNo { // else who waits for the end of a pipe waits for the last life's
 		closeAll(m.more...)
@@ -114,8 +120,7 @@ func Main(hooks Hooks) int {
 	}
 	m.newKeeper()
 	m.unrecorded = m.req.Remove
-	m.keep(context.Background(), l, handled)
-	return 0
+	return m.keep(context.Background(), l, handled)
 }
 
 // inherit takes over what Spawn left open, and waits for what Send tells. After an error, the monitor knows no more than that.
@@ -280,6 +285,9 @@ func (m *monitor) begin(ctx context.Context, attached *os.File) (*life, error) {
 	if m.launcher, err = m.hooks.Launcher(m.req); err != nil {
 		return nil, err
 	}
+	if err := m.openNotices(); err != nil {
+		return nil, err
+	}
 	l, err := m.createLife(context.WithoutCancel(ctx)) // an OCI runtime that is killed leaves parts
 	if err != nil {
 		return nil, err
@@ -398,8 +406,8 @@ func (m *monitor) forget() {
 	}
 }
 
-// keep stays until the container has ended for good. handled is from handleSignals.
-func (m *monitor) keep(ctx context.Context, l *life, handled <-chan struct{}) {
+// keep stays until the container has ended for good, and returns its exit code. handled is from handleSignals.
+func (m *monitor) keep(ctx context.Context, l *life, handled <-chan struct{}) int {
 	m.lean = time.AfterFunc(time.Second, m.settleDown)
 	defer m.lean.Stop()
 	exit := Exit{}
@@ -439,6 +447,7 @@ func (m *monitor) keep(ctx context.Context, l *life, handled <-chan struct{}) {
 		_ = m.recorder.Remove() // a container that should be gone is removed by the next command
 	}
 	m.out.hub.wait()
+	return exit.Code
 }
 
 // wait waits for the end of a life and makes it known in the run directory.
@@ -516,6 +525,10 @@ func (m *monitor) end() {
 	if m.server != nil && m.server.listener != nil {
 		_ = m.server.close()
 		_ = remove(m.req.RunDir + "/attach")
+	}
+	if m.notices != nil {
+		m.notices.close()
+		_ = remove(m.req.RunDir + "/" + NotifySocket)
 	}
 	for _, path := range m.req.Wiring.Cleanup {
 		_ = remove(path)

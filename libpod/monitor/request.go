@@ -30,6 +30,11 @@ type Request struct {
 	Volumes []string `json:"volumes,omitempty"`
 	// DozeAfter is for how long nothing must have happened before the monitor gives up its memory, in ms; 0 is never.
 	DozeAfter int64 `json:"dozeAfter,omitempty"`
+	// Notify is the socket of a service manager that the container may tell how it is; "" is none. The container's is notify in RunDir.
+	Notify string `json:"notify,omitempty"`
+	// PIDFile and MonitorPIDFile are written before each start; "" is none.
+	PIDFile        string `json:"pidFile,omitempty"`
+	MonitorPIDFile string `json:"monitorPIDFile,omitempty"`
 	// Wiring comes later, by Connect.
 	Wiring Wiring `json:"-"`
 }

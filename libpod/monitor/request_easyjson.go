@@ -247,6 +247,24 @@ func easyjson3c9d2b01DecodeGithubComMosscontainersMossLibpodMonitor1(in *jlexer.
 			} else {
 				out.DozeAfter = int64(in.Int64())
 			}
+		case "notify":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				out.Notify = string(in.String())
+			}
+		case "pidFile":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				out.PIDFile = string(in.String())
+			}
+		case "monitorPIDFile":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				out.MonitorPIDFile = string(in.String())
+			}
 		default:
 			in.SkipRecursive()
 		}
@@ -343,6 +361,21 @@ func easyjson3c9d2b01EncodeGithubComMosscontainersMossLibpodMonitor1(out *jwrite
 		const prefix string = ",\"dozeAfter\":"
 		out.RawString(prefix)
 		out.Int64(int64(in.DozeAfter))
+	}
+	if in.Notify != "" {
+		const prefix string = ",\"notify\":"
+		out.RawString(prefix)
+		out.String(string(in.Notify))
+	}
+	if in.PIDFile != "" {
+		const prefix string = ",\"pidFile\":"
+		out.RawString(prefix)
+		out.String(string(in.PIDFile))
+	}
+	if in.MonitorPIDFile != "" {
+		const prefix string = ",\"monitorPIDFile\":"
+		out.RawString(prefix)
+		out.String(string(in.MonitorPIDFile))
 	}
 	out.RawByte('}')
 }

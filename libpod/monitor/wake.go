@@ -30,8 +30,7 @@ func wakeUp(hooks Hooks, left string) int {
 	m.signals <- syscall.SIGCHLD // there may have been some
 	m.resume()
 	l.read(m.out)
-	m.keep(context.Background(), l, m.handleSignals(func() {}))
-	return 0
+	return m.keep(context.Background(), l, m.handleSignals(func() {}))
 }
 
 // remember takes over what was left.
@@ -61,6 +60,7 @@ func remember(hooks Hooks, left string) (*monitor, *life, error) {
 	}
 	listener, log := t.take(s.Listener, "attach", true), t.take(s.Log, "log", false)
 	server := t.take(s.Server, "ports", true)
+	notify := t.take(s.Notify, NotifySocket, true)
 	var sockets []*os.File
 	for _, fd := range s.Sockets {
 		sockets = append(sockets, t.take(fd, "port", false))
@@ -76,6 +76,9 @@ func remember(hooks Hooks, left string) (*monitor, *life, error) {
 	m.req.Wiring = s.Wiring
 	m.assemble()
 	m.server.listener = listener
+	if notify != nil {
+		m.notices = &notices{socket: notify, to: m.req.Notify}
+	}
 	m.in.rows, m.in.cols, m.in.file = s.Rows, s.Cols, l.streams.stdin
 	if log != nil {
 		if m.out.log, err = logs.Continue(log, m.req.Log.Path, m.req.Log.MaxSize, m.req.Log.MaxFiles); err != nil {

@@ -32,6 +32,7 @@ type Container struct {
 	Network
 	Logging
 	Lifecycle
+	Service
 	Metadata
 
 	flags *pflag.FlagSet // those it was read from, if any
@@ -60,13 +61,14 @@ func (c *Container) AddFlags(fs *pflag.FlagSet) {
 	c.Network.AddFlags(fs)
 	c.Logging.AddFlags(fs)
 	c.Lifecycle.AddFlags(fs)
+	c.Service.AddFlags(fs)
 	c.Metadata.AddFlags(fs)
 }
 
 // Validate checks the whole description. Its errors are errdefs.ErrInvalid.
 func (c *Container) Validate() error {
 	for _, part := range []interface{ Validate() error }{
-		&c.Process, &c.Identity, &c.Namespaces, &c.Mounts, &c.Resources, &c.Security, &c.Network, &c.Logging, &c.Lifecycle,
+		&c.Process, &c.Identity, &c.Namespaces, &c.Mounts, &c.Resources, &c.Security, &c.Network, &c.Logging, &c.Lifecycle, &c.Service,
 	} {
 		if err := part.Validate(); err != nil {
 			return err

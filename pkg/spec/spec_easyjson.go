@@ -127,6 +127,30 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec(in *jlexer.Lexer, 
 				}
 				in.Delim(']')
 			}
+		case "notify":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				out.Notify = string(in.String())
+			}
+		case "pidFile":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				out.PIDFile = string(in.String())
+			}
+		case "monitorPIDFile":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				out.MonitorPIDFile = string(in.String())
+			}
+		case "cgroups":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				out.Cgroups = string(in.String())
+			}
 		case "remove":
 			if in.IsNull() {
 				in.Skip()
@@ -1134,6 +1158,26 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 			}
 			out.RawByte(']')
 		}
+	}
+	if in.Notify != "" {
+		const prefix string = ",\"notify\":"
+		out.RawString(prefix)
+		out.String(string(in.Notify))
+	}
+	if in.PIDFile != "" {
+		const prefix string = ",\"pidFile\":"
+		out.RawString(prefix)
+		out.String(string(in.PIDFile))
+	}
+	if in.MonitorPIDFile != "" {
+		const prefix string = ",\"monitorPIDFile\":"
+		out.RawString(prefix)
+		out.String(string(in.MonitorPIDFile))
+	}
+	if in.Cgroups != "" {
+		const prefix string = ",\"cgroups\":"
+		out.RawString(prefix)
+		out.String(string(in.Cgroups))
 	}
 	if in.Remove {
 		const prefix string = ",\"remove\":"

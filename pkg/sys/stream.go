@@ -41,7 +41,7 @@ func ReadWaiting(pipe *os.File, p []byte) (n int, err error) {
 // ListenUnix listens on a new unix stream socket, mode 0600, called name in directory dir, whatever
 // the length of dir's path: sun_path holds 107 bytes (unix(7)), so the directory is named by descriptor.
 func ListenUnix(dir, name string) (*os.File, error) {
-	f, err := unixSocket(dir, name, func(fd int, addr *unix.SockaddrUnix) error {
+	f, err := unixSocket(unix.SOCK_STREAM, dir, name, func(fd int, addr *unix.SockaddrUnix) error {
 		// fchmod before bind: the file never exists with a wider mode.
 		if err := unix.Fchmod(fd, 0o600); err != nil {
 			return err
@@ -60,7 +60,7 @@ func ListenUnix(dir, name string) (*os.File, error) {
 // DialUnix connects to the unix stream socket called name in directory dir. Errors are ENOENT,
 // ECONNREFUSED and the like, wrapped.
 func DialUnix(dir, name string) (*os.File, error) {
-	f, err := unixSocket(dir, name, func(fd int, addr *unix.SockaddrUnix) error {
+	f, err := unixSocket(unix.SOCK_STREAM, dir, name, func(fd int, addr *unix.SockaddrUnix) error {
 		return unix.Connect(fd, addr)
 	})
 	if err != nil {
@@ -193,14 +193,14 @@ func WriteNow(conn *os.File, p []byte) (done bool) {
 	return done && err == nil
 }
 
-// unixSocket makes a stream socket and lets use bind or connect it to dir/name.
-func unixSocket(dir, name string, use func(fd int, addr *unix.SockaddrUnix) error) (*os.File, error) {
+// unixSocket makes a socket and lets use bind or connect it to dir/name.
+func unixSocket(kind int, dir, name string, use func(fd int, addr *unix.SockaddrUnix) error) (*os.File, error) {
 	d, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer unix.Close(d)
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	fd, err := unix.Socket(unix.AF_UNIX, kind|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, os.NewSyscallError("socket", err)
 	}
