@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 
 	"github.com/moby/term"
@@ -19,14 +20,38 @@ const DefaultDetachKeys = "ctrl-p,ctrl-q"
 // IsTerminal says whether f is a terminal.
 func IsTerminal(f *os.File) bool { return term.IsTerminal(f.Fd()) }
 
-// Raw puts a terminal into raw mode, where each key reaches the container as typed. The function it
-// returns puts it back as it was, and may be called again.
+// Raw puts a terminal into raw mode, where each key reaches the container as typed, also after this process was stopped and goes on: who had the
+// terminal meanwhile has its own. The function it returns puts it back as it was, and may be called again.
 func Raw(f *os.File) (restore func() error, err error) {
 	state, err := term.SetRawTerminal(f.Fd())
 	if err != nil {
 		return nil, fmt.Errorf("cannot put the terminal into raw mode: %w", err)
 	}
-	return func() error { return term.RestoreTerminal(f.Fd(), state) }, nil
+	stop := sync.OnceFunc(onSignal(syscall.SIGCONT, func() {
+		_, _ = term.SetRawTerminal(f.Fd()) // one that was hung up ends us otherwise
+	}))
+	return func() error {
+		stop()
+		return term.RestoreTerminal(f.Fd(), state)
+	}, nil
+}
+
+// onSignal calls handle for each signal until stop is called, which waits for a call that is under way.
+func onSignal(signals syscall.Signal, handle func()) (stop func()) {
+	came := make(chan os.Signal, 1)
+	done := make(chan struct{})
+	signal.Notify(came, signals)
+	go func() {
+		defer close(done)
+		for range came {
+			handle()
+		}
+	}()
+	return func() {
+		signal.Stop(came)
+		close(came)
+		<-done
+	}
 }
 
 // ParseDetachKeys reads Docker's syntax: keys separated by commas, each one character or ctrl- with
@@ -60,21 +85,11 @@ func IsDetach(err error) bool {
 // Resizes calls resized with the terminal's size, rows and columns, at once and after every change until
 // stop is called; stop waits for a call that is under way.
 func Resizes(tty *os.File, resized func(rows, cols uint16)) (stop func()) {
-	changes := make(chan os.Signal, 1)
-	done := make(chan struct{})
-	signal.Notify(changes, syscall.SIGWINCH)
-	changes <- syscall.SIGWINCH
-	go func() {
-		defer close(done)
-		for range changes {
-			if ws, err := term.GetWinsize(tty.Fd()); err == nil {
-				resized(ws.Height, ws.Width)
-			}
+	tell := func() {
+		if ws, err := term.GetWinsize(tty.Fd()); err == nil {
+			resized(ws.Height, ws.Width)
 		}
-	}()
-	return func() {
-		signal.Stop(changes)
-		close(changes)
-		<-done
 	}
+	tell()
+	return onSignal(syscall.SIGWINCH, tell)
 }
