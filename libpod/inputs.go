@@ -45,6 +45,9 @@ func (s *launch) inputs() (spec.Inputs, error) {
 	if s.hostname, err = s.ownHostname(); err != nil {
 		return in, err
 	}
+	if len(s.c.Rlimits) > 0 && s.facts.Rootless {
+		in.MostRlimits = sys.HardLimits()
+	}
 	s.zone, err = timezone(s.c)
 	in.Hostname, in.Files = s.hostname, s.files()
 	return in, err

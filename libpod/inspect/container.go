@@ -135,50 +135,56 @@ type Config struct {
 
 // HostConfig is what the container has of this host, and may do to it.
 type HostConfig struct {
-	Binds           []string // SOURCE:TARGET:OPTIONS
-	ContainerIDFile string
-	LogConfig       LogConfig
-	NetworkMode     string
-	PortBindings    map[string][]PortBinding // as asked for, by "80/tcp"
-	PublishAllPorts bool
-	RestartPolicy   RestartPolicy
-	AutoRemove      bool
-	CapAdd          []string
-	CapDrop         []string
-	CgroupMode      string
-	CgroupnsMode    string   // docker's name of CgroupMode
-	DNS             []string `json:"Dns"`
-	DNSOptions      []string `json:"DnsOptions"`
-	DNSSearch       []string `json:"DnsSearch"`
-	ExtraHosts      []string
-	Egress          []string `json:",omitempty"` // whom it may reach; empty is everybody
-	GroupAdd        []string
-	IpcMode         string
-	PidMode         string
-	UTSMode         string
-	UsernsMode      string
-	OomScoreAdj     int
-	Privileged      bool
-	ReadonlyRootfs  bool
-	SecurityOpt     []string
-	Sysctls         map[string]string
-	Tmpfs           map[string]string // options by target
-	ShmSize         int64             // bytes
-	Runtime         string
-	Init            bool
-	Memory          int64  // bytes; 0 is no limit
-	MemorySwap      int64  // bytes of memory and swap together; 0 is twice Memory, -1 no limit
-	NanoCpus        int64  // billionths of a core; 0 is no limit
-	CPUShares       uint64 `json:"CpuShares"`
-	CPUPeriod       uint64 `json:"CpuPeriod"` // microseconds
-	CPUQuota        int64  `json:"CpuQuota"`  // microseconds of a period
-	CpusetCpus      string
-	CpusetMems      string
-	CgroupParent    string
-	PidsLimit       int64
-	Ulimits         []Ulimit
-	Devices         []Device
-	DeviceRequests  []DeviceRequest `json:",omitempty"` // as Docker has those that are given by name
+	Binds              []string // SOURCE:TARGET:OPTIONS
+	ContainerIDFile    string
+	LogConfig          LogConfig
+	NetworkMode        string
+	PortBindings       map[string][]PortBinding // as asked for, by "80/tcp"
+	PublishAllPorts    bool
+	RestartPolicy      RestartPolicy
+	AutoRemove         bool
+	CapAdd             []string
+	CapDrop            []string
+	CgroupMode         string
+	CgroupnsMode       string   // docker's name of CgroupMode
+	DNS                []string `json:"Dns"`
+	DNSOptions         []string `json:"DnsOptions"`
+	DNSSearch          []string `json:"DnsSearch"`
+	ExtraHosts         []string
+	Egress             []string `json:",omitempty"` // whom it may reach; empty is everybody
+	GroupAdd           []string
+	IpcMode            string
+	PidMode            string
+	UTSMode            string
+	UsernsMode         string
+	OomScoreAdj        int
+	Privileged         bool
+	ReadonlyRootfs     bool
+	SecurityOpt        []string
+	Sysctls            map[string]string
+	Tmpfs              map[string]string // options by target
+	ShmSize            int64             // bytes
+	Runtime            string
+	Init               bool
+	Memory             int64   // bytes; 0 is no limit
+	MemorySwap         int64   // bytes of memory and swap together; 0 is twice Memory, -1 no limit
+	MemoryReservation  int64   // bytes; 0 is none
+	MemorySwappiness   *uint64 // null leaves it to the kernel
+	OomKillDisable     bool
+	BlkioWeight        uint16 // 0 is no weight
+	NanoCpus           int64  // billionths of a core; 0 is no limit
+	CPUShares          uint64 `json:"CpuShares"`
+	CPUPeriod          uint64 `json:"CpuPeriod"`          // microseconds
+	CPUQuota           int64  `json:"CpuQuota"`           // microseconds of a period
+	CPURealtimePeriod  uint64 `json:"CpuRealtimePeriod"`  // microseconds
+	CPURealtimeRuntime int64  `json:"CpuRealtimeRuntime"` // microseconds of a period
+	CpusetCpus         string
+	CpusetMems         string
+	CgroupParent       string
+	PidsLimit          int64
+	Ulimits            []Ulimit
+	Devices            []Device
+	DeviceRequests     []DeviceRequest `json:",omitempty"` // as Docker has those that are given by name
 	// DeviceCgroupRules are as they are given.
 	DeviceCgroupRules []string
 	VolumesFrom       []string // CONTAINER[:MODE]

@@ -139,6 +139,8 @@ func hostConfig(c *spec.Container, f Facts) HostConfig {
 		CapAdd: present(c.CapAdd), CapDrop: present(c.CapDrop), Privileged: c.Privileged, GroupAdd: present(c.Groups),
 		SecurityOpt: securityOptions(c.Security), Sysctls: presentMap(c.Sysctls),
 		Memory: c.Memory, MemorySwap: c.MemorySwap, NanoCpus: int64(math.Round(c.CPUs * nanosPerCore)), PidsLimit: c.PidsLimit, OomScoreAdj: oomScore,
+		MemoryReservation: c.MemoryReservation, MemorySwappiness: c.Swappiness, OomKillDisable: c.NoOOMKiller, BlkioWeight: c.BlkioWeight,
+		CPURealtimePeriod: c.CPU.RealtimePeriod, CPURealtimeRuntime: c.CPU.RealtimeRuntime,
 		CPUShares: c.CPU.Shares, CPUPeriod: c.CPU.Period, CPUQuota: c.CPU.Quota, CpusetCpus: c.CPU.Cpus, CpusetMems: c.CPU.Mems, CgroupParent: c.CgroupParent,
 		Ulimits: ulimits(c.Rlimits), VolumesFrom: volumesFrom(c.VolumesFrom),
 	}

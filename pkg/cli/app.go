@@ -2,7 +2,11 @@ package cli
 
 import (
 	"os"
+	"slices"
+	"strings"
 	"sync"
+
+	"github.com/spf13/pflag"
 
 	"github.com/mosscontainers/moss/libpod"
 	"github.com/mosscontainers/moss/pkg/config"
@@ -18,6 +22,7 @@ type App struct {
 	logLevel logLevel
 	runtime  string
 
+	args       []string // of the command line; none when all there is is asked for
 	interrupts *interrupts
 
 	config func() (*config.Config, error)
@@ -51,6 +56,15 @@ func (a *App) Config() (*config.Config, error) { return a.config() }
 
 // Engine is the engine under the global flags.
 func (a *App) Engine() (*libpod.Engine, error) { return a.engine() }
+
+// rare says whether the command line has flags that are not declared so far.
+func (a *App) rare(declared *pflag.FlagSet) bool {
+	return len(a.args) == 0 || slices.ContainsFunc(a.args, func(word string) bool {
+		name, ok := strings.CutPrefix(word, "--")
+		name, _, _ = strings.Cut(name, "=")
+		return ok && declared.Lookup(name) == nil
+	})
+}
 
 func (a *App) eprintln(line string) {
 	// There is nobody left to tell when the standard error is closed.

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"cmp"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,6 +20,29 @@ type imageChoice struct {
 	quiet                    bool
 	authFile, creds, certDir string
 	tlsVerify                *bool // nil: what registries.conf says
+	os, arch, variant        string
+}
+
+// addRareFlags declares the parts of --platform as flags of their own.
+func (o *imageChoice) addRareFlags(fs *pflag.FlagSet) {
+	fs.StringVar(&o.arch, "arch", "", "architecture of the image (default this machine's)")
+	fs.StringVar(&o.os, "os", "", "operating system of the image (default linux)")
+	fs.StringVar(&o.variant, "variant", "", "variant of the architecture, such as v7 of arm")
+}
+
+// settlePlatform makes --platform of its parts.
+func (o *imageChoice) settlePlatform() error {
+	if o.os == "" && o.arch == "" && o.variant == "" {
+		return nil
+	}
+	if o.platform != "" {
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use --platform together with --os, --arch or --variant: choose one way")
+	}
+	o.platform = cmp.Or(o.os, "linux") + "/" + cmp.Or(o.arch, runtime.GOARCH)
+	if o.variant != "" {
+		o.platform += "/" + o.variant
+	}
+	return nil
 }
 
 func (o *imageChoice) addFlags(fs *pflag.FlagSet) {

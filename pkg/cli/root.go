@@ -133,6 +133,7 @@ func (a *App) readerGone(err error) bool {
 
 // NewRoot is the moss command with the commands that args may ask for: all without args. Documentation is generated from it.
 func NewRoot(app *App, args []string) *cobra.Command {
+	app.args = args
 	root := &cobra.Command{
 		Use:           "moss",
 		Short:         "Run containers without root and without a daemon",

@@ -41,6 +41,15 @@ func (o *createOptions) addFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.replace, "replace", false, "remove the container that has the name already")
 }
 
+// addRareFlags declares the others, once all that are not rare are there.
+func (o *createOptions) addRareFlags(app *App) {
+	if !app.rare(o.flags) {
+		return
+	}
+	o.Container.AddRareFlags(o.flags)
+	o.imageChoice.addRareFlags(o.flags)
+}
+
 // create makes the container that flags and arguments describe, and returns its id.
 func (o *createOptions) create(ctx context.Context, app *App, args []string) (*spec.Container, error) {
 	c, err := o.describe(app, args)
@@ -63,6 +72,9 @@ func (o *createOptions) describe(app *App, args []string) (*spec.Container, erro
 	c := &o.Container
 	c.CreateCommand = os.Args
 	c.Command = args[1:]
+	if err := o.settlePlatform(); err != nil {
+		return nil, err
+	}
 	if err := o.usual(app); err != nil {
 		return nil, err
 	}
@@ -114,6 +126,7 @@ func created(err error) bool {
 func (o *createOptions) image(ctx context.Context, app *App, name string) (*storage.Image, error) {
 	c := &o.Container
 	if o.rootfs {
+		o.warnOfHealth(app)
 		dir, err := filepath.Abs(name)
 		c.Image.Rootfs = dir
 		return nil, err
@@ -122,11 +135,19 @@ func (o *createOptions) image(ctx context.Context, app *App, name string) (*stor
 	if err != nil {
 		return nil, err
 	}
+	o.warnOfHealth(app)
 	c.Image.Name = imageName(img, name)
 	if o.platform == "" && img.Architecture != "" && img.Architecture != runtime.GOARCH && !host.Kin(img.Architecture) {
 		app.Warn(fmt.Sprintf("image %s is for %s, and this machine is %s; --platform %[2]s says that this is meant", c.Image.Name, img.Platform(), runtime.GOARCH))
 	}
 	return img, nil
+}
+
+// warnOfHealth tells once what some flags do not do, when it is this program that makes the container.
+func (o *createOptions) warnOfHealth(app *App) {
+	if given := o.HealthFlags; len(given) > 0 {
+		app.Warn("cannot apply " + strings.Join(given, ", ") + ", so the container runs without: containers are not checked for health yet")
+	}
 }
 
 // cidFile is the file of --cidfile, which must not have been there.
@@ -178,6 +199,8 @@ func newCreateCommand(app *App) *cobra.Command {
 	}
 	cmd.Flags().SetInterspersed(false)
 	o.addFlags(cmd.Flags())
+	cmd.Flags().StringSliceP("attach", "a", nil, "of no meaning: start says what is attached")
+	o.addRareFlags(app)
 	return cmd
 }
 
@@ -206,6 +229,7 @@ func newRunCommand(app *App) *cobra.Command {
 	o.inherited.addFlags(fs)
 	fs.BoolVarP(&o.detach, "detach", "d", false, "run in the background and print the container's id")
 	fs.StringSliceVarP(&o.streams, "attach", "a", nil, "attach only to these of stdin, stdout, stderr")
+	o.createOptions.addRareFlags(app)
 	return cmd
 }
 

@@ -15,6 +15,9 @@ type CPU struct {
 	Quota  int64  `json:"quota,omitempty"`  // microseconds of a period; -1 is unlimited
 	Cpus   string `json:"cpus,omitempty"`   // a list: 0-2,4
 	Mems   string `json:"mems,omitempty"`   // a list of memory nodes
+	// RealtimePeriod and RealtimeRuntime are microseconds, of version 1 only.
+	RealtimePeriod  uint64 `json:"realtimePeriod,omitempty"`
+	RealtimeRuntime int64  `json:"realtimeRuntime,omitempty"`
 }
 
 func (c *CPU) addFlags(fs *pflag.FlagSet) {
@@ -91,6 +94,12 @@ func (c *CPU) apply(res *specs.LinuxResources, want func(controller, flag string
 	}
 	if c.Mems != "" && want("cpuset", "cpuset-mems") {
 		out.Mems = c.Mems
+	}
+	if c.RealtimePeriod > 0 && want("cpu"+ofVersion1, "cpu-rt-period") {
+		out.RealtimePeriod = &c.RealtimePeriod
+	}
+	if c.RealtimeRuntime > 0 && want("cpu"+ofVersion1, "cpu-rt-runtime") {
+		out.RealtimeRuntime = &c.RealtimeRuntime
 	}
 	if *out != (specs.LinuxCPU{}) {
 		res.CPU = out

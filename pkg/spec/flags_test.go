@@ -38,6 +38,18 @@ func TestMistakes(t *testing.T) {
 		{"-v /a:/b:O,ro", "O and ro together"},
 		{"--sdnotify healthy", "containers are not checked for health yet"},
 		{"--sdnotify x", "want container, conmon or ignore"},
+		{"--blkio-weight 5", "want a weight from 10 to 1000"},
+		{"--device-read-bps /dev/sda", "want DEVICE:SIZE, such as /dev/sda:1m"},
+		{"--device-read-iops /dev/sda:x", "want DEVICE:NUMBER, such as /dev/sda:1000"},
+		{"--blkio-weight-device sda:10", "want DEVICE:WEIGHT, such as /dev/sda:500"},
+		{"--memory-swappiness 101", "want a number from 0 to 100, or -1"},
+		{"--memory 1m --memory-reservation 2m", "it is a part of --memory"},
+		{"--cgroup-conf ../x=1", "want FILE=VALUE"},
+		{"--gpus x", "want all, a number, or device=NAME"},
+		{"--gpus 0", "want all, a number, or device=NAME"},
+		{"--gpus driver=amd", "want all, a number, or device=NAME"},
+		{"--isolation hyperv", "there is one way"},
+		{"--volume-driver nfs", "there is only local"},
 		{"--cgroups some", "want enabled, disabled, no-conmon or split"},
 		{"--userns keep-id", "have no user namespace of their own"},
 		{"-v a/b:/c", "a directory starts with / or ./"},
@@ -377,6 +389,28 @@ func TestNetworksOfAContainer(t *testing.T) {
 		}
 		if err := c.Validate(); err != nil || got != want {
 			t.Errorf("%q: %s, %v", args, got, err)
+		}
+	}
+}
+
+func TestGraphicsProcessorsAreDevicesByName(t *testing.T) {
+	for given, want := range map[string]string{
+		"all":                                "all",
+		"2":                                  "0 1",
+		"count=1,driver=nvidia":              "0",
+		"device=0":                           "0",
+		`"device=0,GPU-2b",capabilities=gpu`: "0 GPU-2b",
+		"device=0,1":                         "0 1",
+		"capabilities=gpu":                   "all",
+	} {
+		c, err := tryParse("--gpus", given)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		names := strings.ReplaceAll(strings.Join(c.DeviceNames(), " "), "nvidia.com/gpu=", "")
+		if diff := cmp.Diff(want, names); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", given, diff)
 		}
 	}
 }

@@ -17,6 +17,8 @@ type Identity struct {
 	User     string   `json:"user,omitempty"`   // as given: [NAME|UID][:GROUP|GID]; resolved in the rootfs at start
 	Groups   []string `json:"groups,omitempty"` // --group-add; KeepGroups alone
 	Hostname string   `json:"hostname,omitempty"`
+	// Domainname is that of NIS, which getdomainname(2) tells.
+	Domainname string `json:"domainname,omitempty"`
 	// NoHostname leaves /etc/hostname as the image has it.
 	NoHostname bool `json:"noHostname,omitempty"`
 }
@@ -83,10 +85,12 @@ func checkID(flag, whole, id string) error {
 	return nil
 }
 
+const maxHostname = 64 // uname(2)
+
 // checkHostname follows hostname(7), with the kernel's limit of 64 bytes.
 func checkHostname(s string) error {
-	if len(s) > 64 {
-		return invalid("hostname", s, "it is longer than 64 bytes")
+	if len(s) > maxHostname {
+		return invalid("hostname", s, "it is longer than %d bytes", maxHostname)
 	}
 	for label := range strings.SplitSeq(s, ".") {
 		if label == "" || strings.HasPrefix(label, "-") || !isHostLabel(label) {
@@ -132,7 +136,7 @@ func (i *Identity) Apply(s *specs.Spec, f host.Facts, in Inputs) ([]string, erro
 	if !hasNamespace(s, specs.UTSNamespace) {
 		return nil, nil
 	}
-	s.Hostname = i.Hostname
+	s.Hostname, s.Domainname = i.Hostname, i.Domainname
 	if s.Hostname == "" {
 		s.Hostname = in.Hostname
 	}

@@ -45,7 +45,7 @@ func (c *Container) ApplyImage(img *ImageConfig) {
 			c.Command = img.Cmd // an entrypoint of the user's own drops the image's command
 		}
 	}
-	c.Env = MergeEnv(WellFormed(img.Env), c.Env)
+	c.Env = MergeEnv(c.inherits(img.Env), c.Env)
 	if c.WorkDir == "" && img.WorkingDir != "" {
 		c.WorkDir = path.Clean("/" + img.WorkingDir)
 	}
@@ -62,6 +62,21 @@ func (c *Container) ApplyImage(img *ImageConfig) {
 	}
 	c.addImageVolumes(img.Volumes)
 	c.addImagePorts(img.ExposedPorts)
+}
+
+// inherits are the variables of an image that the container gets.
+func (c *Container) inherits(env []string) []string {
+	if c.UnsetEnvAll {
+		return nil
+	}
+	env = WellFormed(env)
+	if len(c.UnsetEnv) == 0 {
+		return env
+	}
+	return slices.DeleteFunc(env, func(kv string) bool {
+		name, _, _ := strings.Cut(kv, "=")
+		return slices.Contains(c.UnsetEnv, name)
+	})
 }
 
 // WellFormed are the variables of an image but for those without a name or a value, which docker keeps out as well.

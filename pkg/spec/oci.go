@@ -23,6 +23,8 @@ type Inputs struct {
 	Hostname string
 	// HostEnv is the caller's environment, of which the proxy variables are taken.
 	HostEnv []string
+	// MostRlimits are the hard limits, by name as in Process, that nobody here may raise. What is not there is not bounded.
+	MostRlimits map[string]uint64
 	// Volumes are what the volumes are mounted from, by name.
 	Volumes map[string]VolumeSource
 	// Images are the layers of what is mounted of type image, topmost first and with an empty one at last, by path in the container.

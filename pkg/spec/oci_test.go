@@ -49,7 +49,7 @@ func singleID() host.Facts {
 func rootful() host.Facts {
 	return host.Facts{
 		UIDs: 1<<32 - 1, GIDs: 1<<32 - 1, Kernel: "6.12.5-amd64", Capabilities: allCaps, UnprivilegedPort: 1024,
-		Cgroup: host.Cgroup{Version: host.CgroupV1, Parent: "/moss", Controllers: []string{"cpu", "devices", "memory", "pids"}},
+		Cgroup: host.Cgroup{Version: host.CgroupV1, Parent: "/moss", Controllers: []string{"blkio", "cpu", "devices", "memory", "pids"}},
 	}
 }
 
@@ -73,7 +73,7 @@ func inputs() spec.Inputs {
 		HostEnv: []string{"HOME=/root", "http_proxy=http://proxy:3128", "SECRET=1"},
 		Volumes: map[string]spec.VolumeSource{"data": {Dir: "/volumes/data"}, "memory": {Memory: true, Options: []string{"size=1048576"}}},
 		Files:   map[string]string{"/etc/hosts": "/run/c/hosts", "/etc/resolv.conf": "/run/c/resolv.conf", "/run/.containerenv": "/run/c/containerenv"},
-		Devices: devices,
+		Devices: devices, MostRlimits: map[string]uint64{"nofile": 2048},
 	}
 }
 
@@ -91,6 +91,7 @@ func tryParse(args ...string) (*spec.Container, error) {
 	c := &spec.Container{ID: strings.Repeat("0123456789abcdef", 4)}
 	fs := pflag.NewFlagSet("run", pflag.ContinueOnError)
 	c.AddFlags(fs)
+	c.AddRareFlags(fs)
 	if err := fs.Parse(args); err != nil {
 		return nil, err
 	}
@@ -112,6 +113,8 @@ func TestOCI(t *testing.T) {
 		{"privileged-rootful", rootful(), "--privileged sh"},
 		{"limits", rootlessV2(), "--memory 512m --cpus 1.5 --pids-limit 100 --oom-score-adj 500 --ulimit nofile=1024:4096 --ulimit core=0 sh"},
 		{"processors", rootlessV2(), "--cpu-shares 512 --cpu-period 50000 --cpu-quota 25000 --cpuset-cpus 0-1,3 --cpuset-mems 0 --cgroup-parent ../batch sh"},
+		{"rare-limits", rootlessV2(), "--memory-reservation 32m --oom-kill-disable --memory-swappiness 10 --cpu-rt-runtime 1000 --blkio-weight 100 --cgroup-conf memory.high=1000 --domainname nis sh"},
+		{"rare-limits-rootful", rootful(), "--memory-reservation 32m --oom-kill-disable --memory-swappiness 10 --cpu-rt-period 2000 --cpu-rt-runtime 1000 --blkio-weight 100 --blkio-weight-device /dev/sda:50 --device-read-bps /dev/sda:1m --device-write-iops /dev/sda:9 --cgroup-conf memory.high=1000 sh"},
 		{"limits-no-cgroup", rootlessV1(), "--memory 512m --cpus 1.5 --pids-limit 100 --oom-score-adj -500 sh"},
 		{"host-namespaces", rootlessV2(), "--network host --pid host --ipc host --uts host --cgroupns host -p 80:80 sh"},
 		{"host-namespaces-rootful", rootful(), "--network host --pid host --ipc host --uts host sh"},

@@ -31,6 +31,9 @@ type Process struct {
 	// FromEnvFiles counts the first entries of Env: those that --env-file gave, wherever on the command
 	// line, so that --env wins.
 	FromEnvFiles int `json:"-"`
+	// UnsetEnv are variables of the image that the container does not get; UnsetEnvAll are all of them.
+	UnsetEnv    []string `json:"-"`
+	UnsetEnvAll bool     `json:"-"`
 	// UsualEnv are variables that Env wins over; they are no part of what is committed.
 	UsualEnv   []string `json:"usualEnv,omitempty"`
 	EnvHost    bool     `json:"envHost,omitempty"` // hand the caller's environment to the container when it starts
@@ -360,7 +363,7 @@ func (p *Process) Validate() error {
 }
 
 // Apply writes the process into an OCI configuration.
-func (p *Process) Apply(s *specs.Spec, _ host.Facts, in Inputs) ([]string, error) {
+func (p *Process) Apply(s *specs.Spec, _ host.Facts, in Inputs) (warnings []string, err error) {
 	s.Process.Args = slices.Concat(p.Entrypoint, p.Command)
 	if len(s.Process.Args) == 0 || s.Process.Args[0] == "" {
 		return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot tell what to run: the image names no command, so give one")
@@ -370,13 +373,15 @@ func (p *Process) Apply(s *specs.Spec, _ host.Facts, in Inputs) ([]string, error
 	s.Process.User.Umask = p.Umask
 	s.Process.Env = p.Variables(cmp.Or(s.Hostname, in.Hostname), p.handed(in.HostEnv)...)
 	for _, name := range slices.Sorted(maps.Keys(p.Rlimits)) {
-		s.Process.Rlimits = append(s.Process.Rlimits, specs.POSIXRlimit{
-			Type: "RLIMIT_" + strings.ToUpper(name),
-			Soft: uint64(p.Rlimits[name].Soft),
-			Hard: uint64(p.Rlimits[name].Hard),
-		})
+		soft, hard := uint64(p.Rlimits[name].Soft), uint64(p.Rlimits[name].Hard)
+		if most, bound := in.MostRlimits[name]; bound && hard > most {
+			warnings = append(warnings, fmt.Sprintf("cannot apply --ulimit %s=%d:%d, so the limit is %d: only root may go beyond that of the caller", name,
+				p.Rlimits[name].Soft, p.Rlimits[name].Hard, most))
+			soft, hard = min(soft, most), most
+		}
+		s.Process.Rlimits = append(s.Process.Rlimits, specs.POSIXRlimit{Type: "RLIMIT_" + strings.ToUpper(name), Soft: soft, Hard: hard})
 	}
-	return nil, nil
+	return warnings, nil
 }
 
 // Variables are the environment of the container's command: what every container has, more, and over that the

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -17,21 +18,31 @@ import (
 
 // Resources are the limits of the container. Zero is no limit.
 type Resources struct {
-	Memory     int64   `json:"memory,omitempty"`     // bytes
-	MemorySwap int64   `json:"memorySwap,omitempty"` // bytes of memory and swap together; 0 is twice Memory, -1 is unlimited
-	CPUs       float64 `json:"cpus,omitempty"`       // cores
-	CPU        CPU     `json:"cpu,omitzero"`
-	PidsLimit  int64   `json:"pidsLimit,omitempty"` // processes and threads; 0 is 2048 where it can be had, -1 is unlimited
+	Memory     int64 `json:"memory,omitempty"`     // bytes
+	MemorySwap int64 `json:"memorySwap,omitempty"` // bytes of memory and swap together; 0 is twice Memory, -1 is unlimited
+	// MemoryReservation is what is left to the container where memory is short, in bytes.
+	MemoryReservation int64   `json:"memoryReservation,omitempty"`
+	Swappiness        *uint64 `json:"swappiness,omitempty"` // 0 to 100
+	NoOOMKiller       bool    `json:"noOOMKiller,omitempty"`
+	CPUs              float64 `json:"cpus,omitempty"` // cores
+	CPU               CPU     `json:"cpu,omitzero"`
+	PidsLimit         int64   `json:"pidsLimit,omitempty"` // processes and threads; 0 is 2048 where it can be had, -1 is unlimited
 	// UsualPids takes the place of the built-in 2048: it is kept where it can be, and missed in silence.
-	UsualPids int64 `json:"usualPids,omitempty"`
-	OOMScore  *int  `json:"oomScoreAdj,omitempty"`
+	UsualPids    int64         `json:"usualPids,omitempty"`
+	OOMScore     *int          `json:"oomScoreAdj,omitempty"`
+	BlkioWeight  uint16        `json:"blkioWeight,omitempty"` // beside other groups, 10 to 1000
+	DeviceLimits []DeviceLimit `json:"deviceLimits,omitempty"`
+	// Unified are files of the group of version 2, FILE=VALUE.
+	Unified []string `json:"unified,omitempty"`
 	// CgroupParent is the group that the container's is in: absolute, or below the one for containers.
 	CgroupParent string `json:"cgroupParent,omitempty"`
 }
 
 const (
-	defaultPids = 2048   // Podman's
-	cpuPeriod   = 100000 // microseconds, the kernel's default: sched-bwc.rst
+	defaultPids = 2048 // Podman's
+	// ofVersion1 is said of a controller where that of version 2 does not have a limit.
+	ofVersion1 = " of version 1"
+	cpuPeriod  = 100000 // microseconds, the kernel's default: sched-bwc.rst
 )
 
 // AddFlags declares the flags of the limits.
@@ -121,6 +132,8 @@ func (r *Resources) Validate() error {
 		return invalid("memory-swap", strconv.FormatInt(r.MemorySwap, 10), "it needs --memory too")
 	case r.MemorySwap < -1, r.MemorySwap > 0 && r.MemorySwap < r.Memory:
 		return invalid("memory-swap", strconv.FormatInt(r.MemorySwap, 10), "it is the sum of memory and swap, so it cannot be below --memory")
+	case r.MemoryReservation > 0 && r.Memory > 0 && r.MemoryReservation > r.Memory:
+		return invalid("memory-reservation", strconv.FormatInt(r.MemoryReservation, 10), "it is a part of --memory, so it cannot be above that")
 	case r.PidsLimit < -1:
 		return invalid("pids-limit", strconv.FormatInt(r.PidsLimit, 10), "want a number of processes, or -1 for unlimited")
 	}
@@ -135,23 +148,31 @@ func (r *Resources) Validate() error {
 
 // Apply writes the limits that this host can keep, and warns once of those that it cannot.
 func (r *Resources) Apply(s *specs.Spec, f host.Facts, in Inputs) ([]string, error) {
-	var lost []string
+	var lost, gone []string
 	want := func(controller, flag string) bool {
-		if !f.Cgroup.Has(controller) {
-			lost = append(lost, "--"+flag)
+		flag = "--" + flag
+		controller, old := strings.CutSuffix(controller, ofVersion1)
+		switch has := f.Cgroup.Has(controller); {
+		case has && old && f.Cgroup.Version == host.CgroupV2:
+			gone = append(gone, flag)
 			return false
+		case !has && !slices.Contains(lost, flag):
+			lost = append(lost, flag)
+			return false
+		default:
+			return has
 		}
-		return true
 	}
 	res := s.Linux.Resources
-	if r.Memory > 0 && want("memory", "memory") {
-		res.Memory = &specs.LinuxMemory{Limit: &r.Memory, Swap: r.swap(f)}
-	}
+	r.applyMemory(res, f, want)
 	if r.CPUs > 0 && want("cpu", "cpus") {
 		period, quota := uint64(cpuPeriod), int64(r.CPUs*cpuPeriod)
 		res.CPU = &specs.LinuxCPU{Period: &period, Quota: &quota}
 	}
 	r.CPU.apply(res, want)
+	if err := r.applyBlock(res, f.Cgroup, in, want); err != nil {
+		return nil, err
+	}
 	pids := r.PidsLimit
 	if pids == 0 && f.Cgroup.Has("pids") {
 		pids = cmp.Or(r.UsualPids, defaultPids)
@@ -164,11 +185,45 @@ func (r *Resources) Apply(s *specs.Spec, f host.Facts, in Inputs) ([]string, err
 	} else if r.CgroupParent != "" {
 		lost = append(lost, "--cgroup-parent")
 	}
+	if len(r.Unified) > 0 {
+		if f.Cgroup.Parent != "" && f.Cgroup.Version == host.CgroupV2 {
+			res.Unified = map[string]string{}
+		} else {
+			lost = append(lost, "--cgroup-conf")
+		}
+	}
+	for _, conf := range r.Unified {
+		if file, value, _ := strings.Cut(conf, "="); res.Unified != nil {
+			res.Unified[file] = value
+		}
+	}
 	var warnings []string
 	if len(lost) > 0 {
 		warnings = append(warnings, lostLimits(lost, f.Cgroup))
 	}
+	if len(gone) > 0 {
+		warnings = append(warnings, fmt.Sprintf("cannot apply %s, so the container runs without: control groups of version 2 have no such limits", strings.Join(gone, ", ")))
+	}
 	return r.applyOOMScore(s, f, warnings), nil
+}
+
+func (r *Resources) applyMemory(res *specs.LinuxResources, f host.Facts, want func(controller, flag string) bool) {
+	out := &specs.LinuxMemory{}
+	if r.Memory > 0 && want("memory", "memory") {
+		out.Limit, out.Swap = &r.Memory, r.swap(f)
+	}
+	if r.MemoryReservation > 0 && want("memory", "memory-reservation") {
+		out.Reservation = &r.MemoryReservation
+	}
+	if r.Swappiness != nil && want("memory"+ofVersion1, "memory-swappiness") {
+		out.Swappiness = r.Swappiness
+	}
+	if r.NoOOMKiller && want("memory"+ofVersion1, "oom-kill-disable") {
+		out.DisableOOMKiller = &r.NoOOMKiller
+	}
+	if *out != (specs.LinuxMemory{}) {
+		res.Memory = out
+	}
 }
 
 // parent is the group that the container's is in, given the one for containers.

@@ -35,6 +35,9 @@ type Container struct {
 	Service
 	Metadata
 
+	// HealthFlags are the flags about checks for health that were given, which there are not yet.
+	HealthFlags []string `json:"-"`
+
 	flags *pflag.FlagSet // those it was read from, if any
 }
 
@@ -48,7 +51,7 @@ type Image struct {
 	Kin bool `json:"kin,omitempty"`
 }
 
-// AddFlags declares all flags that describe a container.
+// AddFlags declares the flags that describe a container, but for those of AddRareFlags.
 func (c *Container) AddFlags(fs *pflag.FlagSet) {
 	c.flags = fs
 	fs.StringVar(&c.Name, "name", "", "`name` of the container (default one of our choice)")
@@ -61,7 +64,6 @@ func (c *Container) AddFlags(fs *pflag.FlagSet) {
 	c.Network.AddFlags(fs)
 	c.Logging.AddFlags(fs)
 	c.Lifecycle.AddFlags(fs)
-	c.Service.AddFlags(fs)
 	c.Metadata.AddFlags(fs)
 }
 

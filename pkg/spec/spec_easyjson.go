@@ -648,6 +648,32 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec(in *jlexer.Lexer, 
 			} else {
 				out.MemorySwap = int64(in.Int64())
 			}
+		case "memoryReservation":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				out.MemoryReservation = int64(in.Int64())
+			}
+		case "swappiness":
+			if in.IsNull() {
+				in.Skip()
+				out.Swappiness = nil
+			} else {
+				if out.Swappiness == nil {
+					out.Swappiness = new(uint64)
+				}
+				if in.IsNull() {
+					in.Skip()
+				} else {
+					*out.Swappiness = uint64(in.Uint64())
+				}
+			}
+		case "noOOMKiller":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				out.NoOOMKiller = bool(in.Bool())
+			}
 		case "cpus":
 			if in.IsNull() {
 				in.Skip()
@@ -682,6 +708,62 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec(in *jlexer.Lexer, 
 					*out.OOMScore = int(in.Int())
 				}
 			}
+		case "blkioWeight":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				out.BlkioWeight = uint16(in.Uint16())
+			}
+		case "deviceLimits":
+			if in.IsNull() {
+				in.Skip()
+				out.DeviceLimits = nil
+			} else {
+				in.Delim('[')
+				if out.DeviceLimits == nil {
+					if !in.IsDelim(']') {
+						out.DeviceLimits = make([]DeviceLimit, 0, 1)
+					} else {
+						out.DeviceLimits = []DeviceLimit{}
+					}
+				} else {
+					out.DeviceLimits = (out.DeviceLimits)[:0]
+				}
+				for !in.IsDelim(']') {
+					var v18 DeviceLimit
+					easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec6(in, &v18)
+					out.DeviceLimits = append(out.DeviceLimits, v18)
+					in.WantComma()
+				}
+				in.Delim(']')
+			}
+		case "unified":
+			if in.IsNull() {
+				in.Skip()
+				out.Unified = nil
+			} else {
+				in.Delim('[')
+				if out.Unified == nil {
+					if !in.IsDelim(']') {
+						out.Unified = make([]string, 0, 4)
+					} else {
+						out.Unified = []string{}
+					}
+				} else {
+					out.Unified = (out.Unified)[:0]
+				}
+				for !in.IsDelim(']') {
+					var v19 string
+					if in.IsNull() {
+						in.Skip()
+					} else {
+						v19 = string(in.String())
+					}
+					out.Unified = append(out.Unified, v19)
+					in.WantComma()
+				}
+				in.Delim(']')
+			}
 		case "cgroupParent":
 			if in.IsNull() {
 				in.Skip()
@@ -704,9 +786,9 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec(in *jlexer.Lexer, 
 					out.List = (out.List)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v18 Mount
-					easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec6(in, &v18)
-					out.List = append(out.List, v18)
+					var v20 Mount
+					easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec7(in, &v20)
+					out.List = append(out.List, v20)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -727,9 +809,9 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec(in *jlexer.Lexer, 
 					out.VolumesFrom = (out.VolumesFrom)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v19 VolumesFrom
-					easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec7(in, &v19)
-					out.VolumesFrom = append(out.VolumesFrom, v19)
+					var v21 VolumesFrom
+					easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec8(in, &v21)
+					out.VolumesFrom = append(out.VolumesFrom, v21)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -768,9 +850,9 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec(in *jlexer.Lexer, 
 					out.Devices = (out.Devices)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v20 Device
-					easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec8(in, &v20)
-					out.Devices = append(out.Devices, v20)
+					var v22 Device
+					easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec9(in, &v22)
+					out.Devices = append(out.Devices, v22)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -791,13 +873,13 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec(in *jlexer.Lexer, 
 					out.DeviceRules = (out.DeviceRules)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v21 DeviceRule
+					var v23 DeviceRule
 					if in.IsNull() {
 						in.Skip()
 					} else {
-						v21 = DeviceRule(in.String())
+						v23 = DeviceRule(in.String())
 					}
-					out.DeviceRules = append(out.DeviceRules, v21)
+					out.DeviceRules = append(out.DeviceRules, v23)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -854,13 +936,13 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec(in *jlexer.Lexer, 
 					out.Groups = (out.Groups)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v22 string
+					var v24 string
 					if in.IsNull() {
 						in.Skip()
 					} else {
-						v22 = string(in.String())
+						v24 = string(in.String())
 					}
-					out.Groups = append(out.Groups, v22)
+					out.Groups = append(out.Groups, v24)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -870,6 +952,12 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec(in *jlexer.Lexer, 
 				in.Skip()
 			} else {
 				out.Hostname = string(in.String())
+			}
+		case "domainname":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				out.Domainname = string(in.String())
 			}
 		case "noHostname":
 			if in.IsNull() {
@@ -893,13 +981,13 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec(in *jlexer.Lexer, 
 					out.Entrypoint = (out.Entrypoint)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v23 string
+					var v25 string
 					if in.IsNull() {
 						in.Skip()
 					} else {
-						v23 = string(in.String())
+						v25 = string(in.String())
 					}
-					out.Entrypoint = append(out.Entrypoint, v23)
+					out.Entrypoint = append(out.Entrypoint, v25)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -920,13 +1008,13 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec(in *jlexer.Lexer, 
 					out.Command = (out.Command)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v24 string
+					var v26 string
 					if in.IsNull() {
 						in.Skip()
 					} else {
-						v24 = string(in.String())
+						v26 = string(in.String())
 					}
-					out.Command = append(out.Command, v24)
+					out.Command = append(out.Command, v26)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -947,13 +1035,13 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec(in *jlexer.Lexer, 
 					out.Env = (out.Env)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v25 string
+					var v27 string
 					if in.IsNull() {
 						in.Skip()
 					} else {
-						v25 = string(in.String())
+						v27 = string(in.String())
 					}
-					out.Env = append(out.Env, v25)
+					out.Env = append(out.Env, v27)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -974,13 +1062,13 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec(in *jlexer.Lexer, 
 					out.UsualEnv = (out.UsualEnv)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v26 string
+					var v28 string
 					if in.IsNull() {
 						in.Skip()
 					} else {
-						v26 = string(in.String())
+						v28 = string(in.String())
 					}
-					out.UsualEnv = append(out.UsualEnv, v26)
+					out.UsualEnv = append(out.UsualEnv, v28)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -1040,9 +1128,9 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec(in *jlexer.Lexer, 
 				for !in.IsDelim('}') {
 					key := string(in.String())
 					in.WantColon()
-					var v27 Rlimit
-					easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec9(in, &v27)
-					(out.Rlimits)[key] = v27
+					var v29 Rlimit
+					easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec10(in, &v29)
+					(out.Rlimits)[key] = v29
 					in.WantComma()
 				}
 				in.Delim('}')
@@ -1112,16 +1200,16 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('{')
-			v28First := true
-			for v28Name, v28Value := range in.Labels {
-				if v28First {
-					v28First = false
+			v30First := true
+			for v30Name, v30Value := range in.Labels {
+				if v30First {
+					v30First = false
 				} else {
 					out.RawByte(',')
 				}
-				out.String(string(v28Name))
+				out.String(string(v30Name))
 				out.RawByte(':')
-				out.String(string(v28Value))
+				out.String(string(v30Value))
 			}
 			out.RawByte('}')
 		}
@@ -1131,16 +1219,16 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('{')
-			v29First := true
-			for v29Name, v29Value := range in.Annotations {
-				if v29First {
-					v29First = false
+			v31First := true
+			for v31Name, v31Value := range in.Annotations {
+				if v31First {
+					v31First = false
 				} else {
 					out.RawByte(',')
 				}
-				out.String(string(v29Name))
+				out.String(string(v31Name))
 				out.RawByte(':')
-				out.String(string(v29Value))
+				out.String(string(v31Value))
 			}
 			out.RawByte('}')
 		}
@@ -1150,11 +1238,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v30, v31 := range in.CreateCommand {
-				if v30 > 0 {
+			for v32, v33 := range in.CreateCommand {
+				if v32 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v31))
+				out.String(string(v33))
 			}
 			out.RawByte(']')
 		}
@@ -1239,11 +1327,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v32, v33 := range in.Networks {
-				if v32 > 0 {
+			for v34, v35 := range in.Networks {
+				if v34 > 0 {
 					out.RawByte(',')
 				}
-				easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec3(out, v33)
+				easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec3(out, v35)
 			}
 			out.RawByte(']')
 		}
@@ -1253,11 +1341,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v34, v35 := range in.Ports {
-				if v34 > 0 {
+			for v36, v37 := range in.Ports {
+				if v36 > 0 {
 					out.RawByte(',')
 				}
-				easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec4(out, v35)
+				easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec4(out, v37)
 			}
 			out.RawByte(']')
 		}
@@ -1267,11 +1355,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v36, v37 := range in.Expose {
-				if v36 > 0 {
+			for v38, v39 := range in.Expose {
+				if v38 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v37))
+				out.String(string(v39))
 			}
 			out.RawByte(']')
 		}
@@ -1286,11 +1374,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v38, v39 := range in.Egress {
-				if v38 > 0 {
+			for v40, v41 := range in.Egress {
+				if v40 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v39))
+				out.String(string(v41))
 			}
 			out.RawByte(']')
 		}
@@ -1300,11 +1388,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v40, v41 := range in.DNS {
-				if v40 > 0 {
+			for v42, v43 := range in.DNS {
+				if v42 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v41))
+				out.String(string(v43))
 			}
 			out.RawByte(']')
 		}
@@ -1314,11 +1402,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v42, v43 := range in.DNSSearch {
-				if v42 > 0 {
+			for v44, v45 := range in.DNSSearch {
+				if v44 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v43))
+				out.String(string(v45))
 			}
 			out.RawByte(']')
 		}
@@ -1328,11 +1416,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v44, v45 := range in.DNSOptions {
-				if v44 > 0 {
+			for v46, v47 := range in.DNSOptions {
+				if v46 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v45))
+				out.String(string(v47))
 			}
 			out.RawByte(']')
 		}
@@ -1342,11 +1430,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v46, v47 := range in.AddHosts {
-				if v46 > 0 {
+			for v48, v49 := range in.AddHosts {
+				if v48 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v47))
+				out.String(string(v49))
 			}
 			out.RawByte(']')
 		}
@@ -1371,11 +1459,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v48, v49 := range in.CapAdd {
-				if v48 > 0 {
+			for v50, v51 := range in.CapAdd {
+				if v50 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v49))
+				out.String(string(v51))
 			}
 			out.RawByte(']')
 		}
@@ -1385,11 +1473,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v50, v51 := range in.CapDrop {
-				if v50 > 0 {
+			for v52, v53 := range in.CapDrop {
+				if v52 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v51))
+				out.String(string(v53))
 			}
 			out.RawByte(']')
 		}
@@ -1411,11 +1499,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 			out.RawString("null")
 		} else {
 			out.RawByte('[')
-			for v52, v53 := range in.Caps {
-				if v52 > 0 {
+			for v54, v55 := range in.Caps {
+				if v54 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v53))
+				out.String(string(v55))
 			}
 			out.RawByte(']')
 		}
@@ -1435,11 +1523,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v54, v55 := range in.Mask {
-				if v54 > 0 {
+			for v56, v57 := range in.Mask {
+				if v56 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v55))
+				out.String(string(v57))
 			}
 			out.RawByte(']')
 		}
@@ -1449,11 +1537,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v56, v57 := range in.Unmask {
-				if v56 > 0 {
+			for v58, v59 := range in.Unmask {
+				if v58 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v57))
+				out.String(string(v59))
 			}
 			out.RawByte(']')
 		}
@@ -1463,16 +1551,16 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('{')
-			v58First := true
-			for v58Name, v58Value := range in.Sysctls {
-				if v58First {
-					v58First = false
+			v60First := true
+			for v60Name, v60Value := range in.Sysctls {
+				if v60First {
+					v60First = false
 				} else {
 					out.RawByte(',')
 				}
-				out.String(string(v58Name))
+				out.String(string(v60Name))
 				out.RawByte(':')
-				out.String(string(v58Value))
+				out.String(string(v60Value))
 			}
 			out.RawByte('}')
 		}
@@ -1486,6 +1574,21 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		const prefix string = ",\"memorySwap\":"
 		out.RawString(prefix)
 		out.Int64(int64(in.MemorySwap))
+	}
+	if in.MemoryReservation != 0 {
+		const prefix string = ",\"memoryReservation\":"
+		out.RawString(prefix)
+		out.Int64(int64(in.MemoryReservation))
+	}
+	if in.Swappiness != nil {
+		const prefix string = ",\"swappiness\":"
+		out.RawString(prefix)
+		out.Uint64(uint64(*in.Swappiness))
+	}
+	if in.NoOOMKiller {
+		const prefix string = ",\"noOOMKiller\":"
+		out.RawString(prefix)
+		out.Bool(bool(in.NoOOMKiller))
 	}
 	if in.CPUs != 0 {
 		const prefix string = ",\"cpus\":"
@@ -1512,6 +1615,39 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		out.Int(int(*in.OOMScore))
 	}
+	if in.BlkioWeight != 0 {
+		const prefix string = ",\"blkioWeight\":"
+		out.RawString(prefix)
+		out.Uint16(uint16(in.BlkioWeight))
+	}
+	if len(in.DeviceLimits) != 0 {
+		const prefix string = ",\"deviceLimits\":"
+		out.RawString(prefix)
+		{
+			out.RawByte('[')
+			for v61, v62 := range in.DeviceLimits {
+				if v61 > 0 {
+					out.RawByte(',')
+				}
+				easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec6(out, v62)
+			}
+			out.RawByte(']')
+		}
+	}
+	if len(in.Unified) != 0 {
+		const prefix string = ",\"unified\":"
+		out.RawString(prefix)
+		{
+			out.RawByte('[')
+			for v63, v64 := range in.Unified {
+				if v63 > 0 {
+					out.RawByte(',')
+				}
+				out.String(string(v64))
+			}
+			out.RawByte(']')
+		}
+	}
 	if in.CgroupParent != "" {
 		const prefix string = ",\"cgroupParent\":"
 		out.RawString(prefix)
@@ -1522,11 +1658,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v59, v60 := range in.List {
-				if v59 > 0 {
+			for v65, v66 := range in.List {
+				if v65 > 0 {
 					out.RawByte(',')
 				}
-				easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec6(out, v60)
+				easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec7(out, v66)
 			}
 			out.RawByte(']')
 		}
@@ -1536,11 +1672,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v61, v62 := range in.VolumesFrom {
-				if v61 > 0 {
+			for v67, v68 := range in.VolumesFrom {
+				if v67 > 0 {
 					out.RawByte(',')
 				}
-				easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec7(out, v62)
+				easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec8(out, v68)
 			}
 			out.RawByte(']')
 		}
@@ -1565,11 +1701,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v63, v64 := range in.Devices {
-				if v63 > 0 {
+			for v69, v70 := range in.Devices {
+				if v69 > 0 {
 					out.RawByte(',')
 				}
-				easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec8(out, v64)
+				easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec9(out, v70)
 			}
 			out.RawByte(']')
 		}
@@ -1579,11 +1715,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v65, v66 := range in.DeviceRules {
-				if v65 > 0 {
+			for v71, v72 := range in.DeviceRules {
+				if v71 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v66))
+				out.String(string(v72))
 			}
 			out.RawByte(']')
 		}
@@ -1623,11 +1759,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v67, v68 := range in.Groups {
-				if v67 > 0 {
+			for v73, v74 := range in.Groups {
+				if v73 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v68))
+				out.String(string(v74))
 			}
 			out.RawByte(']')
 		}
@@ -1636,6 +1772,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		const prefix string = ",\"hostname\":"
 		out.RawString(prefix)
 		out.String(string(in.Hostname))
+	}
+	if in.Domainname != "" {
+		const prefix string = ",\"domainname\":"
+		out.RawString(prefix)
+		out.String(string(in.Domainname))
 	}
 	if in.NoHostname {
 		const prefix string = ",\"noHostname\":"
@@ -1647,11 +1788,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v69, v70 := range in.Entrypoint {
-				if v69 > 0 {
+			for v75, v76 := range in.Entrypoint {
+				if v75 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v70))
+				out.String(string(v76))
 			}
 			out.RawByte(']')
 		}
@@ -1661,11 +1802,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v71, v72 := range in.Command {
-				if v71 > 0 {
+			for v77, v78 := range in.Command {
+				if v77 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v72))
+				out.String(string(v78))
 			}
 			out.RawByte(']')
 		}
@@ -1675,11 +1816,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v73, v74 := range in.Env {
-				if v73 > 0 {
+			for v79, v80 := range in.Env {
+				if v79 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v74))
+				out.String(string(v80))
 			}
 			out.RawByte(']')
 		}
@@ -1689,11 +1830,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v75, v76 := range in.UsualEnv {
-				if v75 > 0 {
+			for v81, v82 := range in.UsualEnv {
+				if v81 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v76))
+				out.String(string(v82))
 			}
 			out.RawByte(']')
 		}
@@ -1738,16 +1879,16 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 		out.RawString(prefix)
 		{
 			out.RawByte('{')
-			v77First := true
-			for v77Name, v77Value := range in.Rlimits {
-				if v77First {
-					v77First = false
+			v83First := true
+			for v83Name, v83Value := range in.Rlimits {
+				if v83First {
+					v83First = false
 				} else {
 					out.RawByte(',')
 				}
-				out.String(string(v77Name))
+				out.String(string(v83Name))
 				out.RawByte(':')
-				easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec9(out, v77Value)
+				easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec10(out, v83Value)
 			}
 			out.RawByte('}')
 		}
@@ -1793,7 +1934,7 @@ func (v *Container) UnmarshalJSON(data []byte) error {
 func (v *Container) UnmarshalEasyJSON(l *jlexer.Lexer) {
 	easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec(l, v)
 }
-func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec9(in *jlexer.Lexer, out *Rlimit) {
+func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec10(in *jlexer.Lexer, out *Rlimit) {
 	isTopLevel := in.IsStart()
 	if in.IsNull() {
 		if isTopLevel {
@@ -1829,7 +1970,7 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec9(in *jlexer.Lexer,
 		in.Consumed()
 	}
 }
-func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec9(out *jwriter.Writer, in Rlimit) {
+func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec10(out *jwriter.Writer, in Rlimit) {
 	out.RawByte('{')
 	first := true
 	_ = first
@@ -1845,7 +1986,7 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec9(out *jwriter.Writ
 	}
 	out.RawByte('}')
 }
-func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec8(in *jlexer.Lexer, out *Device) {
+func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec9(in *jlexer.Lexer, out *Device) {
 	isTopLevel := in.IsStart()
 	if in.IsNull() {
 		if isTopLevel {
@@ -1893,7 +2034,7 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec8(in *jlexer.Lexer,
 		in.Consumed()
 	}
 }
-func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec8(out *jwriter.Writer, in Device) {
+func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec9(out *jwriter.Writer, in Device) {
 	out.RawByte('{')
 	first := true
 	_ = first
@@ -1919,7 +2060,7 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec8(out *jwriter.Writ
 	}
 	out.RawByte('}')
 }
-func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec7(in *jlexer.Lexer, out *VolumesFrom) {
+func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec8(in *jlexer.Lexer, out *VolumesFrom) {
 	isTopLevel := in.IsStart()
 	if in.IsNull() {
 		if isTopLevel {
@@ -1955,7 +2096,7 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec7(in *jlexer.Lexer,
 		in.Consumed()
 	}
 }
-func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec7(out *jwriter.Writer, in VolumesFrom) {
+func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec8(out *jwriter.Writer, in VolumesFrom) {
 	out.RawByte('{')
 	first := true
 	_ = first
@@ -1971,7 +2112,7 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec7(out *jwriter.Writ
 	}
 	out.RawByte('}')
 }
-func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec6(in *jlexer.Lexer, out *Mount) {
+func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec7(in *jlexer.Lexer, out *Mount) {
 	isTopLevel := in.IsStart()
 	if in.IsNull() {
 		if isTopLevel {
@@ -2031,13 +2172,13 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec6(in *jlexer.Lexer,
 					out.Options = (out.Options)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v78 string
+					var v84 string
 					if in.IsNull() {
 						in.Skip()
 					} else {
-						v78 = string(in.String())
+						v84 = string(in.String())
 					}
-					out.Options = append(out.Options, v78)
+					out.Options = append(out.Options, v84)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -2091,13 +2232,13 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec6(in *jlexer.Lexer,
 				for !in.IsDelim('}') {
 					key := string(in.String())
 					in.WantColon()
-					var v79 string
+					var v85 string
 					if in.IsNull() {
 						in.Skip()
 					} else {
-						v79 = string(in.String())
+						v85 = string(in.String())
 					}
-					(out.Labels)[key] = v79
+					(out.Labels)[key] = v85
 					in.WantComma()
 				}
 				in.Delim('}')
@@ -2115,13 +2256,13 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec6(in *jlexer.Lexer,
 				for !in.IsDelim('}') {
 					key := string(in.String())
 					in.WantColon()
-					var v80 string
+					var v86 string
 					if in.IsNull() {
 						in.Skip()
 					} else {
-						v80 = string(in.String())
+						v86 = string(in.String())
 					}
-					(out.VolumeOptions)[key] = v80
+					(out.VolumeOptions)[key] = v86
 					in.WantComma()
 				}
 				in.Delim('}')
@@ -2142,7 +2283,7 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec6(in *jlexer.Lexer,
 		in.Consumed()
 	}
 }
-func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec6(out *jwriter.Writer, in Mount) {
+func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec7(out *jwriter.Writer, in Mount) {
 	out.RawByte('{')
 	first := true
 	_ = first
@@ -2176,11 +2317,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec6(out *jwriter.Writ
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v81, v82 := range in.Options {
-				if v81 > 0 {
+			for v87, v88 := range in.Options {
+				if v87 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v82))
+				out.String(string(v88))
 			}
 			out.RawByte(']')
 		}
@@ -2220,16 +2361,16 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec6(out *jwriter.Writ
 		out.RawString(prefix)
 		{
 			out.RawByte('{')
-			v83First := true
-			for v83Name, v83Value := range in.Labels {
-				if v83First {
-					v83First = false
+			v89First := true
+			for v89Name, v89Value := range in.Labels {
+				if v89First {
+					v89First = false
 				} else {
 					out.RawByte(',')
 				}
-				out.String(string(v83Name))
+				out.String(string(v89Name))
 				out.RawByte(':')
-				out.String(string(v83Value))
+				out.String(string(v89Value))
 			}
 			out.RawByte('}')
 		}
@@ -2239,16 +2380,16 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec6(out *jwriter.Writ
 		out.RawString(prefix)
 		{
 			out.RawByte('{')
-			v84First := true
-			for v84Name, v84Value := range in.VolumeOptions {
-				if v84First {
-					v84First = false
+			v90First := true
+			for v90Name, v90Value := range in.VolumeOptions {
+				if v90First {
+					v90First = false
 				} else {
 					out.RawByte(',')
 				}
-				out.String(string(v84Name))
+				out.String(string(v90Name))
 				out.RawByte(':')
-				out.String(string(v84Value))
+				out.String(string(v90Value))
 			}
 			out.RawByte('}')
 		}
@@ -2257,6 +2398,69 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec6(out *jwriter.Writ
 		const prefix string = ",\"optional\":"
 		out.RawString(prefix)
 		out.Bool(bool(in.Optional))
+	}
+	out.RawByte('}')
+}
+func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec6(in *jlexer.Lexer, out *DeviceLimit) {
+	isTopLevel := in.IsStart()
+	if in.IsNull() {
+		if isTopLevel {
+			in.Consumed()
+		}
+		in.Skip()
+		return
+	}
+	in.Delim('{')
+	for !in.IsDelim('}') {
+		key := in.UnsafeFieldName(false)
+		in.WantColon()
+		switch key {
+		case "kind":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				out.Kind = string(in.String())
+			}
+		case "path":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				out.Path = string(in.String())
+			}
+		case "rate":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				out.Rate = uint64(in.Uint64())
+			}
+		default:
+			in.SkipRecursive()
+		}
+		in.WantComma()
+	}
+	in.Delim('}')
+	if isTopLevel {
+		in.Consumed()
+	}
+}
+func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec6(out *jwriter.Writer, in DeviceLimit) {
+	out.RawByte('{')
+	first := true
+	_ = first
+	{
+		const prefix string = ",\"kind\":"
+		out.RawString(prefix[1:])
+		out.String(string(in.Kind))
+	}
+	{
+		const prefix string = ",\"path\":"
+		out.RawString(prefix)
+		out.String(string(in.Path))
+	}
+	{
+		const prefix string = ",\"rate\":"
+		out.RawString(prefix)
+		out.Uint64(uint64(in.Rate))
 	}
 	out.RawByte('}')
 }
@@ -2303,6 +2507,18 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec5(in *jlexer.Lexer,
 				in.Skip()
 			} else {
 				out.Mems = string(in.String())
+			}
+		case "realtimePeriod":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				out.RealtimePeriod = uint64(in.Uint64())
+			}
+		case "realtimeRuntime":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				out.RealtimeRuntime = int64(in.Int64())
 			}
 		default:
 			in.SkipRecursive()
@@ -2363,6 +2579,26 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec5(out *jwriter.Writ
 			out.RawString(prefix)
 		}
 		out.String(string(in.Mems))
+	}
+	if in.RealtimePeriod != 0 {
+		const prefix string = ",\"realtimePeriod\":"
+		if first {
+			first = false
+			out.RawString(prefix[1:])
+		} else {
+			out.RawString(prefix)
+		}
+		out.Uint64(uint64(in.RealtimePeriod))
+	}
+	if in.RealtimeRuntime != 0 {
+		const prefix string = ",\"realtimeRuntime\":"
+		if first {
+			first = false
+			out.RawString(prefix[1:])
+		} else {
+			out.RawString(prefix)
+		}
+		out.Int64(int64(in.RealtimeRuntime))
 	}
 	out.RawByte('}')
 }
@@ -2525,13 +2761,13 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec3(in *jlexer.Lexer,
 					out.Aliases = (out.Aliases)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v85 string
+					var v91 string
 					if in.IsNull() {
 						in.Skip()
 					} else {
-						v85 = string(in.String())
+						v91 = string(in.String())
 					}
-					out.Aliases = append(out.Aliases, v85)
+					out.Aliases = append(out.Aliases, v91)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -2564,15 +2800,15 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec3(in *jlexer.Lexer,
 					out.LinkLocal = (out.LinkLocal)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v86 netip.Addr
+					var v92 netip.Addr
 					if in.IsNull() {
 						in.Skip()
 					} else {
 						if data := in.UnsafeBytes(); in.Ok() {
-							in.AddError((v86).UnmarshalText(data))
+							in.AddError((v92).UnmarshalText(data))
 						}
 					}
-					out.LinkLocal = append(out.LinkLocal, v86)
+					out.LinkLocal = append(out.LinkLocal, v92)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -2593,13 +2829,13 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec3(in *jlexer.Lexer,
 					out.Links = (out.Links)[:0]
 				}
 				for !in.IsDelim(']') {
-					var v87 string
+					var v93 string
 					if in.IsNull() {
 						in.Skip()
 					} else {
-						v87 = string(in.String())
+						v93 = string(in.String())
 					}
-					out.Links = append(out.Links, v87)
+					out.Links = append(out.Links, v93)
 					in.WantComma()
 				}
 				in.Delim(']')
@@ -2649,11 +2885,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec3(out *jwriter.Writ
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v88, v89 := range in.Aliases {
-				if v88 > 0 {
+			for v94, v95 := range in.Aliases {
+				if v94 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v89))
+				out.String(string(v95))
 			}
 			out.RawByte(']')
 		}
@@ -2673,11 +2909,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec3(out *jwriter.Writ
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v90, v91 := range in.LinkLocal {
-				if v90 > 0 {
+			for v96, v97 := range in.LinkLocal {
+				if v96 > 0 {
 					out.RawByte(',')
 				}
-				out.RawText((v91).MarshalText())
+				out.RawText((v97).MarshalText())
 			}
 			out.RawByte(']')
 		}
@@ -2687,11 +2923,11 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec3(out *jwriter.Writ
 		out.RawString(prefix)
 		{
 			out.RawByte('[')
-			for v92, v93 := range in.Links {
-				if v92 > 0 {
+			for v98, v99 := range in.Links {
+				if v98 > 0 {
 					out.RawByte(',')
 				}
-				out.String(string(v93))
+				out.String(string(v99))
 			}
 			out.RawByte(']')
 		}

@@ -269,3 +269,19 @@ func ReadProcess(path string) (pid int, ok bool) {
 	p, err := RecordedProcess(path)
 	return p.Pid, err == nil && p.Alive()
 }
+
+// HardLimits are the caller's, by what follows RLIMIT_ in lower case; those without bound are left out.
+func HardLimits() map[string]uint64 {
+	most := map[string]uint64{}
+	for name, number := range map[string]int{
+		"cpu": unix.RLIMIT_CPU, "fsize": unix.RLIMIT_FSIZE, "data": unix.RLIMIT_DATA, "stack": unix.RLIMIT_STACK, "core": unix.RLIMIT_CORE,
+		"rss": unix.RLIMIT_RSS, "nproc": unix.RLIMIT_NPROC, "nofile": unix.RLIMIT_NOFILE, "memlock": unix.RLIMIT_MEMLOCK, "locks": unix.RLIMIT_LOCKS,
+		"sigpending": unix.RLIMIT_SIGPENDING, "msgqueue": unix.RLIMIT_MSGQUEUE, "nice": unix.RLIMIT_NICE, "rtprio": unix.RLIMIT_RTPRIO, "rttime": unix.RLIMIT_RTTIME,
+	} {
+		var limit unix.Rlimit
+		if unix.Getrlimit(number, &limit) == nil && limit.Max != unix.RLIM_INFINITY {
+			most[name] = limit.Max
+		}
+	}
+	return most
+}
