@@ -365,7 +365,7 @@ func (p *Process) Validate() error {
 // Apply writes the process into an OCI configuration.
 func (p *Process) Apply(s *specs.Spec, _ host.Facts, in Inputs) (warnings []string, err error) {
 	s.Process.Args = slices.Concat(p.Entrypoint, p.Command)
-	if len(s.Process.Args) == 0 || s.Process.Args[0] == "" {
+	if len(s.Process.Args) == 0 {
 		return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot tell what to run: the image names no command, so give one")
 	}
 	s.Process.Cwd = path.Clean("/" + p.WorkDir)
