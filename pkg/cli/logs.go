@@ -42,6 +42,7 @@ func newLogsCommand(app *App) *cobra.Command {
 	fs.StringVar(&o.until, "until", "", "only what was written before this time")
 	fs.BoolVarP(&o.latest, "latest", "l", false, "of the container that was created last")
 	fs.BoolVar(&o.names, "names", false, "begin each line with the container's name; of several, lines begin with their ids otherwise")
+	fs.Bool("details", false, "of no meaning: no more is kept of a line than its time")
 	fs.BoolVar(&o.color, "color", false, "print what each of several containers wrote in another colour")
 	return cmd
 }

@@ -38,9 +38,13 @@ func Main(args []string) int {
 	ctx, interrupts := untilSignal()
 	app.interrupts = interrupts
 
-	root := NewRoot(app, args[1:])
-	root.SetArgs(args[1:])
-	cmd, err := app.perform(ctx, root, args[1:])
+	words, err := app.takeForeign(args[1:])
+	if err != nil {
+		return app.fail(err, errdefs.Other)
+	}
+	root := NewRoot(app, words)
+	root.SetArgs(words)
+	cmd, err := app.perform(ctx, root, words)
 	if code, ok := exitInterrupted(ctx, err); ok {
 		return code
 	}
@@ -163,6 +167,7 @@ func NewRoot(app *App, args []string) *cobra.Command {
 	fs.Var(&app.logLevel, "log-level", "how much to say: debug, info, warn, error")
 	fs.StringVar(&app.runtime, "runtime", "", "OCI runtime to use instead of our own launcher: a name or a path")
 	root.AddCommand(commands(app, args)...)
+	app.showForeign(root)
 	return root
 }
 

@@ -57,7 +57,10 @@ static const char *const builders[] = {"builder", "buildx", "image", NULL};
 
 /* Global flags whose value is the next word. */
 static const char *const valued[] = {
-	"--log-level", "--network-config-dir", "--root", "--runroot", "--runtime", "--storage-driver", "--storage-opt", "--config", NULL,
+	"--log-level", "--network-config-dir", "--root", "--runroot", "--runtime", "--storage-driver", "--storage-opt", "--config",
+	/* of peers: pkg/cli/foreign.go */
+	"-c", "--context", "-H", "--host", "-l", "--tlscacert", "--tlscert", "--tlskey", "--cgroup-manager", "--conmon", "--events-backend", "--tmpdir",
+	"--connection", "--url", NULL,
 };
 
 static bool listed(const char *const *list, const char *word)

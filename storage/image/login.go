@@ -22,12 +22,12 @@ func Login(ctx context.Context, cfg *config.Config, registry, user, password str
 	if err != nil {
 		return "", err
 	}
-	r.AuthFile = loginFile(cfg, r.AuthFile)
+	option, file := r.AuthFile, loginFile(cfg, r.AuthFile)
 	sys, err := systemContext(cfg, Registry{CertDir: r.CertDir, TLSVerify: r.TLSVerify}, Platform{})
 	if err != nil {
 		return "", err
 	}
-	sys.AuthFilePath = r.AuthFile
+	storeIn(sys, file, option)
 	err = silence.Watch(ctx, 0, func(ctx context.Context) error { return docker.CheckAuth(ctx, sys, user, password, host) })
 	if err != nil {
 		var refused docker.ErrUnauthorizedForCredentials
@@ -47,13 +47,13 @@ func Login(ctx context.Context, cfg *config.Config, registry, user, password str
 }
 
 // Logout forgets the credentials for a registry, or for all of them if registry is "".
-func Logout(cfg *config.Config, registry, file string) error {
-	file = loginFile(cfg, file)
+func Logout(cfg *config.Config, registry, option string) error {
+	file := loginFile(cfg, option)
 	sys, err := systemContext(cfg, Registry{}, Platform{})
 	if err != nil {
 		return err
 	}
-	sys.AuthFilePath = file
+	storeIn(sys, file, option)
 	if registry == "" {
 		return explain(dockerconfig.RemoveAllAuthentication(sys), "log out of", "all registries")
 	}

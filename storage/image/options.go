@@ -1,6 +1,7 @@
 package image
 
 import (
+	"cmp"
 	"io"
 	"os"
 	"path/filepath"
@@ -120,19 +121,44 @@ func tellRuntimeDir(cfg *config.Config) error {
 	return os.Setenv(key, cfg.RuntimeDir)
 }
 
-// authFile is the file that credentials are read from and written to: the option, $REGISTRY_AUTH_FILE,
+// authFile is the file that credentials are read from: the option, $REGISTRY_AUTH_FILE, that of Docker which $DOCKER_CONFIG names, if it is there,
 // or "" for the library's own search, which begins with $XDG_RUNTIME_DIR/containers/auth.json.
 func authFile(_ *config.Config, option string) string {
-	if option != "" {
-		return option
+	file := cmp.Or(option, os.Getenv("REGISTRY_AUTH_FILE"))
+	if file != "" {
+		return file
 	}
-	return os.Getenv("REGISTRY_AUTH_FILE")
+	if docker := dockerFile(option); docker != "" {
+		if _, err := os.Stat(docker); err == nil {
+			return docker
+		}
+	}
+	return ""
+}
+
+// dockerFile is Docker's own file of credentials, where the environment names its directory, and nothing names another: pipelines have one for each of their
+// jobs, and remove it. "" otherwise.
+func dockerFile(option string) string {
+	if dir := os.Getenv("DOCKER_CONFIG"); dir != "" && cmp.Or(option, os.Getenv("REGISTRY_AUTH_FILE")) == "" {
+		return filepath.Join(dir, "config.json")
+	}
+	return ""
+}
+
+// storeIn has credentials written to, and removed from, the file of loginFile, or Docker's own.
+func storeIn(sys *types.SystemContext, file, option string) {
+	if sys.AuthFilePath = file; option == "" {
+		sys.DockerCompatAuthFilePath = dockerFile(option)
+	}
+	if sys.DockerCompatAuthFilePath != "" {
+		sys.AuthFilePath = ""
+	}
 }
 
 // loginFile is authFile for writing; ask it before systemContext. Without XDG_RUNTIME_DIR Podman and Skopeo
 // do not know our runtime directory, but they do read the file in the user's configuration.
 func loginFile(cfg *config.Config, option string) string {
-	if file := authFile(cfg, option); file != "" {
+	if file := cmp.Or(option, os.Getenv("REGISTRY_AUTH_FILE")); file != "" {
 		return file
 	}
 	if cfg.User.UID == 0 || os.Getenv("XDG_RUNTIME_DIR") != "" {
