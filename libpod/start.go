@@ -173,7 +173,11 @@ func (s *launch) prepare(ctx Context, pid int) (err error) {
 		s.env = append(s.env, "NOTIFY_SOCKET="+notifyTarget)
 	}
 	if len(s.env) > 0 { // what is executed in the container later is not told
-		bundle.Spec.Process.Env = append(bundle.Spec.Process.Env, s.env...)
+		replaced := func(e string) bool {
+			name, _, _ := strings.Cut(e, "=")
+			return slices.ContainsFunc(s.env, func(own string) bool { return strings.HasPrefix(own, name+"=") })
+		}
+		bundle.Spec.Process.Env = append(slices.DeleteFunc(bundle.Spec.Process.Env, replaced), s.env...)
 		s.req.Bundle, err = bundle.Encode()
 	}
 	return err

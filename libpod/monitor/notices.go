@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
@@ -112,9 +113,18 @@ func (m *monitor) writePIDFiles(p Pids) error {
 		if f.path == "" {
 			continue
 		}
-		if err := os.WriteFile(f.path, []byte(strconv.Itoa(f.pid)+"\n"), 0o644); err != nil {
+		if err := writePID(f.path, f.pid); err != nil {
 			return errdefs.NoSpace(fmt.Errorf("cannot write the file for the process's id: %w", err))
 		}
 	}
 	return nil
+}
+
+func writePID(path string, pid int) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|syscall.O_NONBLOCK, 0o644) // nobody may read from a FIFO
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(f, pid)
+	return errors.Join(err, f.Close())
 }

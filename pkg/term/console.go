@@ -27,7 +27,7 @@ func Raw(f *os.File) (restore func() error, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot put the terminal into raw mode: %w", err)
 	}
-	stop := sync.OnceFunc(onSignal(syscall.SIGCONT, func() {
+	stop := sync.OnceFunc(onSignal(syscall.SIGCONT, false, func() {
 		_, _ = term.SetRawTerminal(f.Fd()) // one that was hung up ends us otherwise
 	}))
 	return func() error {
@@ -36,11 +36,14 @@ func Raw(f *os.File) (restore func() error, err error) {
 	}, nil
 }
 
-// onSignal calls handle for each signal until stop is called, which waits for a call that is under way.
-func onSignal(signals syscall.Signal, handle func()) (stop func()) {
+// onSignal calls handle for each signal, and at once if it is to be, until stop is called, which waits for a call that is under way.
+func onSignal(wanted syscall.Signal, atOnce bool, handle func()) (stop func()) {
 	came := make(chan os.Signal, 1)
 	done := make(chan struct{})
-	signal.Notify(came, signals)
+	signal.Notify(came, wanted)
+	if atOnce {
+		came <- wanted
+	}
 	go func() {
 		defer close(done)
 		for range came {
@@ -85,11 +88,9 @@ func IsDetach(err error) bool {
 // Resizes calls resized with the terminal's size, rows and columns, at once and after every change until
 // stop is called; stop waits for a call that is under way.
 func Resizes(tty *os.File, resized func(rows, cols uint16)) (stop func()) {
-	tell := func() {
+	return onSignal(syscall.SIGWINCH, true, func() {
 		if ws, err := term.GetWinsize(tty.Fd()); err == nil {
 			resized(ws.Height, ws.Width)
 		}
-	}
-	tell()
-	return onSignal(syscall.SIGWINCH, tell)
+	})
 }
