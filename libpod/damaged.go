@@ -40,7 +40,7 @@ func (e *Engine) endDamaged(ctx Context, c *state.Container, opts RemoveOptions)
 		}
 	}
 	for _, process := range left {
-		if err := end(ctx, process, timeout); err != nil {
+		if err := end(ctx, c.Spec.ID, process, timeout); err != nil {
 			return err
 		}
 		timeout = 0
@@ -62,7 +62,7 @@ func (e *Engine) endStrays(ctx Context) error {
 		}
 		timeout := time.Duration(0)
 		for _, process := range slices.Backward(e.stillThere(id)) { // the monitor gives back what it has, and ends too
-			errs = append(errs, end(ctx, process, timeout))
+			errs = append(errs, end(ctx, id, process, timeout))
 			timeout = time.Minute
 		}
 		errs = append(errs, runtime.RemoveCgroup(e.bundledGroup(id)), os.RemoveAll(e.runDir(id)))

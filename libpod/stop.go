@@ -68,7 +68,7 @@ func (e *Engine) Stop(ctx Context, ref string, opts StopOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := end(ctx, init, timeout); err != nil {
+	if err := end(ctx, c.Spec.Name, init, timeout); err != nil {
 		if before == state.Running && ctx.Err() != nil {
 			err = errors.Join(err, e.keep(ctx, c.Spec.ID, init, self))
 		}
@@ -115,8 +115,11 @@ func (e *Engine) hear(ctx Context, c *state.Container) (told <-chan error, deaf 
 // mended is for a transaction that only writes down what nobody was there to write.
 func mended(context.Context, *state.Locked) error { return nil }
 
-// end waits for a container's first process to end, and kills it after the timeout.
-func end(ctx Context, init sys.Process, timeout time.Duration) error {
+// collectTime is more than a parent takes to collect a child that has ended.
+const collectTime = 10 * time.Second
+
+// end waits for a container's first process to end, and kills it after the timeout. name is for errors.
+func end(ctx Context, name string, init sys.Process, timeout time.Duration) error {
 	ended, err := waitProcess(ctx, init, timeout)
 	if err != nil || ended {
 		return err
@@ -129,6 +132,14 @@ func end(ctx Context, init sys.Process, timeout time.Duration) error {
 		return err
 	}
 	wakeCommands()
+	ended, err = waitProcess(ctx, init, collectTime)
+	if err != nil || ended {
+		return err
+	}
+	if child, parent, ok := sys.Uncollected(init.Pid); ok {
+		return errdefs.Errorf(errdefs.ErrUnavailable, "cannot stop container %s: it was killed, and waits for process %d of its own to be collected, which has been left to process %d; "+
+			"end that, or, if it is the first one of a container around moss, give that an init (docker run --init)", name, child, parent)
+	}
 	_, err = waitProcess(ctx, init, time.Minute)
 	return err
 }

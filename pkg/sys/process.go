@@ -164,6 +164,36 @@ func Here() (boot string, pids uint64, err error) {
 
 // StoppedParents are the processes that are stopped and have children to collect.
 func StoppedParents() (parents []Process) {
+	for _, child := range zombies() {
+		if parent, err := statOf(child.parent); err == nil && parent.state == 'T' {
+			if p, err := Identify(child.parent); err == nil {
+				parents = append(parents, p)
+			}
+		}
+	}
+	return parents
+}
+
+// Uncollected is a process that has ended in the PID namespace whose first process is init, and the parent that has not collected it: the first process
+// of a namespace ends after all others.
+func Uncollected(init int) (child, parent int, ok bool) {
+	namespace := func(pid int) string {
+		link, _ := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", pid)) // "" is nobody's
+		return link
+	}
+	its := namespace(init)
+	for _, z := range zombies() {
+		if its != "" && z.pid != init && namespace(z.pid) == its {
+			return z.pid, z.parent, true
+		}
+	}
+	return 0, 0, false
+}
+
+type zombie struct{ pid, parent int }
+
+// zombies are the processes that have ended, and wait to be collected.
+func zombies() (list []zombie) {
 	dirs, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
 		return nil
@@ -173,17 +203,11 @@ func StoppedParents() (parents []Process) {
 		if err != nil {
 			continue
 		}
-		child, err := statOf(pid)
-		if err != nil || child.state != 'Z' {
-			continue
-		}
-		if parent, err := statOf(int(child.parent)); err == nil && parent.state == 'T' {
-			if p, err := Identify(int(child.parent)); err == nil {
-				parents = append(parents, p)
-			}
+		if s, err := statOf(pid); err == nil && s.state == 'Z' {
+			list = append(list, zombie{pid, int(s.parent)})
 		}
 	}
-	return parents
+	return list
 }
 
 // startTime is that of a process which still runs.
