@@ -55,6 +55,9 @@ func (m *monitor) settle(ctx context.Context, l *life) error {
 	}
 	if err == nil {
 		l.pids.Container, err = sys.Identify(l.process.Pid())
+		if errors.Is(err, os.ErrProcessDone) {
+			err = runtime.ErrKilled
+		}
 	}
 	if err == nil {
 		l.mounts, _ = os.Open(fmt.Sprintf("/proc/%d/ns/mnt", l.process.Pid())) // without it, the end only takes longer

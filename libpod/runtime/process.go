@@ -34,7 +34,8 @@ func (p *process) Pid() int { return p.pid }
 
 func (p *process) Console() *os.File { return p.console }
 
-var errStageKilled = errors.New("cannot set the container up: its first process was killed; is there enough memory?")
+// ErrKilled says that the process of a container ended before it was what it is to be.
+var ErrKilled = errors.New("cannot set the container up: its first process was killed; is there enough memory?")
 
 func (p *process) Ready(ctx context.Context) error {
 	stage := p.child
@@ -52,7 +53,7 @@ func (p *process) Ready(ctx context.Context) error {
 		<-killed // before it is collected, and its pid somebody else's
 		err = ctx.Err()
 	case errors.Is(err, io.EOF):
-		err = errStageKilled
+		err = ErrKilled
 	}
 	p.console, p.report = r.console, r.report
 	if err != nil {
@@ -70,7 +71,7 @@ func (p *process) Start() error {
 	p.socket = nil
 	told, err := release(socket)
 	if err == nil && p.stage != nil && !told {
-		err = errStageKilled
+		err = ErrKilled
 		_ = p.child.Kill() // it may go on already
 	}
 	if err == nil {
