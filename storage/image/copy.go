@@ -123,7 +123,7 @@ func (im *Images) copyIntoStore(do func() error) error {
 const tries = 10
 
 func removedMeanwhile(err error) bool {
-	for _, gone := range []error{lib.ErrLayerUnknown, lib.ErrParentUnknown, lib.ErrImageUnknown} {
+	for _, gone := range []error{lib.ErrLayerUnknown, lib.ErrParentUnknown, lib.ErrImageUnknown, lib.ErrNotAnID} {
 		if errors.Is(err, gone) {
 			return true
 		}

@@ -29,6 +29,8 @@ func explain(err error, verb, name string) error {
 	}
 	err = reasonOf(err)
 	switch {
+	case removedMeanwhile(err):
+		return errdefs.Errorf(errdefs.ErrNotFound, "cannot %s %s: it was removed meanwhile, or layers that it needs", verb, name)
 	case !hasKind(err):
 	case strings.HasPrefix(err.Error(), "cannot "):
 		return err

@@ -106,6 +106,8 @@ func layerError(ctx context.Context, err error) error {
 	err = cmp.Or(context.Cause(ctx), err)
 	kind := errdefs.ErrInvalid
 	switch {
+	case errors.Is(err, lib.ErrLayerUnknown), errors.Is(err, lib.ErrParentUnknown):
+		return &LayerError{errdefs.Errorf(errdefs.ErrConflict, "the one below it was removed meanwhile (%w)", err)}
 	case damagedFile(err):
 		kind = errdefs.ErrDamaged
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):

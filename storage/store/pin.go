@@ -51,6 +51,9 @@ func (s *Store) Pin(imageID string) error {
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot pin image %q: not an id", imageID)
 	}
 	container, err := s.pinContainer(imageID)
+	if errors.Is(err, lib.ErrImageUnknown) {
+		return errdefs.Errorf(errdefs.ErrNotFound, "cannot use image %s: it was removed meanwhile", names.Short(imageID))
+	}
 	if err != nil {
 		return errdefs.NoSpace(errdefs.Errorf(errdefs.ErrUnavailable, "cannot keep image %s from being removed: %w", names.Short(imageID), err))
 	}
