@@ -162,7 +162,8 @@ func (e *Engine) removeAllGone(ctx Context) error {
 		if !gone(c) {
 			continue
 		}
-		if err := e.Remove(ctx, c.Spec.ID, RemoveOptions{If: gone}); !errors.Is(err, errdefs.ErrNotFound) {
+		err := e.Remove(ctx, c.Spec.ID, RemoveOptions{If: gone})
+		if !errors.Is(err, errdefs.ErrNotFound) && !errors.Is(err, errdefs.ErrConflict) { // somebody was faster to remove or to start it
 			errs = append(errs, err)
 		}
 	}
