@@ -87,7 +87,11 @@ func (e *Engine) isStray(id string) bool {
 }
 
 func stillRuns(c *state.Container) error {
-	return errdefs.Errorf(errdefs.ErrConflict, "cannot remove container %s: it is damaged, and running; remove it with -f", c.Spec.Name)
+	what := "damaged"
+	if errors.Is(c.Damaged, errdefs.ErrNewer) {
+		what = "a newer moss's"
+	}
+	return errdefs.Errorf(errdefs.ErrConflict, "cannot remove container %s: it is %s, and running; remove it with -f", c.Spec.Name, what)
 }
 
 // stillThere are the processes of a container, its monitor first, as its run directory tells: by the file that the monitor left, or else by the

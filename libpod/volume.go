@@ -15,12 +15,15 @@ import (
 	"github.com/mosscontainers/moss/libpod/names"
 	"github.com/mosscontainers/moss/libpod/state"
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/record"
 	"github.com/mosscontainers/moss/pkg/spec"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
 // Volume is a directory that outlives containers: <graphroot>/moss/volumes/NAME.
 type Volume struct {
+	// Format is what it takes to understand this: package record.
+	Format     int               `json:"format,omitempty"`
 	Name       string            `json:"Name"`
 	Driver     string            `json:"Driver"` // local
 	Mountpoint string            `json:"Mountpoint"`
@@ -122,10 +125,20 @@ func (e *Engine) Volume(name string) (*Volume, error) {
 	}
 	data, err := sys.ReadSmall(filepath.Join(dir, volumeFile))
 	if err == nil {
-		err = json.Unmarshal(data, v)
+		if err = json.Unmarshal(data, v); err != nil {
+			err = record.Explain(data, err)
+		}
+	}
+	if err == nil {
+		err = record.Check(v.Format)
 	}
 	if err != nil {
 		*v = Volume{Driver: "local", Scope: "local", CreatedAt: info.ModTime()}
+	}
+	switch {
+	case errors.Is(err, errdefs.ErrNewer):
+		v.Damaged = fmt.Errorf("cannot use volume %q: %w", name, err)
+	case err != nil:
 		v.Damaged = errdefs.Errorf(errdefs.ErrDamaged, "cannot read the description of volume %q: %w; files of its own are in %s", name, err, filepath.Join(dir, volumeData))
 	}
 	v.Name, v.Mountpoint = name, filepath.Join(dir, volumeData) // the store may have been moved

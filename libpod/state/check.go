@@ -4,10 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"syscall"
+
+	"github.com/mosscontainers/moss/pkg/record"
 )
 
-// check says what files that could be parsed cannot mean: a disk's mistakes, and editors'.
+// check says what files that could be parsed cannot mean: a disk's mistakes, and editors', or what only a newer moss understands. (The monitor of a
+// container whose description has become such a one knows nothing of that, and goes on.)
 func (c *Container) check(id string) error {
+	if err := record.Check(max(c.Spec.Format, c.State.Format)); err != nil {
+		return err
+	}
 	if c.Spec.ID != id || c.Spec.Name == "" {
 		return fmt.Errorf("%s does not describe it", specFile)
 	}

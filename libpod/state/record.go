@@ -61,6 +61,8 @@ type briefSpec struct {
 //
 //easyjson:json
 type Record struct {
+	// Format is what it takes to understand this: package record.
+	Format int    `json:"format,omitempty"`
 	Status Status `json:"status"`
 	Intent Intent `json:"intent,omitempty"`
 

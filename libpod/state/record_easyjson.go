@@ -119,6 +119,12 @@ func easyjson15d5d517DecodeGithubComMosscontainersMossLibpodState1(in *jlexer.Le
 		key := in.UnsafeFieldName(false)
 		in.WantColon()
 		switch key {
+		case "format":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				out.Format = int(in.Int())
+			}
 		case "status":
 			if in.IsNull() {
 				in.Skip()
@@ -273,9 +279,20 @@ func easyjson15d5d517EncodeGithubComMosscontainersMossLibpodState1(out *jwriter.
 	out.RawByte('{')
 	first := true
 	_ = first
+	if in.Format != 0 {
+		const prefix string = ",\"format\":"
+		first = false
+		out.RawString(prefix[1:])
+		out.Int(int(in.Format))
+	}
 	{
 		const prefix string = ",\"status\":"
-		out.RawString(prefix[1:])
+		if first {
+			first = false
+			out.RawString(prefix[1:])
+		} else {
+			out.RawString(prefix)
+		}
 		out.String(string(in.Status))
 	}
 	if in.Intent != "" {

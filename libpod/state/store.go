@@ -19,6 +19,7 @@ import (
 	"github.com/mosscontainers/moss/libpod/monitor"
 	"github.com/mosscontainers/moss/libpod/names"
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/record"
 	"github.com/mosscontainers/moss/pkg/spec"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
@@ -58,7 +59,7 @@ type Container struct {
 	State Record
 	// Dir is the container's directory; its writable layer and its log are below.
 	Dir string
-	// Damaged says that a file could not be understood; Spec may then have the id and the name alone.
+	// Damaged says that a file could not be understood, or only by a newer moss (ErrNewer); Spec may then have the id and the name alone.
 	Damaged error
 }
 
@@ -327,6 +328,9 @@ func (s *Store) read(dir *os.File, id string, buf []byte) (*Container, error) {
 		return nil, gone(id)
 	}
 	c.Damaged = errdefs.Errorf(errdefs.ErrDamaged, "container %s is damaged: %w; moss rm -f %s removes it", names.Short(id), err, names.Short(id))
+	if errors.Is(err, errdefs.ErrNewer) {
+		c.Damaged = fmt.Errorf("cannot use container %s: %w; moss rm -f %s removes it", names.Short(id), err, names.Short(id))
+	}
 	c.Spec.ID = id
 	if c.Spec.Name == "" {
 		c.Spec.Name = s.nameOf(id)
@@ -477,7 +481,7 @@ func readJSON(dir *os.File, name string, buf []byte, v json.Unmarshaler) error {
 		return err
 	}
 	if err := v.UnmarshalJSON(data); err != nil {
-		return fmt.Errorf("%s: %w", filepath.Join(dir.Name(), name), err)
+		return record.Explain(data, fmt.Errorf("%s: %w", filepath.Join(dir.Name(), name), err))
 	}
 	return nil
 }

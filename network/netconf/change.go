@@ -198,7 +198,7 @@ func isAt(f *os.File, path string) bool {
 // Remove makes a network not be. settle is asked before, while nobody can begin to use it.
 func (s *Store) Remove(ref string, settle func(*Network) error) error {
 	n, err := s.own(ref, "remove")
-	if errors.Is(err, errdefs.ErrDamaged) {
+	if errors.Is(err, errdefs.ErrDamaged) || errors.Is(err, errdefs.ErrNewer) {
 		n, err = &Network{Name: ref, ID: ID(ref), NetworkInterface: s.bridgeName(ref)}, nil
 	}
 	if err != nil {

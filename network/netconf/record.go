@@ -15,6 +15,8 @@ import (
 
 // Network is one network. Its fields go by Podman's names.
 type Network struct {
+	// Format is what it takes to understand this: package record.
+	Format           int       `json:"format,omitempty"`
 	Name             string    `json:"name"`
 	ID               string    `json:"id"`     // 64 hexadecimal digits, made from the name
 	Driver           string    `json:"driver"` // bridge; Podman has others

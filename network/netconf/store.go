@@ -16,6 +16,7 @@ import (
 
 	"github.com/mosscontainers/moss/libpod/names"
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/record"
 	"github.com/mosscontainers/moss/pkg/sys"
 )
 
@@ -126,7 +127,15 @@ func read(path string) (*Network, error) {
 		return nil, err
 	}
 	n := &Network{}
-	if err := json.Unmarshal(data, n); err != nil {
+	if err = json.Unmarshal(data, n); err != nil {
+		err = record.Explain(data, err)
+	} else {
+		err = record.Check(n.Format)
+	}
+	switch {
+	case errors.Is(err, errdefs.ErrNewer):
+		return nil, fmt.Errorf("cannot use the network in %s: %w", path, err)
+	case err != nil:
 		return nil, errdefs.Errorf(errdefs.ErrDamaged, "cannot understand the network in %s: %w", path, err)
 	}
 	return n, nil

@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -253,6 +254,8 @@ func ago(t time.Time) string { return units.HumanDuration(time.Since(t)) + " ago
 // statusOf is the status as Docker words it.
 func statusOf(c *state.Container) string {
 	switch st := &c.State; {
+	case errors.Is(c.Damaged, errdefs.ErrNewer):
+		return "Unknown"
 	case c.Damaged != nil:
 		return "Damaged"
 	case st.Unattended:

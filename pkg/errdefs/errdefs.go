@@ -22,6 +22,7 @@ var (
 	ErrNotExecutable = errors.New("command cannot be run") // found, but exec refused it
 	ErrNoCommand     = errors.New("command not found")     // the container has no such program
 	ErrDamaged       = errors.New("damaged state")         // a file of ours cannot be understood
+	ErrNewer         = errors.New("newer format")          // a file of ours is understood by a newer moss only
 )
 
 // Exit codes that are the engine's own (Podman's and Docker's): see podman-run(1), "Exit Status".
@@ -64,6 +65,7 @@ var kinds = []struct {
 	{ErrUnavailable, 503, codes{}},
 	{ErrNoSpace, 507, codes{}},
 	{ErrDamaged, 500, codes{}},
+	{ErrNewer, 501, codes{}},
 }
 
 // ExitError carries the exit code of a command that ran in a container. It is not a failure of ours

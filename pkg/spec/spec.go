@@ -18,6 +18,8 @@ import (
 //
 //easyjson:json
 type Container struct {
+	// Format is what it takes to understand this: package record.
+	Format  int       `json:"format,omitempty"`
 	ID      string    `json:"id"` // 64 hexadecimal digits
 	Name    string    `json:"name"`
 	Created time.Time `json:"created"`

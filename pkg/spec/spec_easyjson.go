@@ -30,6 +30,12 @@ func easyjson4ca8a529DecodeGithubComMosscontainersMossPkgSpec(in *jlexer.Lexer, 
 		key := in.UnsafeFieldName(false)
 		in.WantColon()
 		switch key {
+		case "format":
+			if in.IsNull() {
+				in.Skip()
+			} else {
+				out.Format = int(in.Int())
+			}
 		case "id":
 			if in.IsNull() {
 				in.Skip()
@@ -1175,9 +1181,20 @@ func easyjson4ca8a529EncodeGithubComMosscontainersMossPkgSpec(out *jwriter.Write
 	out.RawByte('{')
 	first := true
 	_ = first
+	if in.Format != 0 {
+		const prefix string = ",\"format\":"
+		first = false
+		out.RawString(prefix[1:])
+		out.Int(int(in.Format))
+	}
 	{
 		const prefix string = ",\"id\":"
-		out.RawString(prefix[1:])
+		if first {
+			first = false
+			out.RawString(prefix[1:])
+		} else {
+			out.RawString(prefix)
+		}
 		out.String(string(in.ID))
 	}
 	{
