@@ -141,6 +141,10 @@ func (r *Recorder) Forget() error {
 	if err != nil {
 		return err
 	}
+	// Who could not start it anew waits for this process, with the lock, and leaves it as it was.
+	if held, err := sys.LockHeld(filepath.Join(c.Dir, lockFile)); held || err != nil {
+		return err
+	}
 	r.Volumes = c.Spec.AnonymousVolumes()
 	return r.Remove()
 }
