@@ -50,9 +50,16 @@ func (u shared) ensure(ctx context.Context) (netns, pipe *os.File, err error) {
 	if ok {
 		return netns, pipe, nil
 	}
-	netns, err = u.start(ctx)
+	for range startTries {
+		if netns, err = u.start(ctx); !errors.Is(err, uplink.ErrKilled) {
+			break
+		}
+	}
 	return netns, pipe, err
 }
+
+// startTries bounds how often an uplink may be killed as soon as it is started.
+const startTries = 3
 
 // uplinkFile names the process of the uplink, for those who watch it.
 const uplinkFile = "uplink"

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
@@ -42,10 +43,16 @@ func Start(ctx context.Context, cmd *exec.Cmd, log *os.File, assign func(pipe *o
 	said, err := await(ctx, pipe, ready)
 	if err == nil {
 		proc, err := sys.Identify(cmd.Process.Pid)
+		if errors.Is(err, os.ErrProcessDone) {
+			err = ErrKilled
+		}
 		return proc, errors.Join(err, cmd.Process.Release())
 	}
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
+	if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && errors.Is(err, io.EOF) && status.Signaled() && status.Signal() == syscall.SIGKILL {
+		return sys.Process{}, ErrKilled // before we did
+	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return sys.Process{}, errdefs.Errorf(errdefs.ErrUnavailable, "cannot connect to the network: %s did not get ready within a minute; try again when this machine has less to do", name)
 	}
@@ -57,6 +64,9 @@ func Start(ctx context.Context, cmd *exec.Cmd, log *os.File, assign func(pipe *o
 	}
 	return sys.Process{}, errdefs.Errorf(errdefs.ErrUnavailable, "cannot connect to the network: %s did not get ready: %w", name, err)
 }
+
+// ErrKilled is the error of an uplink that was killed before it was of use.
+var ErrKilled = errdefs.Errorf(errdefs.ErrUnavailable, "cannot connect to the network: the process for that was killed as soon as it was started; is there enough memory?")
 
 // Unavailable is the error of the uplink name that cannot connect a namespace (ErrUnavailable).
 func Unavailable(name string, why error) error {
