@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/mosscontainers/moss/pkg/sys"
 )
@@ -86,6 +87,9 @@ func (s *Store) sweepTemp(dir string) error {
 	}
 	if err == nil {
 		err = removeAll(dir)
+	}
+	if errors.Is(err, syscall.ENOTEMPTY) {
+		err = nil // what the process had started, to unpack a layer perhaps, has not noticed yet: the next sweep removes the rest
 	}
 	return errors.Join(err, lock.Unlock())
 }
