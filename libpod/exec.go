@@ -79,7 +79,8 @@ func (e *Engine) Exec(ctx Context, ref string, o ExecOptions, io runtime.Stdio) 
 
 // blame says that nothing could be executed in a container because it has ended, if that is so.
 func blame(ctx Context, c *state.Container, err error) error {
-	if err == nil || errdefs.Explained(err) && !errors.Is(err, errdefs.ErrConflict) {
+	explained := errdefs.Explained(err) && !errors.Is(err, errdefs.ErrConflict)
+	if err == nil || explained && c.State.Init.Alive() && !ending(c.State.Init) {
 		return err
 	}
 	// With its PID 1 the kernel ends all that is in a container, and that one last.
