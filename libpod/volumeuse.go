@@ -131,7 +131,7 @@ func (e *Engine) PruneVolumes(match func(*Volume) bool, dryRun bool) ([]*Volume,
 	}
 	var removed []*Volume
 	for _, v := range volumes {
-		if len(users[v.Name]) > 0 || !match(v) {
+		if len(users[v.Name]) > 0 || !match(v) || errors.Is(v.Damaged, errdefs.ErrNewer) {
 			continue
 		}
 		gone, err := true, error(nil)

@@ -10,7 +10,7 @@ import (
 
 // Format is the newest format that this moss understands. A record says which one it takes to understand it, as "format"; one that says nothing has the first.
 // Whoever adds something that must not be passed over (what a container may not do, where its files are, a status) adds one here, and has those records alone say so
-// that have it.
+// that have it. What a container's image, mounts and networks are must stay readable in every format: an older moss keeps those that somebody uses.
 const Format = 1
 
 // Check is ErrNewer for a record of a format that only a newer moss understands.

@@ -42,7 +42,10 @@ func onSignal(wanted syscall.Signal, atOnce bool, handle func()) (stop func()) {
 	done := make(chan struct{})
 	signal.Notify(came, wanted)
 	if atOnce {
-		came <- wanted
+		select {
+		case came <- wanted:
+		default: // it has come meanwhile
+		}
 	}
 	go func() {
 		defer close(done)

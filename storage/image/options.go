@@ -2,6 +2,7 @@ package image
 
 import (
 	"cmp"
+	"encoding/json"
 	"io"
 	"os"
 	"path/filepath"
@@ -121,19 +122,30 @@ func tellRuntimeDir(cfg *config.Config) error {
 	return os.Setenv(key, cfg.RuntimeDir)
 }
 
-// authFile is the file that credentials are read from: the option, $REGISTRY_AUTH_FILE, that of Docker which $DOCKER_CONFIG names, if it is there,
+// authFile is the file that credentials are read from: the option, $REGISTRY_AUTH_FILE, that of Docker which $DOCKER_CONFIG names, if it has any,
 // or "" for the library's own search, which begins with $XDG_RUNTIME_DIR/containers/auth.json.
 func authFile(_ *config.Config, option string) string {
 	file := cmp.Or(option, os.Getenv("REGISTRY_AUTH_FILE"))
 	if file != "" {
 		return file
 	}
-	if docker := dockerFile(option); docker != "" {
-		if _, err := os.Stat(docker); err == nil {
-			return docker
-		}
+	if docker := dockerFile(option); docker != "" && hasCredentials(docker) {
+		return docker
 	}
 	return ""
+}
+
+// hasCredentials says whether a file of Docker's has any: many have a proxy or a default for progress only.
+func hasCredentials(file string) bool {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return false
+	}
+	var has struct {
+		Auths, CredHelpers map[string]json.RawMessage
+		CredsStore         string
+	}
+	return json.Unmarshal(data, &has) != nil || len(has.Auths)+len(has.CredHelpers) > 0 || has.CredsStore != "" // the library says what is wrong with it
 }
 
 // dockerFile is Docker's own file of credentials, where the environment names its directory, and nothing names another: pipelines have one for each of their
