@@ -165,6 +165,10 @@ func (c *connected) repeats(proto, addr string, port int, what []byte) error {
 		return err
 	}
 	defer conn.Close()
+	// pasta speaks from the port that it is spoken from, which the server has if that is the same.
+	if at, ok := conn.LocalAddr().(*net.UDPAddr); ok && at.Port == port {
+		return c.repeats(proto, addr, port, what)
+	}
 	got, patience := make([]byte, len(what)), 5*time.Second
 	if proto == "udp" {
 		patience = 500 * time.Millisecond
