@@ -19,7 +19,7 @@ import (
 
 // The parts of a container's directory that libpod and the monitor fill.
 const (
-	upperDir = "diff"
+	upperDir = state.UpperDir
 	workDir  = state.LayerDir
 	logFile  = "ctr.log"
 )

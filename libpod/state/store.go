@@ -31,6 +31,8 @@ const (
 	lockFile  = "lock"
 	// LayerDir is the overlay's work directory. Whoever has the overlay mounted has this locked.
 	LayerDir = "work"
+	// UpperDir is the overlay's upper directory: what the container has changed.
+	UpperDir = "diff"
 	// VolumeData is what containers see of a volume, in its directory.
 	VolumeData = "_data"
 	// hidden begins the name of a directory that is not, or no longer, a container.

@@ -153,7 +153,7 @@ func (l *Locked) makeRoom() (err error) {
 			logs = append(logs, filepath.Join(l.Dir, e.Name()))
 		}
 	}
-	for _, useless := range [][]string{logs, {filepath.Join(l.Dir, "diff")}} {
+	for _, useless := range [][]string{logs, {filepath.Join(l.Dir, UpperDir)}} {
 		l.store.giveUp(useless...)
 		if err = l.write(false); !errors.Is(err, errdefs.ErrNoSpace) {
 			break

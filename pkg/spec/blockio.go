@@ -29,7 +29,7 @@ func (r *Resources) addBlockFlags(fs *pflag.FlagSet) {
 		return err
 	})
 	for _, f := range []struct{ name, help, want string }{
-		{weightDevice, "the same of one device, `PATH:WEIGHT`", ""},
+		{weightDevice, "the same of one device, `PATH:WEIGHT`", "want DEVICE:WEIGHT, such as /dev/sda:500"},
 		{"device-read-bps", "most bytes to read from a device in a second, `PATH:SIZE`", "want DEVICE:SIZE, such as /dev/sda:1m"},
 		{"device-write-bps", "most bytes to write to a device in a second, `PATH:SIZE`", "want DEVICE:SIZE, such as /dev/sda:1m"},
 		{"device-read-iops", "most reads from a device in a second, `PATH:NUMBER`", "want DEVICE:NUMBER, such as /dev/sda:1000"},
@@ -52,9 +52,6 @@ func parseDeviceLimit(flag, s, want string) (DeviceLimit, error) {
 	at := strings.LastIndex(s, ":")
 	d := DeviceLimit{Kind: flag}
 	if at < 0 || !path.IsAbs(s[:at]) {
-		if flag == weightDevice {
-			want = "want DEVICE:WEIGHT, such as /dev/sda:500"
-		}
 		return d, invalid(flag, s, "%s", want)
 	}
 	d.Path = path.Clean(s[:at])
