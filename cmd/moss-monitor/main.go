@@ -19,6 +19,7 @@ func main() {
 		os.Exit(forwarder.Main())
 	}
 	own := runtime.New("/proc/self/exe") // containers are made with this program itself, unless another runtime is asked for
+	own.Beside = true
 	launcher := func(req *monitor.Request) (runtime.Launcher, error) {
 		own.Spare = func() []int { return req.Wiring.Care.Pids() } // it comes later
 		if req.Runtime != "" {

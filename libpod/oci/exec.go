@@ -32,7 +32,7 @@ func (r *Runtime) Exec(ctx context.Context, id string, o ExecOptions) (int, erro
 	if err != nil {
 		return 0, err
 	}
-	if s := c.status(); s != specs.StateCreated && s != specs.StateRunning {
+	if s := c.status(); s != specs.StateRunning {
 		return 0, errdefs.Errorf(errdefs.ErrConflict, "cannot execute in container %s: it is %s", id, s)
 	}
 	proc, err := c.process(o)

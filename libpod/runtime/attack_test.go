@@ -15,7 +15,7 @@ import (
 
 // TestHostileImagesAreRefused runs images that try to reach out of the container. None may start.
 func TestHostileImagesAreRefused(t *testing.T) {
-	l := runtime.New(program(t))
+	l := own(t)
 	for name, attack := range map[string]func(t *testing.T, b *runtime.Bundle, layer string){
 		"dev is a link":    func(t *testing.T, _ *runtime.Bundle, layer string) { must(t, os.Symlink("/tmp", layer+"/dev")) },
 		"proc is a link":   func(t *testing.T, _ *runtime.Bundle, layer string) { must(t, os.Symlink("/tmp", layer+"/proc")) },
@@ -101,7 +101,7 @@ func TestMountTargetsThroughLinksStayInside(t *testing.T) {
 	outside := t.TempDir()
 	must(t, os.Symlink(outside, filepath.Join(layer(b.Overlay), "out")))
 	b.Spec.Mounts = append(b.Spec.Mounts, specs.Mount{Destination: "/out/new", Type: "tmpfs", Source: "tmpfs"})
-	_, err := run(t, runtime.New(program(t)), b)
+	_, err := run(t, own(t), b)
 	t.Log(err)
 	entries, err := os.ReadDir(outside)
 	must(t, err)

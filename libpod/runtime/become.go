@@ -22,16 +22,12 @@ func (s *stage) prepare() (*sys.Birth, error) {
 	if err := s.enterCwd(); err != nil {
 		return nil, err
 	}
-	syscall.Umask(umask(p))
-	// The signals of whoever called us are none of the container's business.
-	if err := errors.Join(sys.UnblockSignals(), sys.DefaultSignals()); err != nil {
-		return nil, err
-	}
-	if err := s.handOn(); err != nil {
-		return nil, err
-	}
 	caps, err := capabilities(p.Capabilities)
 	if err != nil {
+		return nil, err
+	}
+	own := &sys.Birth{} // what the stage does itself if it is a process
+	if err := s.become(own); err != nil {
 		return nil, err
 	}
 	b := &sys.Birth{}
@@ -44,9 +40,7 @@ func (s *stage) prepare() (*sys.Birth, error) {
 	if err := s.limits(b); err != nil {
 		return nil, err
 	}
-	if s.dies && s.pids == nil {
-		b.DieWithParent(s.socket, errMonitorEnded)
-	}
+	s.dieWithMonitor(b)
 	// With no_new_privs as late as possible, so that the profile need not allow what we do ourselves.
 	if !p.NoNewPrivileges {
 		err = s.filtered(b)
@@ -60,9 +54,40 @@ func (s *stage) prepare() (*sys.Birth, error) {
 		err = s.execute(b)
 	}
 	if err == nil {
-		err = s.drop(caps)
+		err = s.drop(own, caps)
 	}
-	return b, err
+	if err != nil {
+		return nil, err
+	}
+	if s.beside != nil {
+		b.After(own)
+		return b, nil
+	}
+	return b, own.Do()
+}
+
+// become is about the process itself, and takes no privileges away.
+func (s *stage) become(b *sys.Birth) error {
+	b.SessionKeyring(s.seccomp != nil) // a filter refuses keyctl(2) anyway
+	b.Umask(umask(s.proc))
+	if s.beside != nil {
+		return s.beside.become(b, s)
+	}
+	// The signals of whoever called us are none of the container's business.
+	if err := errors.Join(sys.UnblockSignals(), sys.DefaultSignals()); err != nil {
+		return err
+	}
+	return s.handOn()
+}
+
+// dieWithMonitor has a container's first process end with its monitor.
+func (s *stage) dieWithMonitor(b *sys.Birth) {
+	switch {
+	case s.beside != nil:
+		s.beside.embryo.DieWithMaker(b, errMonitorEnded)
+	case s.dies && s.pids == nil:
+		b.DieWithParent(s.socket, errMonitorEnded)
+	}
 }
 
 var errMonitorEnded = errors.New("cannot start the container: its monitor has ended")
@@ -87,7 +112,7 @@ func (s *stage) execute(b *sys.Birth) error {
 
 // outcome is what became of the program: nil when it is executed.
 func (s *stage) outcome(tried []syscall.Errno, err error) error {
-	if err != nil || s.pids != nil && tried == nil {
+	if err != nil || (s.pids != nil || s.beside != nil) && tried == nil {
 		return err
 	}
 	return search(s.proc.Args[0], s.proc.Env, func(string) error {
@@ -150,29 +175,28 @@ func umask(p *specs.Process) int {
 }
 
 // drop changes ids and capabilities for good, but for those that the birth needs.
-func (s *stage) drop(caps capability.Capabilities) error {
-	if err := caps.Apply(capability.BOUNDS); err != nil {
-		return fmt.Errorf("cannot drop capabilities from the bounding set: %w", err)
-	}
-	if err := sys.SetKeepCaps(true); err != nil {
-		return err
-	}
-	u := s.user
-	if !u.keep {
-		if err := sys.SetGroups(u.gid, u.groups); err != nil {
-			return u.explain(err)
-		}
-	}
-	if err := sys.SetIDs(u.uid, u.gid); err != nil {
-		return u.explain(err)
-	}
-	if err := sys.SetKeepCaps(false); err != nil {
-		return err
-	}
+func (s *stage) drop(b *sys.Birth, caps capability.Capabilities) error {
 	had, err := sys.Permitted() // root of the host may have less than all
 	if err != nil {
 		return err
 	}
+	last, err := capability.LastCap()
+	if err != nil {
+		return fmt.Errorf("cannot read the last capability: %w", err)
+	}
+	if had&(1<<capability.CAP_SETPCAP) != 0 {
+		for c := range last + 1 {
+			if !caps.Get(capability.BOUNDING, c) {
+				b.DropBounding(int(c))
+			}
+		}
+	}
+	u := s.user
+	groups := &u.groups
+	if u.keep {
+		groups = nil
+	}
+	b.IDs(u.uid, u.gid, groups, u.explain)
 	needed := map[capability.Cap]bool{
 		capability.CAP_SYS_ADMIN:    s.seccomp != nil && !s.proc.NoNewPrivileges,
 		capability.CAP_SYS_RESOURCE: len(s.proc.Rlimits) > 0,
@@ -182,9 +206,8 @@ func (s *stage) drop(caps capability.Capabilities) error {
 			caps.Set(capability.EFFECTIVE|capability.PERMITTED, c)
 		}
 	}
-	if err := caps.Apply(capability.CAPS | capability.AMBS); err != nil {
-		return fmt.Errorf("cannot set capabilities: %w", err)
-	}
+	b.Capabilities(set(caps, capability.EFFECTIVE), set(caps, capability.PERMITTED), set(caps, capability.INHERITABLE))
+	b.Ambient(set(caps, capability.AMBIENT))
 	return nil
 }
 

@@ -177,7 +177,7 @@ func TestCommandsThatCannotRunAreToldApart(t *testing.T) {
 
 // Whoever gives a container up while it is set up is told that, and not that somebody has killed its first process.
 func TestASetUpThatIsGivenUpIsNoFailure(t *testing.T) {
-	p, err := runtime.New(program(t)).Create(context.Background(), encode(t, bundle(t, "true")), runtime.Stdio{}, nil)
+	p, err := own(t).Create(context.Background(), encode(t, bundle(t, "true")), runtime.Stdio{}, nil)
 	must(t, err)
 	ctx, giveUp := context.WithCancel(context.Background())
 	giveUp()
@@ -260,7 +260,7 @@ func TestExecSharesTheContainersNamespacesAndRestrictions(t *testing.T) {
 }
 
 func TestOwnInitForwardsSignalsAndReaps(t *testing.T) {
-	l := runtime.New(program(t))
+	l := own(t)
 	b := bundle(t, "trap 'exit 9' TERM; echo $$; (sleep 0.01 &); echo ready; while true; do sleep 0.05; done")
 	b.Init = true
 	r, w, err := os.Pipe()
@@ -292,7 +292,7 @@ func TestOwnInitForwardsSignalsAndReaps(t *testing.T) {
 func TestAContainerWithoutPIDNamespaceLeavesNoProcess(t *testing.T) {
 	b := bundle(t, "sleep 1000 >/dev/null 2>&1 & exit 0")
 	b.Spec.Linux.Namespaces = b.Spec.Linux.Namespaces[1:]
-	r := mustRun(t, runtime.New(program(t)), b)
+	r := mustRun(t, own(t), b)
 	if r.code != 0 {
 		t.Fatalf("code %d: %s", r.code, r.out)
 	}
@@ -369,7 +369,7 @@ func TestLimitsApply(t *testing.T) {
 	b.Spec.Linux.Namespaces = b.Spec.Linux.Namespaces[1:5] // neither PID nor cgroup namespace
 	b.Spec.Linux.CgroupsPath = "/moss-test-" + itoa(os.Getpid())
 	b.Spec.Linux.Resources = &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: &limit}}
-	r := mustRun(t, runtime.New(program(t)), b)
+	r := mustRun(t, own(t), b)
 	if !strings.Contains(r.out, b.Spec.Linux.CgroupsPath) {
 		t.Errorf("the container is not in its cgroup: %s", r.out)
 	}

@@ -2,8 +2,6 @@ package runtime
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -36,7 +34,7 @@ func (l *Own) CreateDetached(ctx context.Context, b Encoded, io Stdio, d Detache
 		return nil, err
 	}
 	defer start.Close()
-	p, err := l.create(b, io, nil, start)
+	p, err := l.create(ctx, b, io, nil, start)
 	if err != nil {
 		return nil, err
 	}
@@ -55,10 +53,7 @@ func (p *process) goOn(mounted func(int) error) error {
 	if err := mounted(p.pid); err != nil {
 		return err
 	}
-	if _, err := p.socket.Write([]byte{1}); err != nil && !errors.Is(err, syscall.EPIPE) { // Ready tells why it ended
-		return fmt.Errorf("cannot release the container's first process: %w", err)
-	}
-	return nil
+	return p.line.goOn()
 }
 
 // StartDetached executes the command of the container that CreateDetached made with this directory, as Process.Start does.
@@ -71,7 +66,7 @@ func StartDetached(dir string) error {
 		socket.Close()
 		return err
 	}
-	_, err = release(socket)
+	_, err = release(stageSocket{socket})
 	return err
 }
 

@@ -147,6 +147,7 @@ type outline struct {
 			Capabilities struct {
 				Bounding []string `json:"bounding"`
 			} `json:"capabilities"`
+			OOMScoreAdj *int `json:"oomScoreAdj"`
 		} `json:"process"`
 		Linux struct {
 			Namespaces  []specs.LinuxNamespace `json:"namespaces"`

@@ -3177,6 +3177,7 @@ func easyjsonF0ae8156Decode1(in *jlexer.Lexer, out *struct {
 		Capabilities struct {
 			Bounding []string `json:"bounding"`
 		} `json:"capabilities"`
+		OOMScoreAdj *int `json:"oomScoreAdj"`
 	} `json:"process"`
 	Linux struct {
 		Namespaces  []specs_go.LinuxNamespace `json:"namespaces"`
@@ -3216,6 +3217,7 @@ func easyjsonF0ae8156Encode1(out *jwriter.Writer, in struct {
 		Capabilities struct {
 			Bounding []string `json:"bounding"`
 		} `json:"capabilities"`
+		OOMScoreAdj *int `json:"oomScoreAdj"`
 	} `json:"process"`
 	Linux struct {
 		Namespaces  []specs_go.LinuxNamespace `json:"namespaces"`
@@ -3343,6 +3345,7 @@ func easyjsonF0ae8156Decode2(in *jlexer.Lexer, out *struct {
 	Capabilities struct {
 		Bounding []string `json:"bounding"`
 	} `json:"capabilities"`
+	OOMScoreAdj *int `json:"oomScoreAdj"`
 }) {
 	isTopLevel := in.IsStart()
 	if in.IsNull() {
@@ -3359,6 +3362,20 @@ func easyjsonF0ae8156Decode2(in *jlexer.Lexer, out *struct {
 		switch key {
 		case "capabilities":
 			easyjsonF0ae8156Decode4(in, &out.Capabilities)
+		case "oomScoreAdj":
+			if in.IsNull() {
+				in.Skip()
+				out.OOMScoreAdj = nil
+			} else {
+				if out.OOMScoreAdj == nil {
+					out.OOMScoreAdj = new(int)
+				}
+				if in.IsNull() {
+					in.Skip()
+				} else {
+					*out.OOMScoreAdj = int(in.Int())
+				}
+			}
 		default:
 			in.SkipRecursive()
 		}
@@ -3373,6 +3390,7 @@ func easyjsonF0ae8156Encode2(out *jwriter.Writer, in struct {
 	Capabilities struct {
 		Bounding []string `json:"bounding"`
 	} `json:"capabilities"`
+	OOMScoreAdj *int `json:"oomScoreAdj"`
 }) {
 	out.RawByte('{')
 	first := true
@@ -3381,6 +3399,15 @@ func easyjsonF0ae8156Encode2(out *jwriter.Writer, in struct {
 		const prefix string = ",\"capabilities\":"
 		out.RawString(prefix[1:])
 		easyjsonF0ae8156Encode4(out, in.Capabilities)
+	}
+	{
+		const prefix string = ",\"oomScoreAdj\":"
+		out.RawString(prefix)
+		if in.OOMScoreAdj == nil {
+			out.RawString("null")
+		} else {
+			out.Int(int(*in.OOMScoreAdj))
+		}
 	}
 	out.RawByte('}')
 }

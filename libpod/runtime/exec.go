@@ -45,6 +45,9 @@ func Exec(ctx context.Context, target Target, task func() (*Task, error), io Std
 		return nil, err
 	}
 	defer init.Close()
+	if err := awaitBirth(ctx, target.Pid); err != nil {
+		return nil, fmt.Errorf("cannot execute in the container: %w", err)
+	}
 	group, err := joinCgroup(target.Cgroup)
 	if err != nil {
 		return nil, err
@@ -119,9 +122,6 @@ func (s *stage) enter(o *order) error {
 	c := o.Command
 	s.proc = c.Process
 	if err := s.readFilter(c.Seccomp); err != nil {
-		return err
-	}
-	if err := joinKeyring(s.seccomp != nil); err != nil {
 		return err
 	}
 	root, err := os.OpenFile("/proc/"+strconv.Itoa(c.Pid)+"/root", sys.OPath|sys.ODirectory, 0)

@@ -21,6 +21,7 @@ type launch struct {
 	group  *cgroup
 	stdio  Stdio
 	order  order
+	apart  bool                // the process must have memory of its own from the beginning
 	ready  *process            // a stage that was started before, nil when there is none
 	placed bool                // the stage was born in its cgroup
 	place  func(pid int) error // Target.Place
@@ -51,11 +52,16 @@ func (l *launch) begin() (*process, error) {
 
 // start starts the program as a stage, which waits for its order.
 func (l *launch) start() (*process, error) {
+	if l.mayBeBeside() {
+		if p, err := startBeside(l.exe, l.spaces); err == nil {
+			return p, nil
+		}
+	}
 	ours, theirs, err := sys.SocketPair()
 	if err != nil {
 		return nil, err
 	}
-	p := &process{socket: ours}
+	p := &process{line: stageSocket{ours}}
 	p.child, err = l.clone(theirs)
 	if err := errors.Join(err, theirs.Close()); err != nil {
 		ours.Close()
@@ -70,7 +76,7 @@ func (l *launch) instruct(p *process) error {
 		return err
 	}
 	l.order.slack, l.order.more = p.child.Slack, len(l.stdio.More)
-	if err := l.sendOrder(p.socket); err != nil && !errors.Is(err, syscall.EPIPE) {
+	if err := l.sendOrder(p.line); err != nil && !errors.Is(err, syscall.EPIPE) {
 		return fmt.Errorf("cannot tell the container's first process what to do: %w", err)
 	}
 	return nil
@@ -88,7 +94,7 @@ func (l *launch) join(pid int) error {
 }
 
 // sendOrder completes the order with the descriptors that belong to it.
-func (l *launch) sendOrder(socket *os.File) error {
+func (l *launch) sendOrder(to line) error {
 	l.order.streams = []*os.File{l.stdio.Stdin, l.stdio.Stdout, l.stdio.Stderr}
 	if slices.Contains(l.order.streams, nil) {
 		null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
@@ -105,7 +111,8 @@ func (l *launch) sendOrder(socket *os.File) error {
 	for _, n := range l.spaces.join {
 		l.order.namespaces = append(l.order.namespaces, n.file)
 	}
-	return sendOrder(socket, &l.order)
+	l.order.handed = l.stdio.More
+	return to.order(&l.order)
 }
 
 func (l *launch) clone(control *os.File) (*sys.Child, error) {

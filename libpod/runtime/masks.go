@@ -56,6 +56,7 @@ func (r *rootfs) mask(paths []string) error {
 	}
 	defer null.Close()
 	var empty *os.File // one file system serves all directories
+	defer func() { closeAll(empty) }()
 	for _, p := range paths {
 		if err := r.maskPath(p, null, &empty); err != nil {
 			return fmt.Errorf("cannot hide %s: %w", p, err)

@@ -119,10 +119,7 @@ func (r *rootfs) source(m *specs.Mount, o *mountOptions) (*os.File, error) {
 		}
 		return mount, err
 	case "proc":
-		if r.pids != nil {
-			return procOf(r.pids)
-		}
-		mount, err := sys.NewMount("proc", o.data, o.attr.Set)
+		mount, err := r.newProc(o.data, o.attr.Set)
 		if isErrno(err, syscall.EPERM) { // so does the PID namespace
 			return sys.OpenTree(nil, "/proc", true)
 		}

@@ -1,9 +1,11 @@
 package runtime
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -37,7 +39,7 @@ type namespace struct {
 
 var errOwnerEnded = errdefs.Errorf(errdefs.ErrConflict, "the container whose it is has just ended")
 
-func openNamespaces(list []specs.LinuxNamespace, netns *os.File) (*namespaces, error) {
+func openNamespaces(ctx context.Context, list []specs.LinuxNamespace, netns *os.File) (*namespaces, error) {
 	s := &namespaces{}
 	for _, n := range list {
 		kind, ok := kinds[n.Type]
@@ -58,6 +60,10 @@ func openNamespaces(list []specs.LinuxNamespace, netns *os.File) (*namespaces, e
 				return nil, fmt.Errorf("cannot join the %s namespace: %w", n.Type, err)
 			}
 			s.join = append(s.join, namespace{kind, f})
+			if err := awaitOwner(ctx, n); err != nil {
+				s.close()
+				return nil, fmt.Errorf("cannot join the %s namespace: %w", n.Type, err)
+			}
 		}
 	}
 	if netns != nil {
@@ -66,6 +72,17 @@ func openNamespaces(list []specs.LinuxNamespace, netns *os.File) (*namespaces, e
 	}
 	s.fresh |= sys.CloneMount
 	return s, nil
+}
+
+// awaitOwner is awaitBirth for the namespace of a process, if it is one of processes.
+func awaitOwner(ctx context.Context, n specs.LinuxNamespace) error {
+	if rest, ok := strings.CutPrefix(n.Path, "/proc/"); ok && n.Type == specs.PIDNamespace {
+		number, _, _ := strings.Cut(rest, "/")
+		if pid, err := strconv.Atoi(number); err == nil {
+			return awaitBirth(ctx, pid)
+		}
+	}
+	return nil
 }
 
 // joined are the kinds of the namespaces whose descriptors the stage gets, in their order.

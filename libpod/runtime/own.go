@@ -24,6 +24,10 @@ func New(exe string) *Own { return &Own{exe: exe} }
 // Own is Moss's own launcher.
 type Own struct {
 	exe string
+	// Beside has containers set up by threads of the caller where that can be (beside.go). It must have been executed as root of the user's user namespace: who has
+	// only joined it since has memory that belongs to another one, and may not look at its own children when that is secret. A container
+	// can see the caller's program, then, as it can see exe.
+	Beside bool
 	// Spare, when not nil, names children of the caller that are not a container's.
 	Spare func() []int
 	// ready is a stage that waits for its order in these new namespaces, nil when there is none.
@@ -48,23 +52,31 @@ func (l *Own) Prepare(fresh uint32) {
 		l.ready.abandon()
 	}
 	l.spaces = &namespaces{fresh: int(fresh)}
-	start := launch{exe: l.exe, name: stageInit, spaces: l.spaces, group: &cgroup{}}
+	start := launch{exe: l.exe, name: stageInit, spaces: l.spaces, group: &cgroup{}, apart: !l.Beside}
 	l.ready, _ = start.start() // Create tells what is wrong
 }
 
-// take is the stage that is ready, if it fits: descriptors are there from its beginning.
-func (l *Own) take(spaces *namespaces, more bool) *process {
+// take is the stage that is ready, if it fits what is to be started. A process has its descriptors from its beginning.
+func (l *Own) take(what *launch) *process {
 	p := l.ready
 	l.ready = nil
-	if p != nil && (more || spaces.cloned() != l.spaces.cloned()) {
+	if p == nil {
+		return nil
+	}
+	_, beside := p.line.(*beside)
+	fits := what.mayBeBeside()
+	if !beside {
+		fits = len(what.stdio.More) == 0
+	}
+	if !fits || what.spaces.cloned() != l.spaces.cloned() {
 		p.abandon()
-		p = nil
+		return nil
 	}
 	return p
 }
 
-func (l *Own) Create(_ context.Context, b Encoded, io Stdio, netns *os.File) (Process, error) {
-	p, err := l.create(b, io, netns, nil)
+func (l *Own) Create(ctx context.Context, b Encoded, io Stdio, netns *os.File) (Process, error) {
+	p, err := l.create(ctx, b, io, netns, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +84,7 @@ func (l *Own) Create(_ context.Context, b Encoded, io Stdio, netns *os.File) (Pr
 }
 
 // create begins to set a container up; start is of its order.
-func (l *Own) create(b Encoded, io Stdio, netns, start *os.File) (*process, error) {
+func (l *Own) create(ctx context.Context, b Encoded, io Stdio, netns, start *os.File) (*process, error) {
 	var o outline
 	if err := o.UnmarshalJSON(b); err != nil {
 		return nil, fmt.Errorf("cannot read the container's configuration: %w", err)
@@ -85,7 +97,7 @@ func (l *Own) create(b Encoded, io Stdio, netns, start *os.File) (*process, erro
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the container's limits: %w", err)
 	}
-	spaces, err := openNamespaces(linux.Namespaces, netns)
+	spaces, err := openNamespaces(ctx, linux.Namespaces, netns)
 	if err != nil {
 		return nil, err
 	}
@@ -96,9 +108,10 @@ func (l *Own) create(b Encoded, io Stdio, netns, start *os.File) (*process, erro
 	}
 	stage := &launch{
 		exe: l.exe, name: stageInit, spaces: spaces, group: group, stdio: io,
-		ready: l.take(spaces, len(io.More) > 0),
+		apart: !l.Beside || o.ownMemory(limits),
 		order: order{Bundle: b, kinds: spaces.joined(), loopback: spaces.fresh&sys.CloneNet != 0, start: start},
 	}
+	stage.ready = l.take(stage)
 	p, err := stage.begin()
 	if err != nil {
 		return nil, joinErrors(err, group.destroy())

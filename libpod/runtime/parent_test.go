@@ -55,7 +55,7 @@ func TestAContainerDiesWithItsMonitor(t *testing.T) {
 // beMonitor starts two containers, the second in the first one's PID namespace, and waits to be killed.
 func beMonitor(t *testing.T) {
 	goruntime.LockOSThread()
-	l := runtime.New(program(t))
+	l := own(t)
 	first := sleeper(t, l, "")
 	second := sleeper(t, l, "/proc/"+itoa(first)+"/ns/pid")
 	for range 50 { // threads that come and go are not the monitor
@@ -80,7 +80,7 @@ func TestWhoMayMakeDevicesNeedsTheirRules(t *testing.T) {
 	b := bundle(t, "true")
 	b.Spec.Process.Capabilities.Bounding = []string{"CAP_MKNOD"}
 	b.Spec.Linux.Resources = &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Allow: false, Access: "rwm"}}}
-	if _, err := run(t, runtime.New(program(t)), b); !errors.Is(err, errdefs.ErrUnavailable) {
+	if _, err := run(t, own(t), b); !errors.Is(err, errdefs.ErrUnavailable) {
 		t.Errorf("got %v, want that it is refused", err)
 	}
 }

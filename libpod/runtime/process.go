@@ -17,7 +17,7 @@ import (
 type process struct {
 	child   *sys.Child
 	pid     int
-	socket  *os.File // nil once the command runs
+	line    line // nil once the command runs
 	console *os.File
 	report  *os.File // as in ready
 	group   *cgroup
@@ -44,7 +44,7 @@ func (p *process) Ready(ctx context.Context) error {
 		_ = stage.Kill() // it may have ended by itself
 		close(killed)
 	})
-	r, err := receiveFrame(p.socket)
+	r, err := p.line.receive()
 	if r.born != 0 {
 		p.stage, p.child, p.pid = p.child, &sys.Child{Pid: r.born}, r.born
 	}
@@ -64,12 +64,12 @@ func (p *process) Ready(ctx context.Context) error {
 }
 
 func (p *process) Start() error {
-	if p.socket == nil {
+	if p.line == nil {
 		return errors.New("cannot start a process twice")
 	}
-	socket := p.socket
-	p.socket = nil
-	told, err := release(socket)
+	line := p.line
+	p.line = nil
+	told, err := release(line)
 	if err == nil && p.stage != nil && !told {
 		err = ErrKilled
 		_ = p.child.Kill() // it may go on already
@@ -108,12 +108,12 @@ func printable(r rune) rune {
 }
 
 // release lets the stage at the other end execute its command, and waits until it has. A stage that another process executes it for tells of that.
-func release(socket *os.File) (told bool, err error) {
-	defer socket.Close()
-	if _, err := socket.Write([]byte{1}); err != nil && !errors.Is(err, syscall.EPIPE) {
-		return false, fmt.Errorf("cannot release the container's first process: %w", err)
+func release(l line) (told bool, err error) {
+	defer l.close()
+	if err := l.goOn(); err != nil {
+		return false, err
 	}
-	if _, err = receiveFrame(socket); errors.Is(err, io.EOF) {
+	if _, err = l.receive(); errors.Is(err, io.EOF) {
 		return false, nil
 	}
 	return true, err
@@ -121,6 +121,10 @@ func release(socket *os.File) (told bool, err error) {
 
 func (p *process) Wait() (int, error) {
 	status, err := p.child.Wait()
+	if p.line != nil { // it was killed before its start
+		p.line.close()
+		p.line = nil
+	}
 	if err != nil {
 		return 0, fmt.Errorf("cannot wait for process %d: %w", p.pid, err)
 	}
@@ -142,7 +146,7 @@ func (p *process) collectStage() error {
 	if p.stage == nil {
 		return nil
 	}
-	if p.socket != nil {
+	if p.line != nil {
 		_ = p.stage.Kill() // it may have ended by itself
 	}
 	pid := p.stage.Pid
@@ -173,10 +177,6 @@ func (p *process) abandon() {
 	_ = p.child.Kill() // it may have ended by itself
 	_, _ = p.child.Wait()
 	_ = p.collectStage()
-	p.socket.Close()
-	for _, f := range []*os.File{p.console, p.report} {
-		if f != nil {
-			f.Close()
-		}
-	}
+	p.line.close()
+	ready{console: p.console, report: p.report}.close()
 }

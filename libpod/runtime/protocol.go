@@ -25,13 +25,42 @@ const (
 	frameError = 'e'
 )
 
+// line is how a process's parent talks with its stage.
+type line interface {
+	// order tells it what to do, once. Its descriptors stay the caller's.
+	order(o *order) error
+	// receive waits for its next word: io.EOF when there are no more.
+	receive() (ready, error)
+	// goOn lets it go on. One that has ended is for receive to tell of.
+	goOn() error
+	// close gives a stage up that waits, and waits until it has ended if it is no process.
+	close()
+}
+
+// stageSocket is the line to a stage that is a process.
+type stageSocket struct{ *os.File }
+
+func (s stageSocket) close() { s.File.Close() }
+
+func (s stageSocket) order(o *order) error { return sendOrder(s.File, o) }
+
+func (s stageSocket) receive() (ready, error) { return receiveFrame(s.File) }
+
+func (s stageSocket) goOn() error {
+	if _, err := s.Write([]byte{1}); err != nil && !errors.Is(err, syscall.EPIPE) {
+		return fmt.Errorf("cannot release the container's first process: %w", err)
+	}
+	return nil
+}
+
 // order is what a stage is to do: Bundle for the first process of a container, Command for one more.
 type order struct {
 	Bundle  Encoded
 	Command *command
 
 	streams, namespaces []*os.File
-	kinds               []int // of namespaces
+	kinds               []int      // of namespaces
+	handed              []*os.File // Stdio.More; a stage that is a process was started with them
 	// loopback is to be brought up: the network namespace is new.
 	loopback bool
 	// start is the socket on which a container that is detached waits, nil for others.
@@ -39,6 +68,18 @@ type order struct {
 	// slack is what the command's timers are to have: sys.SpawnLate.
 	slack int
 	more  int // as in orderHead
+}
+
+// close closes what came with it.
+func (o *order) close() { closeAll(slices.Concat(o.streams, o.namespaces, o.handed)...) }
+
+// closeAll closes those that there are.
+func closeAll(files ...*os.File) {
+	for _, f := range files {
+		if f != nil {
+			f.Close()
+		}
+	}
 }
 
 // maxJoined is as many namespaces as there are kinds.
@@ -168,6 +209,9 @@ type ready struct {
 	console *os.File // the terminal's master side, nil without one
 	report  *os.File // a pipe: what a reaper says of its command, an errorFrame or nothing; nil without one
 }
+
+// close lets go of what came with it.
+func (r ready) close() { closeAll(r.console, r.report) }
 
 // readySize is that of its frame: its kind, born, and which descriptors come with it.
 const readySize = 1 + 4 + 1

@@ -14,6 +14,9 @@ import (
 // openReport makes the pipe by which a reaper tells the parent how its command started, in the place of the control socket: the command may trace its reaper, and a socket
 // would lead it to the process at the other end (SO_PEERPIDFD, pidfd_getfd(2)).
 func (s *stage) openReport() (err error) {
+	if s.beside != nil {
+		return s.beside.openReport(s)
+	}
 	if s.socket, err = sys.MoveFrom(s.socket, moreFD+s.more); err != nil {
 		return err
 	}

@@ -24,9 +24,13 @@ type rootfs struct {
 	proc   *os.File  // its /proc, once it is mounted
 	dev    bool      // /dev is ours to fill
 	user   *identity // of the container's process, once it is known
-	pids   *os.File  // as in stage
 	groups []string  // the hierarchies that mountGroups mounts
+	// newProc makes a procfs of its PID namespace, as sys.NewMount does.
+	newProc func(options []string, attr uint64) (*os.File, error)
 }
+
+// close lets go of what only putting it together needs.
+func (r *rootfs) close() { closeAll(r.proc) }
 
 // newRootfs mounts the root directory of the container.
 func newRootfs(b *Bundle) (*rootfs, error) {
@@ -57,6 +61,7 @@ func newRootfs(b *Bundle) (*rootfs, error) {
 	}
 	if b.Overlay == nil {
 		if err := sys.SetMountAttr(root, true, sys.MountAttr{Set: sys.MountNoDev}); err != nil {
+			root.Close()
 			return nil, fmt.Errorf("cannot use %s as root file system: %w", b.Spec.Root.Path, err)
 		}
 	}
@@ -228,8 +233,9 @@ func (s *stage) openCwd() error {
 
 // makeCwd creates a working directory that is not there, as Docker does.
 func (r *rootfs) makeCwd(cwd string) error {
-	_, err := sys.OpenIn(r.root, cwd, sys.OPath, sys.FollowInRoot)
+	there, err := sys.OpenIn(r.root, cwd, sys.OPath, sys.FollowInRoot)
 	if !errors.Is(err, syscall.ENOENT) {
+		closeAll(there)
 		return nil // openCwd tells what is wrong with it
 	}
 	dir, err := r.mkdirAll(cwd)

@@ -34,13 +34,16 @@ func Stage() {
 	}
 }
 
-// stage is a process on its way to become a container's.
+// stage sets a container up, or one more process of one: a process on its way to become that, or a thread beside it (beside.go).
 type stage struct {
-	socket  *os.File // to the parent
-	program *os.File // our own executable, for the reaper
-	root    *os.File // the container's root directory
-	oldRoot *os.File // for leave
-	spread  string   // how the root's mounts do, a propagation
+	socket  *os.File   // to the parent, of a process
+	beside  *beside    // of a thread, nil for a process
+	order   *order     // of a thread
+	program *os.File   // our own executable, for the reaper
+	streams []*os.File // the standard streams
+	root    *os.File   // the container's root directory
+	oldRoot *os.File   // for leave
+	spread  string     // how the root's mounts do, a propagation
 	proc    *specs.Process
 	user    *identity
 	seccomp []byte
@@ -57,6 +60,8 @@ type stage struct {
 	// pids is somebody else's PID namespace that the process is to be in, nil when it is in its own already.
 	pids   *os.File
 	report *os.File // as in ready
+	// reporter is the end of report that is the reaper's, of a stage that is a thread.
+	reporter *os.File
 }
 
 func runStage() {
@@ -80,6 +85,9 @@ func runStage() {
 // run returns only with an error.
 func (s *stage) run() error {
 	if err := sys.SetNonDumpable(); err != nil {
+		return err
+	}
+	if err := sys.SetThreadName(unborn); err != nil {
 		return err
 	}
 	if err := sys.CloseOnExecFrom(controlFD); err != nil {
@@ -107,6 +115,7 @@ func (s *stage) run() error {
 	if err := takeStreams(o.streams); err != nil {
 		return err
 	}
+	s.streams = []*os.File{os.Stdin, os.Stdout, os.Stderr}
 	if o.Command != nil {
 		err = s.enter(o)
 	} else {
@@ -225,7 +234,6 @@ func (s *stage) joinNamespaces(o *order) error {
 		if err := sys.Setns(f, o.kinds[i]); err != nil {
 			return err
 		}
-		f.Close()
 	}
 	if !o.loopback {
 		return nil
@@ -246,18 +254,23 @@ func (s *stage) build(o *order) error {
 		return err
 	}
 	s.proc, s.reaper, s.dies, s.start = b.Spec.Process, b.Init, o.start == nil, o.start
+	if s.beside != nil {
+		s.proc.Cwd = asFirst(s.proc.Cwd)
+	}
+	if s.reaper && s.beside != nil {
+		if err := s.beside.openProgram(s); err != nil {
+			return err
+		}
+	}
 	if err := s.joinNamespaces(o); err != nil {
 		return err
 	}
 	if hasFresh(b.Spec, specs.CgroupNamespace) {
-		if err := sys.Unshare(sys.CloneCgroup); err != nil {
+		if err := s.divideCgroups(); err != nil {
 			return err
 		}
 	}
 	if err := s.readFilter(b.Seccomp); err != nil {
-		return err
-	}
-	if err := joinKeyring(s.seccomp != nil); err != nil {
 		return err
 	}
 	if err := setNames(b.Spec); err != nil {
@@ -267,7 +280,8 @@ func (s *stage) build(o *order) error {
 	if err != nil {
 		return err
 	}
-	s.root, r.pids = r.root, s.pids
+	defer r.close()
+	s.root, r.newProc = r.root, s.newProc
 	if err := s.resolveUser(b.User, b.Groups); err != nil {
 		return err
 	}
@@ -287,6 +301,25 @@ func (s *stage) build(o *order) error {
 		return err
 	}
 	return s.checkCommand()
+}
+
+// divideCgroups makes the cgroup namespace of a process that is in its cgroup by now.
+func (s *stage) divideCgroups() error {
+	if s.beside != nil {
+		return s.beside.divideCgroups()
+	}
+	return sys.Unshare(sys.CloneCgroup)
+}
+
+// newProc makes a procfs of the container's PID namespace.
+func (s *stage) newProc(options []string, attr uint64) (*os.File, error) {
+	switch {
+	case s.beside != nil:
+		return s.beside.embryo.Procfs(options, attr)
+	case s.pids != nil:
+		return procOf(s.pids)
+	}
+	return sys.NewMount("proc", options, attr)
 }
 
 func hasFresh(s *specs.Spec, kind specs.LinuxNamespaceType) bool {
@@ -316,16 +349,6 @@ func (s *stage) readFilter(path string) (err error) {
 // badFilter says what to do about a filter that the kernel does not take: those that moss compiles, it does.
 func (s *stage) badFilter(err error) error {
 	return errdefs.Errorf(errdefs.ErrDamaged, "cannot load the seccomp filter: %w; remove %s, which is made anew", err, s.filter)
-}
-
-// joinKeyring takes the user's session keyring away. A filter refuses keyctl(2) anyway, so that a user who has used
-// up the quota of keys is no reason to stop then.
-func joinKeyring(filtered bool) error {
-	err := sys.JoinSessionKeyring()
-	if err == nil || isErrno(err, syscall.ENOSYS) || filtered && isErrno(err, syscall.EDQUOT) {
-		return nil
-	}
-	return fmt.Errorf("cannot make a session keyring: %w", err)
 }
 
 func setNames(s *specs.Spec) error {

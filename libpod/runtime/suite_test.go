@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	goruntime "runtime"
 	"strings"
 	"testing"
 
@@ -117,11 +118,19 @@ func bundle(t *testing.T, script string) *runtime.Bundle {
 
 // create sets a container up.
 func create(l runtime.Launcher, b runtime.Encoded, io runtime.Stdio, netns *os.File) (runtime.Process, error) {
+	goruntime.LockOSThread() // as New says; the thread ends with the test
 	p, err := l.Create(context.Background(), b, io, netns)
 	if err == nil {
 		err = p.Ready(context.Background())
 	}
 	return p, err
+}
+
+// own is our launcher as monitors have it.
+func own(t *testing.T) *runtime.Own {
+	l := runtime.New(program(t))
+	l.Beside = true
+	return l
 }
 
 // result is what a finished container left.
@@ -165,7 +174,7 @@ func mustRun(t *testing.T, l runtime.Launcher, b *runtime.Bundle) result {
 // launchers are those that every test of the suite runs with.
 func launchers(t *testing.T) map[string]runtime.Launcher {
 	t.Helper()
-	list := map[string]runtime.Launcher{"own": runtime.New(program(t))}
+	list := map[string]runtime.Launcher{"own": own(t), "own, by processes": runtime.New(program(t))}
 	if path, err := exec.LookPath("runc"); err == nil {
 		list["runc"] = runtime.NewOCI(path, nil)
 	}

@@ -54,6 +54,10 @@ func (s *stage) takeTerminal() error {
 	if err := s.tty.Chown(s.user.uid, -1); err != nil {
 		return s.user.explain(fmt.Errorf("cannot give the terminal to user %d: %w", s.user.uid, err))
 	}
+	if s.beside != nil {
+		s.streams = []*os.File{s.tty, s.tty, s.tty}
+		return nil
+	}
 	for fd := range 3 {
 		if err := sys.Replace(fd, s.tty); err != nil {
 			return err
@@ -68,7 +72,7 @@ func (s *stage) ownStreams() error {
 	if s.user.uid == 0 || s.proc.Terminal {
 		return nil
 	}
-	for _, f := range []*os.File{os.Stdin, os.Stdout, os.Stderr} {
+	for _, f := range s.streams {
 		magic, err := sys.FsMagic(f)
 		if err != nil {
 			return err

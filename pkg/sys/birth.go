@@ -28,10 +28,12 @@ type Birth struct {
 }
 
 type birthCall struct {
-	number uintptr
-	args   [5]uintptr
-	data   [3]unsafe.Pointer // what args point to
-	want   syscall.Errno     // what the call returns when all is well
+	number  uintptr
+	args    [5]uintptr
+	data    [3]unsafe.Pointer // what args point to
+	want    syscall.Errno     // what the call returns when all is well
+	also    [2]syscall.Errno  // what may be as well
+	nothing bool              // it is to return 0
 }
 
 func (b *Birth) add(call birthCall, explain func(error) error) {
@@ -40,65 +42,6 @@ func (b *Birth) add(call birthCall, explain func(error) error) {
 
 func named(name string) func(error) error {
 	return func(err error) error { return os.NewSyscallError(name, err) }
-}
-
-// NewSession makes the process the first one of a new session (setsid(2)).
-func (b *Birth) NewSession() { b.add(birthCall{number: unix.SYS_SETSID}, named("setsid")) }
-
-// ControllingTerminal makes the terminal that is the descriptor fd that of the process's session.
-func (b *Birth) ControllingTerminal(fd int) {
-	b.add(birthCall{number: unix.SYS_IOCTL, args: [5]uintptr{uintptr(fd), unix.TIOCSCTTY}}, named("ioctl(TIOCSCTTY)"))
-}
-
-// Rlimit sets a resource limit.
-func (b *Birth) Rlimit(resource int, soft, hard uint64, explain func(error) error) {
-	limit := unsafe.Pointer(&unix.Rlimit{Cur: soft, Max: hard})
-	b.add(birthCall{number: unix.SYS_PRLIMIT64, args: [5]uintptr{0, uintptr(resource), uintptr(limit)}, data: [3]unsafe.Pointer{limit}}, explain)
-}
-
-// Seccomp installs a filter: program is an array of struct sock_filter in the machine's byte order.
-func (b *Birth) Seccomp(program []byte, explain func(error) error) error {
-	prog, err := seccompProgram(program)
-	if err != nil {
-		return err
-	}
-	at := unsafe.Pointer(prog)
-	b.add(birthCall{number: unix.SYS_SECCOMP, args: [5]uintptr{unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(at)}, data: [3]unsafe.Pointer{at}}, explain)
-	return nil
-}
-
-// Capabilities sets the three sets that a process has (capset(2)), a bit for each capability.
-func (b *Birth) Capabilities(effective, permitted, inheritable uint64) {
-	head := unsafe.Pointer(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3})
-	data := unsafe.Pointer(&[2]unix.CapUserData{
-		{Effective: uint32(effective), Permitted: uint32(permitted), Inheritable: uint32(inheritable)},
-		{Effective: uint32(effective >> 32), Permitted: uint32(permitted >> 32), Inheritable: uint32(inheritable >> 32)},
-	})
-	b.add(birthCall{number: unix.SYS_CAPSET, args: [5]uintptr{uintptr(head), uintptr(data)}, data: [3]unsafe.Pointer{head, data}}, named("capset"))
-}
-
-// Permitted is the set of capabilities that the calling thread may have, a bit for each.
-func Permitted() (uint64, error) {
-	var data [2]unix.CapUserData
-	if err := unix.Capget(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &data[0]); err != nil {
-		return 0, os.NewSyscallError("capget", err)
-	}
-	return uint64(data[1].Permitted)<<32 | uint64(data[0].Permitted), nil
-}
-
-// DieWithParent makes the kernel kill the process when the thread that cloned it ends (prctl(2), PR_SET_PDEATHSIG). A change of ids, or a capability more, forgets that;
-// execve(2) forgets it only for a program that gains privileges. A parent that ended just before has closed its end of a stream socket, which has nothing to say now: gone is
-// what that means.
-func (b *Birth) DieWithParent(socket *os.File, gone error) {
-	b.add(birthCall{number: unix.SYS_PRCTL, args: [5]uintptr{unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL)}}, named("prctl(PR_SET_PDEATHSIG)"))
-	word := unsafe.Pointer(new(byte))
-	peek := [5]uintptr{socket.Fd(), uintptr(word), 1, unix.MSG_PEEK | unix.MSG_DONTWAIT}
-	b.add(birthCall{number: unix.SYS_RECVFROM, args: peek, data: [3]unsafe.Pointer{word}, want: unix.EAGAIN}, func(error) error { return gone })
-}
-
-// NoNewPrivs keeps the process and all it executes from gaining privileges by execve(2).
-func (b *Birth) NoNewPrivs() {
-	b.add(birthCall{number: unix.SYS_PRCTL, args: [5]uintptr{unix.PR_SET_NO_NEW_PRIVS, 1}}, named("prctl(PR_SET_NO_NEW_PRIVS)"))
 }
 
 // idRoom is as many digits as the id of a process has at most (pid_max is 2²²), and the end of a string.
@@ -150,8 +93,24 @@ func (b *Birth) Exec() ([]syscall.Errno, error) {
 func (b *Birth) ready() *Birth {
 	// Go's runtime has raised the soft limit of open files for itself. Only its own Exec gives it back, before it fails on this.
 	_ = syscall.Exec("", nil, nil)
-	b.failure = make([]int32, 1+len(b.files))
+	return b.expect()
+}
+
+// expect makes room for what can become of it.
+func (b *Birth) expect() *Birth {
+	b.failure = make([]int32, 2+len(b.files))
 	return b
+}
+
+// Do makes the system calls in the calling thread. There is no program.
+func (b *Birth) Do() error {
+	_, err := b.failed(b.expect().failure[:b.run()])
+	return err
+}
+
+// After has the calls of another, which has no program, made before its own.
+func (b *Birth) After(first *Birth) {
+	b.calls, b.explain = append(first.calls, b.calls...), append(first.explain, b.explain...)
 }
 
 // run returns how many of b.failure it has set. It runs in a process in which there is no more of Go than its own instructions.
@@ -172,12 +131,16 @@ func (b *Birth) run() int {
 	}
 	for i := range b.calls {
 		c := &b.calls[i]
-		if _, _, e := unix.RawSyscall6(c.number, c.args[0], c.args[1], c.args[2], c.args[3], c.args[4], 0); e != c.want {
+		r, _, e := unix.RawSyscall6(c.number, c.args[0], c.args[1], c.args[2], c.args[3], c.args[4], 0)
+		if e != c.want && e != c.also[0] && e != c.also[1] || c.nothing && r != 0 {
 			b.failure[0], b.failure[1] = int32(i), int32(e)
 			return 2
 		}
 	}
 	b.failure[0] = -1
+	if len(b.files) == 0 {
+		return 1
+	}
 	for i, file := range b.files[:len(b.files)-1] {
 		_, _, e := unix.RawSyscall(unix.SYS_EXECVE, uintptr(unsafe.Pointer(file)), uintptr(unsafe.Pointer(&b.argv[0])), uintptr(unsafe.Pointer(&b.envp[0])))
 		b.failure[1+i] = int32(e)

@@ -20,7 +20,6 @@ var errOfLimit = errors.New("no such limit")
 
 var births = map[string]func(b *Birth) error{
 	"program": func(b *Birth) error {
-		b.NewSession()
 		b.Rlimit(syscall.RLIMIT_NOFILE, 64, 64, nil)
 		b.NoNewPrivs()
 		files := []string{"/nowhere/sh", "/etc/passwd/sh", "/etc/passwd", "/bin/sh"}
@@ -104,6 +103,7 @@ func TestBirth(t *testing.T) {
 func makeBirth(t *testing.T, name string) {
 	runtime.LockOSThread()
 	b := &Birth{}
+	b.NewSession()
 	err := births[name](b)
 	if err == nil {
 		err = errors.Join(UnblockSignals(), DefaultSignals())

@@ -114,8 +114,13 @@ func NewMount(fstype string, options []string, attr uint64) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the file system %s: %w", fstype, err)
 	}
-	fs := os.NewFile(uintptr(fd), fstype)
+	return newMount(os.NewFile(uintptr(fd), fstype), fstype, options, attr)
+}
+
+// newMount is NewMount of a file system context, which it closes.
+func newMount(fs *os.File, fstype string, options []string, attr uint64) (_ *os.File, err error) {
 	defer fs.Close()
+	fd := int(fs.Fd())
 	for _, o := range options {
 		if key, value, ok := strings.Cut(o, "="); ok {
 			err = unix.FsconfigSetString(fd, key, value)

@@ -13,11 +13,26 @@ import (
 // namespaces, and it stays there for as long as fn runs.
 func OnThread(fn func() error) error {
 	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
-		done <- fn()
-	}()
+	GoApart(func() { done <- fn() })
 	return <-done
+}
+
+// GoApart begins to run fn on a thread of its own, as OnThread does. That is never the process's first: it does not end before the process does, keeps what it has
+// got into, and shows others where the process is (/proc/PID/ns).
+func GoApart(fn func()) { go apart(fn, make(chan struct{})) }
+
+func apart(fn func(), begun chan<- struct{}) {
+	runtime.LockOSThread()
+	if unix.Gettid() == os.Getpid() {
+		elsewhere := make(chan struct{})
+		go apart(fn, elsewhere)
+		<-elsewhere
+		close(begun)
+		runtime.UnlockOSThread()
+		return
+	}
+	close(begun) // and never unlocked: the thread ends with the goroutine
+	fn()
 }
 
 // InNetNS runs fn in a network namespace and comes back. Sockets that fn opens belong to that namespace

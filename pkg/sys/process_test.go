@@ -155,3 +155,17 @@ func TestWhoWasKilledIsDoomed(t *testing.T) {
 		t.Error("nobody is")
 	}
 }
+
+func TestTheFirstThreadGoesNowhere(t *testing.T) {
+	for range 200 {
+		err := sys.OnThread(func() error {
+			if os.Getpid() == syscall.Gettid() {
+				return errors.New("it is the first thread")
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -16,6 +16,9 @@ const (
 	rtMax = 64
 )
 
+// lastSignal is the kernel's _NSIG: as many bits are in its sets.
+const lastSignal = 64
+
 // ParseSignal reads a signal's name, with or without SIG and in any case, or its number: TERM, SIGRTMIN+3, 9.
 func ParseSignal(s string) (sig syscall.Signal, ok bool) {
 	if n, err := strconv.Atoi(s); err == nil {
@@ -52,13 +55,12 @@ func UnblockSignals() error {
 // DefaultSignals lets all signals do to the process, which is about to become something else, what they usually do: handlers are of no use then. Nor is that
 // it was started to ignore some, as shells in the background and nohup(1) do: a program that is executed inherits that, and a shell cannot even trap them then (signal(7)).
 func DefaultSignals() error {
-	const last = 64
 	var normal [16]uintptr // of the kernel's struct sigaction the handler is first; zero is SIG_DFL, and no flag
-	for n := uintptr(1); n <= last; n++ {
+	for n := uintptr(1); n <= lastSignal; n++ {
 		if n == uintptr(unix.SIGKILL) || n == uintptr(unix.SIGSTOP) {
 			continue
 		}
-		if _, _, e := unix.RawSyscall6(unix.SYS_RT_SIGACTION, n, uintptr(unsafe.Pointer(&normal)), 0, last/8, 0, 0); e != 0 {
+		if _, _, e := unix.RawSyscall6(unix.SYS_RT_SIGACTION, n, uintptr(unsafe.Pointer(&normal)), 0, lastSignal/8, 0, 0); e != 0 {
 			return os.NewSyscallError("rt_sigaction", e)
 		}
 	}

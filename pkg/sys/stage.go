@@ -116,15 +116,6 @@ func SetNonDumpable() error {
 	return os.NewSyscallError("prctl(PR_SET_DUMPABLE)", unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0))
 }
 
-// SetKeepCaps lets the calling thread keep its permitted capabilities when it stops being root.
-func SetKeepCaps(keep bool) error {
-	v := uintptr(0)
-	if keep {
-		v = 1
-	}
-	return os.NewSyscallError("prctl(PR_SET_KEEPCAPS)", unix.Prctl(unix.PR_SET_KEEPCAPS, v, 0, 0, 0))
-}
-
 // SetNoNewPrivs keeps the calling thread and all it executes from gaining privileges by execve(2).
 func SetNoNewPrivs() error {
 	return os.NewSyscallError("prctl(PR_SET_NO_NEW_PRIVS)", unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
@@ -134,33 +125,6 @@ func SetNoNewPrivs() error {
 func NoNewPrivs() bool {
 	on, err := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)
 	return err == nil && on == 1
-}
-
-// SetGroups changes the supplementary groups of the calling thread only, as SetIDs does. gid is going to be its group.
-func SetGroups(gid int, groups []uint32) error {
-	var p unsafe.Pointer
-	if len(groups) > 0 {
-		p = unsafe.Pointer(&groups[0])
-	}
-	if _, _, e := unix.RawSyscall(unix.SYS_SETGROUPS, uintptr(len(groups)), uintptr(p), 0); e != 0 {
-		// A namespace with one id forbids setgroups(2): there is nothing to add or drop then.
-		if only := len(groups) == 0 || len(groups) == 1 && int(groups[0]) == gid; e != unix.EPERM || !only {
-			return os.NewSyscallError("setgroups", e)
-		}
-	}
-	return nil
-}
-
-// SetIDs changes all user and group ids of the calling thread only (os and syscall would change
-// every thread): the caller is about to execute something.
-func SetIDs(uid, gid int) error {
-	if _, _, e := unix.RawSyscall(unix.SYS_SETRESGID, uintptr(gid), uintptr(gid), uintptr(gid)); e != 0 {
-		return os.NewSyscallError("setresgid", e)
-	}
-	if _, _, e := unix.RawSyscall(unix.SYS_SETRESUID, uintptr(uid), uintptr(uid), uintptr(uid)); e != 0 {
-		return os.NewSyscallError("setresuid", e)
-	}
-	return nil
 }
 
 // LoadSeccomp installs a filter on the calling thread. program is an array of struct sock_filter in the
@@ -183,15 +147,6 @@ func seccompProgram(program []byte) (*unix.SockFprog, error) {
 		return nil, fmt.Errorf("cannot load a seccomp filter of %d bytes: %w", len(program), unix.EINVAL)
 	}
 	return &unix.SockFprog{Len: uint16(len(program) / size), Filter: (*unix.SockFilter)(unsafe.Pointer(&program[0]))}, nil
-}
-
-// JoinSessionKeyring gives the process an empty session keyring.
-func JoinSessionKeyring() error {
-	_, _, e := unix.RawSyscall(unix.SYS_KEYCTL, unix.KEYCTL_JOIN_SESSION_KEYRING, 0, 0)
-	if e != 0 {
-		return os.NewSyscallError("keyctl", e)
-	}
-	return nil
 }
 
 // CloseOnExecFrom marks every descriptor from first on close-on-exec.
