@@ -53,13 +53,14 @@ func (o *attachOptions) detachKeys(app *App) ([]byte, error) {
 type session struct {
 	streams monitor.Streams
 	options monitor.AttachOptions
+	unread  chan error           // why the standard input could not be read to its end
 	proxy   func(syscall.Signal) // nil leaves signals to us
 	restore func() error
 }
 
 // open prepares our side: the terminal is raw from here on until close.
 func (o *attachOptions) open(app *App, c *spec.Container, only []string, proxy func(syscall.Signal)) (*session, error) {
-	s := &session{restore: func() error { return nil }}
+	s := &session{restore: func() error { return nil }, unread: make(chan error, 1)}
 	for _, name := range only {
 		if !slices.Contains([]string{"stdin", "stdout", "stderr"}, name) {
 			return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot attach to %q: give stdin, stdout or stderr", name)
@@ -72,7 +73,7 @@ func (o *attachOptions) open(app *App, c *spec.Container, only []string, proxy f
 	}
 	typed := c.Terminal && term.IsTerminal(app.In)
 	if wants("stdin") && c.OpenStdin {
-		s.streams.In = app.In
+		s.streams.In = &input{app.In, s.unread}
 		if typed { // bytes of a file are never keys
 			s.options.DetachKeys = keys
 		}
@@ -110,10 +111,48 @@ func (s *session) run(ctx context.Context, app *App, conn *os.File) error {
 	}
 	code, detached, err := monitor.Attach(ctx, conn, s.streams, s.options)
 	err = errors.Join(err, s.restore())
-	if err == nil && !detached && code != 0 {
+	if err != nil || detached {
+		return err
+	}
+	if code != 0 {
 		err = &errdefs.ExitError{Code: code}
 	}
-	return err
+	return app.cut(err, s.unread)
+}
+
+// input is our standard input, and tells when it cannot be read.
+type input struct {
+	from   *os.File
+	unread chan<- error
+}
+
+func (i *input) Read(b []byte) (int, error) {
+	n, err := i.from.Read(b)
+	if isUnread(i.from, err) {
+		i.unread <- err
+	}
+	return n, err
+}
+
+// isUnread says that input ended with an error. A terminal may go away, and one that is not open for reading, as nohup gives it, has nothing.
+func isUnread(from *os.File, err error) bool {
+	var path *os.PathError
+	return errors.As(err, &path) && path.Op == "read" && !errors.Is(err, syscall.EBADF) && !term.IsTerminal(from)
+}
+
+// cut adds to how a command ended that its input could not be read, which it took for the end of that.
+func (a *App) cut(err error, unread <-chan error) error {
+	select {
+	case cut := <-unread:
+		var exit *errdefs.ExitError
+		if errors.As(err, &exit) {
+			a.Warn(cut.Error())
+			return err
+		}
+		return errors.Join(err, cut)
+	default:
+		return err
+	}
 }
 
 // startAttached starts a container with our streams joined to it from its first byte on. conn and theirs are from

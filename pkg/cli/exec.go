@@ -112,7 +112,7 @@ func (o *execOptions) attach(ctx context.Context, app *App, process *libpod.Exec
 		proxy := signalTo(process.Pid())
 		defer monitor.ProxySignals(proxy)()
 		app.interrupts.yield(proxy)
-		return streams.carry(ctx, process)
+		return streams.carry(ctx, app, process)
 	}
 	// A close of one that blocks would wait for the output that is being read.
 	console, err := sys.Pollable(process.Console())

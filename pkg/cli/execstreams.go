@@ -12,7 +12,6 @@ import (
 	"github.com/mosscontainers/moss/libpod"
 	"github.com/mosscontainers/moss/libpod/runtime"
 	"github.com/mosscontainers/moss/pkg/sys"
-	"github.com/mosscontainers/moss/pkg/term"
 )
 
 // execStreams are what a command in a running container reads and writes. It gets pipes of ours as they are. Of anything else it gets a pipe, and we carry what is
@@ -121,7 +120,7 @@ func (s *execStreams) release() (err error) {
 }
 
 // carry starts the command, carries what it reads and writes, and returns its exit code as an error.
-func (s *execStreams) carry(ctx context.Context, process *libpod.Execution) error {
+func (s *execStreams) carry(ctx context.Context, app *App, process *libpod.Execution) error {
 	unread := make(chan error, 1)
 	if s.inlet != nil {
 		go s.feed(unread) // it ends with us: nothing can interrupt a Read of a terminal
@@ -147,12 +146,7 @@ func (s *execStreams) carry(ctx context.Context, process *libpod.Execution) erro
 		for _, o := range s.outlets {
 			err = errors.Join(err, o.finish(ctx, process))
 		}
-		select {
-		case cut := <-unread: // the command took it for the end
-			return errors.Join(err, cut)
-		default:
-			return err
-		}
+		return app.cut(err, unread)
 	}
 }
 
@@ -160,8 +154,7 @@ func (s *execStreams) carry(ctx context.Context, process *libpod.Execution) erro
 func (s *execStreams) feed(unread chan<- error) {
 	defer s.inlet.Close()
 	_, err := io.Copy(struct{ io.Writer }{s.inlet}, s.input) // which tells reads from writes: a command need not read all of it
-	var path *os.PathError
-	if errors.As(err, &path) && path.Op == "read" && !term.IsTerminal(s.input) { // a terminal may go away
+	if isUnread(s.input, err) {
 		unread <- err
 	}
 }
