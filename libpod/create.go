@@ -175,7 +175,7 @@ func (e *unpinnedError) Unwrap() error { return e.err }
 func (e *Engine) addWithVolumes(ctx Context, c *spec.Container, replace bool, start *starter) error {
 	nameVolumes(c)
 	volumes := &heldVolumes{}
-	letGo, err := e.useNetworks(c)
+	letGo, err := e.useNetworks(ctx, c)
 	if err == nil {
 		err = errors.Join(e.add(ctx, c, volumes, replace, start), letGo())
 	}
@@ -192,7 +192,7 @@ var ErrUnpinned = errors.New("the image is being removed; try again")
 // add stores the container under its name; without one, under a random one that is free. Its volumes are made when its description is on the disk.
 func (e *Engine) add(ctx Context, c *spec.Container, volumes *heldVolumes, replace bool, start *starter) error {
 	prepare := func(dir string) error {
-		if err := e.useVolumes(c, volumes); err != nil {
+		if err := e.useVolumes(ctx, c, volumes); err != nil {
 			return err
 		}
 		return prepareLayer(dir)

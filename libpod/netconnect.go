@@ -18,7 +18,7 @@ func (e *Engine) ConnectNetwork(ctx Context, ref string, want spec.Connection) e
 	if err != nil {
 		return err
 	}
-	lock, err := e.networks().Hold(n)
+	lock, err := e.networks().Hold(ctx, n)
 	if err != nil {
 		return err
 	}

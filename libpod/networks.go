@@ -152,7 +152,7 @@ func (e *Engine) PruneNetworks(match func(*netconf.Network) bool) ([]string, err
 }
 
 // useNetworks keeps the networks that a container's description names from being removed until release.
-func (e *Engine) useNetworks(c *spec.Container) (release func() error, err error) {
+func (e *Engine) useNetworks(ctx Context, c *spec.Container) (release func() error, err error) {
 	var locks []*sys.Lock
 	release = func() error {
 		var errs []error
@@ -169,7 +169,7 @@ func (e *Engine) useNetworks(c *spec.Container) (release func() error, err error
 		if err != nil {
 			return nil, errors.Join(err, release())
 		}
-		lock, err := e.networks().Hold(n)
+		lock, err := e.networks().Hold(ctx, n)
 		if err != nil {
 			return nil, errors.Join(err, release())
 		}

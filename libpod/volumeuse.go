@@ -40,7 +40,7 @@ func nameVolumes(c *spec.Container) {
 
 // useVolumes makes the volumes that a container's description names and that are not there. They stay until release, whoever wants to
 // remove them. It does nothing the second time.
-func (e *Engine) useVolumes(c *spec.Container, h *heldVolumes) error {
+func (e *Engine) useVolumes(ctx Context, c *spec.Container, h *heldVolumes) error {
 	if len(h.locks) > 0 {
 		return nil
 	}
@@ -48,7 +48,7 @@ func (e *Engine) useVolumes(c *spec.Container, h *heldVolumes) error {
 		if m.Type != spec.MountVolume {
 			continue
 		}
-		lock, made, err := e.holdVolume(Volume{Name: m.Source, Anonymous: m.Anonymous, Labels: m.Labels, Options: m.VolumeOptions})
+		lock, made, err := e.holdVolume(ctx, Volume{Name: m.Source, Anonymous: m.Anonymous, Labels: m.Labels, Options: m.VolumeOptions})
 		if made {
 			h.made = append(h.made, m.Source)
 		}
@@ -60,11 +60,11 @@ func (e *Engine) useVolumes(c *spec.Container, h *heldVolumes) error {
 	return nil
 }
 
-// holdVolume shares the lock of a volume, which it makes if it is not there.
-func (e *Engine) holdVolume(v Volume) (lock *sys.Lock, made bool, err error) {
+// holdVolume shares the lock of a volume, which it makes if it is not there. Whoever removes one with its containers has the lock for as long as they take to end.
+func (e *Engine) holdVolume(ctx Context, v Volume) (lock *sys.Lock, made bool, err error) {
 	dir := e.volumeDir(v.Name)
 	for {
-		lock, err := sys.LockDir(dir, true)
+		lock, err := sys.AwaitLockDir(ctx, dir, true)
 		if err == nil && isAt(lock.File(), dir) {
 			return lock, made, nil
 		}

@@ -2,6 +2,7 @@ package netconf
 
 import (
 	"cmp"
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -163,13 +164,14 @@ func (s *Store) own(ref, what string) (*Network, error) {
 	return n, nil
 }
 
-// Hold keeps a network from being removed until the lock is let go; nil is for one that nobody can remove.
-func (s *Store) Hold(n *Network) (*sys.Lock, error) {
+// Hold keeps a network from being removed until the lock is let go; nil is for one that nobody can remove. Whoever removes one with its containers has the lock for
+// as long as they take to end.
+func (s *Store) Hold(ctx context.Context, n *Network) (*sys.Lock, error) {
 	if n.Foreign || n.Name == DefaultName {
 		return nil, nil
 	}
 	for {
-		lock, err := sys.LockDir(s.dir(n.Name), true)
+		lock, err := sys.AwaitLockDir(ctx, s.dir(n.Name), true)
 		if errors.Is(err, os.ErrNotExist) {
 			return nil, errdefs.Errorf(errdefs.ErrNotFound, "no such network: %q; moss network ls lists them", n.Name)
 		}
