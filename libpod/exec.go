@@ -62,6 +62,9 @@ func (e *Engine) Exec(ctx Context, ref string, o ExecOptions, io runtime.Stdio) 
 	if o.WorkDir != "" && !path.IsAbs(o.WorkDir) {
 		return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot use the working directory %q: want an absolute path inside the container", o.WorkDir)
 	}
+	if err := errors.Join(spec.CheckText("argument", o.Command...), spec.CheckText("variable", o.Env...), spec.CheckText("working directory", o.WorkDir)); err != nil {
+		return nil, err
+	}
 	exe, err := e.monitorProgram()
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/pflag"
 )
@@ -49,6 +50,9 @@ func addPair(to *map[string]string, flag, s string, replace bool) error {
 	name, value, _ := strings.Cut(s, "=")
 	if name == "" {
 		return invalid(flag, s, "want NAME=VALUE")
+	}
+	if !utf8.ValidString(s) {
+		return invalid(flag, s, "want UTF-8")
 	}
 	if *to == nil {
 		*to = map[string]string{}

@@ -7,6 +7,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/spf13/pflag"
@@ -174,6 +175,11 @@ func (m *Mounts) Validate() error {
 }
 
 func (m Mount) validate() error {
+	for _, name := range []string{m.Source, m.Target, m.Subpath} {
+		if !utf8.ValidString(name) {
+			return errdefs.Errorf(errdefs.ErrInvalid, "the name %q is no UTF-8: mount the directory that it is in, or a link to it", name)
+		}
+	}
 	if !path.IsAbs(m.Target) || path.Clean(m.Target) != m.Target {
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot mount on %q: want an absolute path inside the container", m.Target)
 	}

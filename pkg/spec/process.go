@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/docker/go-units"
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -340,8 +341,14 @@ func (r Rlimit) validate() error {
 
 // Validate checks the process.
 func (p *Process) Validate() error {
+	if err := errors.Join(CheckText("argument", slices.Concat(p.Entrypoint, p.Command)...), CheckText("variable", p.Env...)); err != nil {
+		return err
+	}
 	if p.WorkDir != "" && !path.IsAbs(p.WorkDir) {
 		return invalid("workdir", p.WorkDir, "want an absolute path inside the container")
+	}
+	if !utf8.ValidString(p.WorkDir) {
+		return invalid("workdir", p.WorkDir, "want UTF-8")
 	}
 	for _, kv := range p.Env {
 		if name, _, ok := strings.Cut(kv, "="); !ok || name == "" {
