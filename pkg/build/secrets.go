@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/moby/buildkit/solver/pb"
 
@@ -156,24 +157,31 @@ type forwarder struct {
 	listener net.Listener
 	all      sync.WaitGroup
 	mu       sync.Mutex
-	open     []io.Closer // what ends with it
+	open     map[io.Closer]bool // what ends with it
 	closed   bool
 }
 
+// acceptPause is little beside what a connection to an agent is there for.
+const acceptPause = 10 * time.Millisecond
+
 func forward(l net.Listener, serve Agent) *forwarder {
-	f := &forwarder{listener: l}
+	f := &forwarder{listener: l, open: map[io.Closer]bool{}}
 	f.all.Go(func() {
 		for {
 			conn, err := l.Accept()
-			if err != nil {
+			if errors.Is(err, net.ErrClosed) {
 				return
+			}
+			if err != nil { // too many open files: whoever waits is served when others have gone
+				time.Sleep(acceptPause)
+				continue
 			}
 			if !f.keep(conn) {
 				conn.Close()
 				return
 			}
 			f.all.Go(func() {
-				defer conn.Close()
+				defer f.drop(conn)
 				_ = serve(conn) // it ends with the connection
 			})
 		}
@@ -184,8 +192,15 @@ func forward(l net.Listener, serve Agent) *forwarder {
 func (f *forwarder) keep(c io.Closer) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.open = append(f.open, c)
+	f.open[c] = true
 	return !f.closed
+}
+
+func (f *forwarder) drop(c io.Closer) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.open, c)
+	c.Close()
 }
 
 // Close ends all connections and waits for them.
@@ -193,7 +208,7 @@ func (f *forwarder) Close() error {
 	err := f.listener.Close()
 	f.mu.Lock()
 	f.closed = true
-	for _, c := range f.open {
+	for c := range f.open {
 		c.Close()
 	}
 	f.mu.Unlock()
