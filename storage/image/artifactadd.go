@@ -178,7 +178,7 @@ func extract(ctx context.Context, source types.ImageSource, layers []v1.Descript
 	if len(layers) > 1 {
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot extract %d files to %s: it is no directory; choose one with --title or --digest", len(layers), target)
 	}
-	return extractOne(ctx, source, layers[0], func() (*os.File, error) { return os.Create(target) })
+	return extractOne(ctx, source, layers[0], func() (*os.File, error) { return os.Create(target) }, func() error { return os.Remove(target) })
 }
 
 func extractInto(ctx context.Context, source types.ImageSource, layers []v1.Descriptor, dir string, part Part) (err error) {
@@ -192,7 +192,8 @@ func extractInto(ctx context.Context, source types.ImageSource, layers []v1.Desc
 		if err != nil {
 			return err
 		}
-		if err := extractOne(ctx, source, layer, func() (*os.File, error) { return root.Create(title) }); err != nil {
+		err = extractOne(ctx, source, layer, func() (*os.File, error) { return root.Create(title) }, func() error { return root.Remove(title) })
+		if err != nil {
 			return err
 		}
 	}
@@ -211,8 +212,8 @@ func fileName(layer v1.Descriptor, part Part) (string, error) {
 	return title, nil
 }
 
-// extractOne copies a file, and checks that it is the one that the manifest names.
-func extractOne(ctx context.Context, source types.ImageSource, layer v1.Descriptor, create func() (*os.File, error)) (err error) {
+// extractOne copies a file, and checks that it is the one that the manifest names: nobody is to find another one, or a part of it.
+func extractOne(ctx context.Context, source types.ImageSource, layer v1.Descriptor, create func() (*os.File, error), remove func() error) (err error) {
 	if err := layer.Digest.Validate(); err != nil {
 		return errdefs.Errorf(errdefs.ErrDamaged, "cannot extract %q: %w", layer.Digest, err)
 	}
@@ -225,10 +226,17 @@ func extractOne(ctx context.Context, source types.ImageSource, layer v1.Descript
 	if err != nil {
 		return err
 	}
+	info, err := f.Stat()
+	if err != nil {
+		return errors.Join(err, f.Close())
+	}
 	sum := layer.Digest.Verifier()
 	_, err = io.Copy(io.MultiWriter(f, sum), blob)
 	if err = errors.Join(err, f.Close()); err == nil && !sum.Verified() {
-		err = errdefs.Errorf(errdefs.ErrDamaged, "cannot extract %s: the store has something else under that digest", layer.Digest)
+		err = errdefs.Errorf(errdefs.ErrDamaged, "cannot extract %s: the store has something else under that digest; remove the artifact, and pull or add it again", layer.Digest)
+	}
+	if err != nil && info.Mode().IsRegular() {
+		err = errors.Join(err, remove())
 	}
 	return err
 }
