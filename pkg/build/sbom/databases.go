@@ -67,7 +67,13 @@ func (s *scan) apk(r io.Reader, path string) error {
 	})
 }
 
-func (s *scan) add(p Package) { s.Packages = append(s.Packages, p) }
+// add lists a package, unless there are too many.
+func (s *scan) add(p Package) {
+	s.size += overhead + len(p.Name) + len(p.Version) + len(p.URL) + len(p.License)
+	if s.size <= maxList {
+		s.Packages = append(s.Packages, p)
+	}
+}
 
 // release reads os-release(5).
 func (s *scan) release() distribution {

@@ -27,8 +27,15 @@ type Package struct {
 	Source  string // the file that tells of it, from the root on
 }
 
-// maxDatabase bounds a package database: that of a whole Debian desktop has 5 MB.
-const maxDatabase = 256 << 20
+// maxDatabase bounds a package database: that of a whole Debian desktop has 5 MB. maxList bounds what is listed, which takes ten times as much memory until it is written:
+// some 150,000 packages, twice as many as Debian has.
+const (
+	maxDatabase = 64 << 20
+	maxList     = 64 << 20
+)
+
+// overhead is what a package takes in a list beside its words.
+const overhead = 256
 
 // List is what was found.
 type List struct {
@@ -48,6 +55,9 @@ func Scan(ctx context.Context, t *tree.Tree, temp func() (string, error)) (*List
 	if err := errors.Join(s.databases(ctx), s.programs(ctx, t)); err != nil {
 		return nil, err
 	}
+	if s.size > maxList {
+		return nil, errors.New("cannot list what is in the image: it tells of more packages than an image can have")
+	}
 	slices.SortFunc(s.Packages, func(a, b Package) int { return cmp.Or(cmp.Compare(a.URL, b.URL), cmp.Compare(a.Source, b.Source)) })
 	return &s.List, nil
 }
@@ -58,6 +68,7 @@ type scan struct {
 	root         *os.File
 	temp         func() (string, error)
 	distribution distribution
+	size         int // of what is listed, in bytes
 }
 
 // distribution is what os-release says of the system.
@@ -93,7 +104,12 @@ func (s *scan) database(path string) error {
 	if strings.Contains(path, "dpkg") {
 		read = s.dpkg
 	}
-	if err := read(io.LimitReader(f, maxDatabase), "/"+path); err != nil {
+	limited := &io.LimitedReader{R: f, N: maxDatabase + 1}
+	err = read(limited, "/"+path)
+	if err == nil && limited.N == 0 {
+		err = fmt.Errorf("it has more than %d MB", maxDatabase>>20)
+	}
+	if err != nil {
 		return fmt.Errorf("cannot read /%s of the image: %w", path, err)
 	}
 	return nil

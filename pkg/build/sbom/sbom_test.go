@@ -158,6 +158,22 @@ func TestDatabasesThatAreNone(t *testing.T) {
 	}
 }
 
+// What an image tells of itself takes no more memory than a large one's list.
+func TestListsThatAreTooLong(t *testing.T) {
+	for name, text := range map[string]string{
+		"packages": strings.Repeat("Package: a\n\n", 400_000),
+		"versions": strings.Repeat("Package: a\nVersion: "+strings.Repeat("~", 500_000)+"\n\n", 100),
+		"bytes":    strings.Repeat(" "+strings.Repeat("x", 1<<19-2)+"\n", 129),
+	} {
+		t.Run(name, func(t *testing.T) {
+			list, err := sbom.Scan(t.Context(), &tree.Tree{Root: root(t, map[string]string{"var/lib/dpkg/status": text})}, temp(t))
+			if err == nil {
+				t.Errorf("%d packages were listed", len(list.Packages))
+			}
+		})
+	}
+}
+
 func TestDocument(t *testing.T) {
 	list := scan(t, root(t, map[string]string{"etc/os-release": debian, "var/lib/dpkg/status": status}))
 	at := time.Unix(1700000000, 0)
