@@ -86,7 +86,7 @@ func (s *solver) localBase(name string, p v1.Platform) (*storage.Image, error) {
 	if s.opts.Pull == image.PullAlways || s.opts.Pull == image.PullNewer {
 		return nil, nil
 	}
-	for _, candidate := range localNames(name) {
+	for _, candidate := range s.localNames(name) {
 		img, err := storage.Resolve(s.engine.Config, candidate)
 		switch {
 		case errors.Is(err, errdefs.ErrNotFound):
@@ -104,7 +104,7 @@ func (s *solver) localBase(name string, p v1.Platform) (*storage.Image, error) {
 		}
 	}
 	if s.opts.Pull == image.PullNever {
-		return nil, errdefs.Errorf(errdefs.ErrNotFound, "cannot find image %s for %s in the local store, and --pull=never keeps it from being pulled", familiar(name), platforms.Format(p))
+		return nil, errdefs.Errorf(errdefs.ErrNotFound, "cannot find image %s for %s in the local store, and --pull=never keeps it from being pulled", s.asked(name), platforms.Format(p))
 	}
 	return nil, nil
 }
@@ -128,7 +128,7 @@ func (s *solver) listedBase(name string, p v1.Platform) (*storage.Image, error) 
 
 // otherPlatform is what the image of that name is for that is here, if that is not p; else "".
 func (s *solver) otherPlatform(name string, p v1.Platform) string {
-	for _, candidate := range localNames(name) {
+	for _, candidate := range s.localNames(name) {
 		if img, err := storage.Resolve(s.engine.Config, candidate); err == nil && !matches(img, p) {
 			return strings.TrimSuffix(img.OS+"/"+img.Architecture+"/"+img.Variant, "/")
 		}
@@ -138,11 +138,19 @@ func (s *solver) otherPlatform(name string, p v1.Platform) string {
 
 // localNames are the names under which an image may be known here: the front end has put docker.io in front of those without a registry,
 // which is not what it may be known by.
-func localNames(name string) []string {
-	if short := familiar(name); short != name {
-		return []string{name, short}
+func (s *solver) localNames(name string) []string {
+	if asked := s.asked(name); asked != name {
+		return []string{name, asked}
 	}
 	return []string{name}
+}
+
+// asked is an image's name as somebody wrote it: one without a registry is looked for in those that the configuration names.
+func (s *solver) asked(name string) string {
+	if s.whole(name) {
+		return name
+	}
+	return familiar(name)
 }
 
 func familiar(name string) string {
@@ -178,7 +186,7 @@ func (s *solver) pullBase(ctx context.Context, name string, p v1.Platform) (*sto
 	if o.Policy != image.PullNewer {
 		o.Policy = image.PullAlways // for this platform it is not there
 	}
-	pulled, err := images.Pull(ctx, familiar(name), o)
+	pulled, err := images.Pull(ctx, s.asked(name), o)
 	if err != nil {
 		return nil, err
 	}
@@ -194,6 +202,7 @@ func (s *solver) describe(b *base, img *storage.Image) (err error) {
 	if err := json.Unmarshal(b.config, &doc); err != nil {
 		return errdefs.Errorf(errdefs.ErrDamaged, "cannot build on image %.12s: its configuration is damaged: %w", img.ID, err)
 	}
+	s.written.note(triggers(b.config))
 	b.id = img.ID
 	n := len(img.Layers)
 	if len(doc.RootFS.DiffIDs) != n {
@@ -208,6 +217,15 @@ func (s *solver) describe(b *base, img *storage.Image) (err error) {
 		s.bases.mu.Unlock()
 	}
 	return nil
+}
+
+// triggers are the instructions that an image has for those who build on it.
+func triggers(config []byte) []byte {
+	var doc struct {
+		Config struct{ OnBuild []string } `json:"config"`
+	}
+	_ = json.Unmarshal(config, &doc) // the front end says it better
+	return []byte(strings.Join(doc.Config.OnBuild, "\n"))
 }
 
 // platformOf is an operation's platform; this machine's where it has none.

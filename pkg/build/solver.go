@@ -34,6 +34,7 @@ type solver struct {
 	seen    *seen.Notes
 	images  func() (*image.Images, error) // opens the store, the first time
 	bases   bases
+	written written
 	remotes remotes
 	policy  *sourcepolicy.Engine
 
