@@ -2,6 +2,7 @@ package image_test
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -68,14 +69,15 @@ func changed(t *testing.T) (cfg *config.Config, im *image.Images, base *storage.
 }
 
 func TestCommittedChangesAreThoseOfTheContainer(t *testing.T) {
-	for what, take := range map[string]bool{"copied": false, "taken": true} {
+	for what, how := range map[string]store.Upper{"copied": {}, "taken": {Take: true}, "while somebody may write": {Changing: true}} {
 		t.Run(what, func(t *testing.T) {
 			cfg, im, base, upper := changed(t)
 			want := overlaid(t, base, upper, changes+show)
-			if _, err := im.Commit(t.Context(), image.CommitOptions{ImageID: base.ID, Upper: store.Upper{Dir: upper, Take: take}, Names: []string{"derived"}}); err != nil {
+			how.Dir = upper
+			if _, err := im.Commit(t.Context(), image.CommitOptions{ImageID: base.ID, Upper: how, Names: []string{"derived"}}); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := os.Lstat(upper); (err != nil) != take {
+			if _, err := os.Lstat(upper); (err != nil) != how.Take {
 				t.Errorf("the upper directory: %v", err)
 			}
 			if got := overlaid(t, resolve(t, cfg, "derived"), "", show); got != want {
@@ -105,19 +107,59 @@ func elsewhere(t *testing.T, im *image.Images, want string) {
 func TestTakenLayerHasTheDigestOfACopiedOne(t *testing.T) {
 	_, im, base, upper := changed(t)
 	overlaid(t, base, upper, changes)
-	copied, err := im.Store().CommitLayer(t.Context(), base.Layers[0], store.Upper{Dir: upper, Exclude: []string{"moved"}})
-	if err != nil {
-		t.Fatal(err)
+	commit := func(how store.Upper) *store.Layer {
+		how.Dir, how.Exclude = upper, []string{"moved"}
+		l, err := im.Store().CommitLayer(t.Context(), base.Layers[0], how)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
 	}
+	copied := commit(store.Upper{})
 	if err := im.Store().DeleteLayer(copied.ID); err != nil {
 		t.Fatal(err)
 	}
-	taken, err := im.Store().CommitLayer(t.Context(), base.Layers[0], store.Upper{Dir: upper, Exclude: []string{"moved"}, Take: true})
-	if err != nil {
+	still := commit(store.Upper{Changing: true})
+	if err := im.Store().DeleteLayer(still.ID); err != nil {
 		t.Fatal(err)
 	}
-	if *taken != *copied {
-		t.Errorf("%+v, and %+v", taken, copied)
+	taken := commit(store.Upper{Take: true})
+	if *taken != *copied || *still != *copied {
+		t.Errorf("%+v, %+v, and %+v", taken, still, copied)
+	}
+}
+
+// Whoever writes in a container while it is committed swaps files and directories for links to what is the user's, for pipes, and for longer and shorter files.
+func TestATreeThatChangesLeadsNowhereElse(t *testing.T) {
+	_, im := newStore(t)
+	home := im.Store().Config().GraphRoot
+	upper, outside := filepath.Join(home, "upper"), filepath.Join(home, "outside")
+	for _, dir := range []string{upper, outside} {
+		if err := os.MkdirAll(filepath.Join(dir, "dir"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, filepath.Join(dir, "dir", "file"), filepath.Base(dir))
+	}
+	swap := exec.Command("sh", "-c", `cd "$1"; while :; do
+		mv dir away; ln -s ../outside/dir dir; rm dir; mv away dir
+		ln -sf ../../outside/dir/file dir/file; rm dir/file; mkfifo dir/file; rm dir/file; printf upper-upper-upper >dir/file; : >dir/file; printf upper >dir/file
+	done`, "sh", upper)
+	if err := swap.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = errors.Join(swap.Process.Kill(), swap.Wait()) }() // it was killed
+	for range 50 {
+		l, err := im.Store().CommitLayer(t.Context(), "", store.Upper{Dir: upper, Changing: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, err := exec.Command("grep", "-rl", "outside", filepath.Join(home, "overlay", l.ID, "diff")).Output()
+		if len(found) > 0 || err == nil {
+			t.Fatalf("the layer has %s", found)
+		}
+		if err := im.Store().DeleteLayer(l.ID); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -46,6 +46,12 @@ type Upper struct {
 // CommitLayer makes a layer of a container's changes on top of parent: whiteouts (character devices
 // 0/0) and opaque directories (trusted. or user.overlay.opaque) become those of the OCI image format.
 func (s *Store) CommitLayer(ctx context.Context, parent string, upper Upper) (*Layer, error) {
+	if upper.Changing && !upper.Take && upper.UIDMap == nil && upper.GIDMap == nil {
+		var err error
+		if upper, err = s.keepStill(ctx, upper); err != nil {
+			return nil, layerError(ctx, err)
+		}
+	}
 	take := upper.Take && upper.UIDMap == nil && upper.GIDMap == nil
 	ready := check
 	if take {
