@@ -130,10 +130,10 @@ func (h *Handle) tell(word byte, files []*os.File) error {
 	return nil
 }
 
-// environment keeps what libraries need to know of the user namespace. Two Ps are enough for copying
-// output while a container is set up beside that, and keep the Go runtime small.
+// environment keeps what libraries need to know of the user namespace. One P is enough for copying
+// output and keeps the Go runtime small.
 func environment() []string {
-	env := []string{"GOMAXPROCS=2", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+	env := []string{"GOMAXPROCS=1", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 	for _, name := range []string{"_CONTAINERS_USERNS_CONFIGURED", "_CONTAINERS_ROOTLESS_UID", "_CONTAINERS_ROOTLESS_GID", "XDG_RUNTIME_DIR"} {
 		if value, ok := os.LookupEnv(name); ok {
 			env = append(env, name+"="+value)

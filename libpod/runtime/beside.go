@@ -5,7 +5,6 @@ import (
 	"io"
 	"os"
 	"path"
-	goruntime "runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,6 +27,7 @@ type beside struct {
 	orders chan *order
 	words  chan word     // what it says; closed when it has ended
 	next   chan struct{} // lets it go on, and is closed to give it up
+	killed chan struct{} // closed when the embryo was killed
 }
 
 type word struct {
@@ -41,14 +41,10 @@ func (l *launch) mayBeBeside() bool {
 	return l.name == stageInit && l.spaces.fresh&sys.ClonePID != 0 && l.order.start == nil && !l.apart
 }
 
-// roomForBirth is how much memory, in bytes, a process may need in its cgroup for its arguments (at most 6 MB, execve(2)) and its beginnings.
-const roomForBirth = 32 << 20
-
 // ownMemory says whether the first process must have memory of its own from the beginning. An out-of-memory score belongs to memory, not to a process (proc_pid_oom_score_adj(5)), and
-// when a cgroup is out of it, the kernel kills all who share the memory of the one that it has chosen.
+// when a cgroup is out of it, the kernel kills all who share the memory of the one that it has chosen: the parent would go, too.
 func (o *outline) ownMemory(limits *specs.LinuxResources) bool {
-	small := limits != nil && limits.Memory != nil && limits.Memory.Limit != nil && *limits.Memory.Limit < roomForBirth
-	return small || o.Spec.Process.OOMScoreAdj != nil
+	return limits != nil && limits.Memory != nil || o.Spec.Process.OOMScoreAdj != nil
 }
 
 func startBeside(exe string, spaces *namespaces) (*process, error) {
@@ -56,7 +52,7 @@ func startBeside(exe string, spaces *namespaces) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &beside{embryo: embryo, exe: exe, orders: make(chan *order, 1), words: make(chan word, 2), next: make(chan struct{}, 1)}
+	t := &beside{embryo: embryo, exe: exe, orders: make(chan *order, 1), words: make(chan word, 2), next: make(chan struct{}, 1), killed: make(chan struct{})}
 	sys.GoApart(func() { t.run(int(spaces.cloned()) &^ sys.ClonePID) })
 	return &process{child: &sys.Child{Pid: embryo.Pid}, pid: embryo.Pid, line: t}, nil
 }
@@ -83,12 +79,17 @@ func (t *beside) order(o *order) error {
 }
 
 func (t *beside) receive() (ready, error) {
-	w, ok := <-t.words
-	if !ok {
-		return ready{}, io.EOF
+	select {
+	case w, ok := <-t.words:
+		if ok {
+			return w.ready, w.err
+		}
+	case <-t.killed: // the thread may be waiting for somebody else's lock or file system, which nothing but the end of this process ends
 	}
-	return w.ready, w.err
+	return ready{}, io.EOF
 }
+
+func (t *beside) wasKilled() { close(t.killed) }
 
 func (t *beside) goOn() error {
 	t.next <- struct{}{}
@@ -98,13 +99,14 @@ func (t *beside) goOn() error {
 func (t *beside) close() {
 	close(t.orders)
 	close(t.next)
-	for w := range t.words {
-		w.ready.close()
-	}
-	for o := range t.orders { // it ended before it took it
-		o.close()
-	}
-	goruntime.KeepAlive(t.embryo)
+	go func() {
+		for w := range t.words {
+			w.ready.close()
+		}
+		for o := range t.orders { // it ended before it took it
+			o.close()
+		}
+	}()
 }
 
 // run is the stage. Its thread ends with it, since it is in the container's namespaces.
@@ -118,14 +120,14 @@ func (t *beside) run(namespaces int) {
 	case t.embryo.Ended():
 		err = io.EOF
 	}
-	if err != nil && !errors.Is(err, io.EOF) {
-		t.words <- word{err: errorOf(errorFrame(err))}
-	}
 	closeAll(s.root, s.oldRoot, s.cwd, s.tty, s.program, s.reporter, t.pidfd)
 	if s.order != nil {
 		s.order.close()
 	}
 	t.embryo.Forget()
+	if err != nil && !errors.Is(err, io.EOF) {
+		t.words <- word{err: errorOf(errorFrame(err))}
+	}
 }
 
 // enter moves the thread into the process's namespaces, and to the root that it has there.

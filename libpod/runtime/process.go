@@ -42,6 +42,7 @@ func (p *process) Ready(ctx context.Context) error {
 	killed := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		_ = stage.Kill() // it may have ended by itself
+		p.line.wasKilled()
 		close(killed)
 	})
 	r, err := p.line.receive()

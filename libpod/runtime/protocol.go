@@ -33,12 +33,16 @@ type line interface {
 	receive() (ready, error)
 	// goOn lets it go on. One that has ended is for receive to tell of.
 	goOn() error
-	// close gives a stage up that waits, and waits until it has ended if it is no process.
+	// wasKilled says that the process was.
+	wasKilled()
+	// close gives a stage up that waits.
 	close()
 }
 
 // stageSocket is the line to a stage that is a process.
 type stageSocket struct{ *os.File }
+
+func (s stageSocket) wasKilled() {} // it closes the socket
 
 func (s stageSocket) close() { s.File.Close() }
 

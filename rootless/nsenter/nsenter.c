@@ -402,7 +402,7 @@ static void start_monitor(int argc, char **argv)
 	static char room[] = "                                                                ";
 	static char *const monitor_argv[] = {"moss-monitor", room, NULL};
 	static char *const envp[] = {
-		"GOMAXPROCS=2", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", NULL,
+		"GOMAXPROCS=1", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", NULL,
 	};
 	char program[64];
 	int pair[2], lock, control, null;
