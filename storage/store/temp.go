@@ -105,5 +105,9 @@ func (s *Store) closeTemp() error {
 		err = fmt.Errorf("cannot release the directory for temporary files: %w", err)
 	}
 	s.temp = nil
-	return errors.Join(err, removeAll(dir))
+	removeErr := removeAll(dir)
+	if errors.Is(removeErr, syscall.ENOTEMPTY) {
+		removeErr = nil // who sweeps has just locked it, which makes the lock anew, and removes it
+	}
+	return errors.Join(err, removeErr)
 }
