@@ -69,10 +69,11 @@ func setName(key string, list, n int, v6 bool) string {
 	return name + ".4"
 }
 
-// Match says whether a name, in lower case and without a dot at its end, is what a list's name stands for.
+// Match says whether a name, in lower case and without a dot at its end, is what a list's name stands for. A backslash is before a dot
+// that belongs to a label (RFC 1035, 5.1), so that such a name may be below another one than it looks.
 func Match(listed, name string) bool {
 	if below, ok := strings.CutPrefix(listed, "*"); ok {
-		return len(name) > len(below) && strings.HasSuffix(name, below)
+		return len(name) > len(below) && strings.HasSuffix(name, below) && !strings.Contains(name, `\`)
 	}
 	return listed == name
 }

@@ -3,14 +3,17 @@ package server
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/miekg/dns"
 
 	"github.com/mosscontainers/moss/network/egress"
+	"github.com/mosscontainers/moss/network/uplink"
 )
 
 // holding is a container's end of a network on which egress lists hold it.
@@ -57,22 +60,48 @@ func (r *resolver) let(h *holding, q query, reply *dns.Msg, fromOutside bool) *d
 	if reply == nil {
 		return nil
 	}
-	var answers []egress.Answer
+	var addrs []egress.Answer
 	for _, rr := range reply.Answer {
-		addr, ok := addressIn(rr)
-		if !ok || fromOutside && (r.zones.inside(addr) || !addr.IsGlobalUnicast()) {
-			continue
+		if addr, ok := addressIn(rr); ok {
+			addrs = append(addrs, egress.Answer{Address: addr, TTL: time.Duration(rr.Header().Ttl) * time.Second})
 		}
-		answers = append(answers, egress.Answer{Address: addr, TTL: time.Duration(rr.Header().Ttl) * time.Second})
 	}
-	if len(answers) == 0 {
+	if len(addrs) == 0 {
 		return reply
 	}
-	if err := r.there(func() error { return egress.Allow(h.container, h.bridge, h.lists, listed(q), answers) }); err != nil {
+	err := r.there(func() (err error) {
+		if fromOutside {
+			if addrs, err = r.outside(addrs); err != nil {
+				return err
+			}
+		}
+		return egress.Allow(h.container, h.bridge, h.lists, listed(q), addrs)
+	})
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "moss-dns:", err)
 		return q.reply(dns.RcodeServerFailure)
 	}
 	return reply
+}
+
+// outside leaves out what is in the user's network namespace, where it is called: containers, also those without names, gateways, and the uplink,
+// which has the host's name server.
+func (r *resolver) outside(addrs []egress.Answer) ([]egress.Answer, error) {
+	near, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil, fmt.Errorf("cannot tell which addresses are the namespace's: %w", err)
+	}
+	inside := []netip.Prefix{uplink.Subnet, uplink.Subnet6}
+	for _, n := range near {
+		if p, err := netip.ParsePrefix(n.String()); err == nil {
+			inside = append(inside, p)
+		}
+	}
+	gateways := r.zones.gateways() // also of networks whose bridges are not there yet
+	return slices.DeleteFunc(addrs, func(a egress.Answer) bool {
+		return !a.Address.IsGlobalUnicast() || gateways[a.Address] ||
+			slices.ContainsFunc(inside, func(p netip.Prefix) bool { return p.Contains(a.Address) })
+	}), nil
 }
 
 // addressIn is the address that a record has, if it is of such a kind.
@@ -85,18 +114,4 @@ func addressIn(rr dns.RR) (addr netip.Addr, ok bool) {
 		ok = ok && !addr.Is4In6()
 	}
 	return addr, ok
-}
-
-// slirp is the network of the uplink, where the host's loopback is.
-var slirp = netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, 2, 0}), 24)
-
-// inside says whether an address is a container's, a gateway's or the uplink's.
-func (z *zones) inside(addr netip.Addr) bool {
-	if slirp.Contains(addr) || z.gateways()[addr] {
-		return true
-	}
-	z.mu.Lock()
-	defer z.mu.Unlock()
-	_, ok := z.container(addr)
-	return ok
 }

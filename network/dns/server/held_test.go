@@ -77,7 +77,7 @@ func TestNamesOfAnEgressList(t *testing.T) {
 		m := new(mdns.Msg).SetReply(r)
 		header := mdns.RR_Header{Name: r.Question[0].Name, Class: mdns.ClassINET, Ttl: 5}
 		for name, addrs := range map[string][]string{
-			"a.example.com.": {"198.51.100.1", "198.51.100.2"}, "example.com.": {"198.51.100.3"}, "evil.example.com.": {"10.0.2.2", "10.89.1.1", "10.89.1.3", "127.0.0.1", "169.254.0.1"},
+			"a.example.com.": {"198.51.100.1", "198.51.100.2"}, "example.com.": {"198.51.100.3"}, "evil.example.com.": {"10.0.2.2", "10.89.1.1", "10.89.1.3", "10.89.1.77", "127.0.0.1", "169.254.0.1"},
 		} {
 			for _, a := range addrs {
 				if name == strings.ToLower(header.Name) && r.Question[0].Qtype == mdns.TypeA {
@@ -88,6 +88,9 @@ func TestNamesOfAnEgressList(t *testing.T) {
 			if name == strings.ToLower(header.Name) && r.Question[0].Qtype == mdns.TypeAAAA {
 				header.Rrtype = mdns.TypeAAAA
 				m.Answer = append(m.Answer, &mdns.AAAA{Hdr: header, AAAA: net.ParseIP("2001:db8::1")})
+				if name == "evil.example.com." {
+					m.Answer = []mdns.RR{&mdns.AAAA{Hdr: header, AAAA: net.ParseIP("fd00::3")}}
+				}
 				break
 			}
 		}
@@ -103,7 +106,7 @@ func TestNamesOfAnEgressList(t *testing.T) {
 	free := w.container("bbb").join(b, 3, "db")
 	w.container("ccc").join(b, 4, "other")
 	w.ensure()
-	for _, name := range []string{"example.com.", "other.", "other.dns.podman.", "web.", "a.example.com.evil.", "xexample.com.", "3.1.89.10.in-addr.arpa.", "."} {
+	for _, name := range []string{"example.com.", "other.", "other.dns.podman.", "web.", "a.example.com.evil.", "xexample.com.", "3.1.89.10.in-addr.arpa.", `x\.example.com.`, "."} {
 		c.sentBack(name, mdns.TypeA, mdns.RcodeRefused)
 		c.sentBack(name, mdns.TypeTXT, mdns.RcodeRefused)
 	}
@@ -122,6 +125,7 @@ func TestNamesOfAnEgressList(t *testing.T) {
 	}
 	// What somebody outside says of addresses in here lets nobody reach them.
 	c.ask("evil.example.com.", mdns.TypeA)
+	c.ask("evil.example.com.", mdns.TypeAAAA)
 	c.reaches(reachable...)
 	// Over TCP and again is the same.
 	c.ask("a.example.com.", mdns.TypeA, question{proto: "tcp"})
