@@ -2,9 +2,11 @@ package sys
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // replacePrefix begins the names of the directories in which files are written. One is locked while it is; what a killed command left is
@@ -16,7 +18,10 @@ const replacePrefix = ".moss-save-"
 // is replaced. What is no regular file is written directly, and so is what a process has open, as /dev/stdout: a file there
 // is the shell's to make, and the link to it everybody's.
 func ReplaceFile(path string, write func(path string) error) (err error) {
-	path, direct := replaceable(path)
+	path, direct, err := replaceable(path)
+	if err != nil {
+		return err
+	}
 	if direct {
 		return write(path)
 	}
@@ -33,23 +38,42 @@ func ReplaceFile(path string, write func(path string) error) (err error) {
 }
 
 // replaceable follows the links at path to the file that may be replaced, or says that what is there must be written directly.
-func replaceable(path string) (target string, direct bool) {
+func replaceable(path string) (target string, direct bool, err error) {
 	for range maxLinks {
 		info, err := os.Lstat(path)
 		if err != nil || info.Mode().IsRegular() {
-			return path, false
+			return path, false, nil
 		}
 		to, err := os.Readlink(path)
 		if err != nil || strings.HasPrefix(to, "/proc/") || strings.HasPrefix(path, "/proc/") {
-			return path, true
+			return path, true, nil
+		}
+		if err := notPlanted(path, info); err != nil {
+			return "", false, err
 		}
 		if !filepath.IsAbs(to) {
 			to = filepath.Join(filepath.Dir(path), to)
 		}
 		path = to
 	}
-	return path, true
+	return path, true, nil
 }
+
+// notPlanted makes sure that a link is not one that somebody else made where everybody may, as in /tmp, so that a file of ours is replaced. The
+// kernel follows none of those (proc(5), fs.protected_symlinks), but is not asked by who reads links. One of ours nobody else takes away there.
+func notPlanted(path string, link os.FileInfo) error {
+	dir, err := os.Stat(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	const everybody = 0o002
+	if link.Sys().(*syscall.Stat_t).Uid == uint32(os.Geteuid()) || dir.Mode()&os.ModeSticky == 0 || dir.Mode()&everybody == 0 {
+		return nil
+	}
+	return &os.PathError{Op: "follow the link", Path: path, Err: errPlanted}
+}
+
+var errPlanted = fmt.Errorf("it is somebody else's, in a directory that everybody may write to: %w", os.ErrPermission)
 
 // maxLinks is how many links the kernel follows.
 const maxLinks = 40
