@@ -5,8 +5,8 @@ package libpod
 import (
 	"errors"
 	"fmt"
-	"os"
 
+	"github.com/mosscontainers/moss/pkg/sys"
 	"github.com/mosscontainers/moss/storage/store"
 )
 
@@ -32,7 +32,7 @@ func (e *Engine) Reset(ctx Context) error {
 		return err
 	}
 	for _, dir := range []string{e.Store.Dir, e.runDir("")} {
-		if err := os.RemoveAll(dir); err != nil {
+		if err := sys.RemoveAll(dir); err != nil {
 			return fmt.Errorf("cannot remove %s: %w", dir, err)
 		}
 	}

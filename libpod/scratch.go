@@ -10,6 +10,7 @@ import (
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/spec"
+	"github.com/mosscontainers/moss/pkg/sys"
 	"github.com/mosscontainers/moss/storage"
 )
 
@@ -100,7 +101,7 @@ func emptyLayer(dir, source string) error {
 	if !info.IsDir() {
 		return errdefs.Errorf(errdefs.ErrInvalid, "it is not a directory")
 	}
-	if err := os.RemoveAll(dir); err != nil {
+	if err := sys.RemoveAll(dir); err != nil {
 		return err
 	}
 	upper := filepath.Join(dir, spec.ScratchUpper)

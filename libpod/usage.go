@@ -3,12 +3,12 @@ package libpod
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
 
 	"github.com/mosscontainers/moss/libpod/state"
+	"github.com/mosscontainers/moss/pkg/sys"
 	"github.com/mosscontainers/moss/storage"
 )
 
@@ -98,35 +98,80 @@ func imagesOf(containers []*state.Container) map[string][]string {
 }
 
 // treeSize is what the files below a directory take, hard links counted once. Directories count nothing, nor do files that vanish
-// meanwhile.
+// meanwhile. A container may be writing in there: links lead nowhere.
 func treeSize(dir string) (int64, error) {
-	var size int64
-	seen := map[[2]uint64]bool{}
-	err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
-		if errors.Is(err, os.ErrNotExist) {
-			return nil
-		}
-		if err != nil || d.IsDir() {
-			return err
-		}
-		info, err := d.Info()
-		if errors.Is(err, os.ErrNotExist) {
-			return nil
+	top, err := os.OpenFile(dir, os.O_RDONLY|sys.ODirectory, 0)
+	if errors.Is(err, os.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("cannot add up %s: %w", dir, err)
+	}
+	s := sizes{seen: map[[2]uint64]bool{}}
+	if err := errors.Join(s.add(top, 0), top.Close()); err != nil {
+		return 0, fmt.Errorf("cannot add up %s: %w", dir, err)
+	}
+	return s.sum, nil
+}
+
+// deepest is how many directories in each other are looked into. No path has more of them (PATH_MAX is 4096), but containers can make more.
+const deepest = 2048
+
+// sizes adds up files.
+type sizes struct {
+	sum  int64
+	seen map[[2]uint64]bool // files with several names, by device and inode
+}
+
+func (s *sizes) add(dir *os.File, depth int) error {
+	entries, err := dir.ReadDir(-1)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.IsDir() {
+			err = s.below(dir, e.Name(), depth)
+		} else {
+			err = s.file(dir, e.Name())
 		}
 		if err != nil {
 			return err
 		}
-		st := info.Sys().(*syscall.Stat_t)
-		key := [2]uint64{st.Dev, st.Ino}
-		if st.Nlink > 1 && seen[key] {
+	}
+	return nil
+}
+
+// below adds up a directory, unless it is something else by now, or so deep that the process can open no more.
+func (s *sizes) below(dir *os.File, name string, depth int) error {
+	if depth == deepest {
+		return nil
+	}
+	sub, err := sys.OpenIn(dir, name, os.O_RDONLY|sys.ODirectory|sys.ONoFollow, sys.NoLinks)
+	for _, passing := range []error{syscall.ENOENT, syscall.ENOTDIR, syscall.ELOOP, syscall.EMFILE} {
+		if errors.Is(err, passing) {
 			return nil
 		}
-		seen[key] = true
-		size += st.Blocks * 512 // stat(2): blocks of 512 bytes
-		return nil
-	})
-	if err != nil {
-		return 0, fmt.Errorf("cannot add up %s: %w", dir, err)
 	}
-	return size, nil
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.add(sub, depth+1), sub.Close())
+}
+
+func (s *sizes) file(dir *os.File, name string) error {
+	st, err := sys.StatAt(dir, name)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if id := [2]uint64{st.Dev, st.Ino}; st.Nlink > 1 {
+		if s.seen[id] {
+			return nil
+		}
+		s.seen[id] = true
+	}
+	s.sum += st.Blocks * 512 // stat(2): blocks of 512 bytes
+	return nil
 }

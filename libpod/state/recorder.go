@@ -157,7 +157,7 @@ func (r *Recorder) removeRest() error {
 func removeTrees(trees []string) error {
 	var errs []error
 	for _, tree := range trees {
-		errs = append(errs, os.RemoveAll(tree))
+		errs = append(errs, sys.RemoveAll(tree))
 	}
 	return errors.Join(errs...)
 }

@@ -322,7 +322,7 @@ func (l *Locked) Remove(rest func() error) error {
 	if err := rest(); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(trash); err != nil {
+	if err := sys.RemoveAll(trash); err != nil {
 		return fmt.Errorf("cannot remove the files of container %s: %w", names.Short(id), err)
 	}
 	return nil
@@ -398,7 +398,7 @@ func (s *Store) discard(id string, trees []string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(os.RemoveAll(s.stagingDir(id)), lock.Unlock())
+	return errors.Join(sys.RemoveAll(s.stagingDir(id)), lock.Unlock())
 }
 
 // clear removes what is outside of the directory of such a container, and returns the directory's lock: free says that nobody works on it.

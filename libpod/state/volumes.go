@@ -68,7 +68,7 @@ func (s *Store) RemoveVolume(name string, settle func(users []string) error) (fr
 		return true, fmt.Errorf("cannot remove volume %q: %w", name, err)
 	}
 	// From here on it only takes time: those who wait for the lock need not.
-	return true, errors.Join(lock.Unlock(), os.RemoveAll(trash))
+	return true, errors.Join(lock.Unlock(), sys.RemoveAll(trash))
 }
 
 // errUsed keeps RemoveUnusedVolume from a volume.

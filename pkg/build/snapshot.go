@@ -12,6 +12,7 @@ import (
 
 	"github.com/mosscontainers/moss/libpod/runtime"
 	"github.com/mosscontainers/moss/pkg/build/tree"
+	"github.com/mosscontainers/moss/pkg/sys"
 	"github.com/mosscontainers/moss/storage"
 )
 
@@ -180,4 +181,4 @@ func (d *draft) unmount() error {
 }
 
 // discard removes a draft.
-func (d *draft) discard() error { return errors.Join(d.unmount(), os.RemoveAll(d.dir)) }
+func (d *draft) discard() error { return errors.Join(d.unmount(), sys.RemoveAll(d.dir)) }

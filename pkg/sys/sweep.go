@@ -32,7 +32,7 @@ func Sweep(parent, prefix string, lock func(dir string) (*Lock, bool, error)) er
 		if err != nil || !free {
 			continue
 		}
-		errs = append(errs, os.RemoveAll(dir), held.Unlock())
+		errs = append(errs, RemoveAll(dir), held.Unlock())
 	}
 	return errors.Join(errs...)
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/mosscontainers/moss/pkg/errdefs"
 	"github.com/mosscontainers/moss/pkg/sys"
 	"github.com/mosscontainers/moss/storage"
 )
@@ -67,13 +68,23 @@ func (m *merging) walk(at int, root *os.Root, dir string) error {
 		name := path.Join(dir, entry.Name())
 		err := m.visit(at, root, name, entry)
 		if err == nil && entry.IsDir() {
-			err = m.walk(at, root, name)
+			err = m.descend(at, root, name)
 		}
 		if err != nil && !errors.Is(err, fs.SkipDir) {
 			return err
 		}
 	}
 	return nil
+}
+
+// longest is how long a path may be (PATH_MAX). Containers can make longer ones, and all of them together would be more than memory has.
+const longest = 4096
+
+func (m *merging) descend(at int, root *os.Root, name string) error {
+	if len(name) > longest {
+		return errdefs.Errorf(errdefs.ErrInvalid, "paths in there are longer than %d bytes, as below %.60s…", longest, name)
+	}
+	return m.walk(at, root, name)
 }
 
 func readDir(root *os.Root, name string) (_ []fs.DirEntry, err error) {

@@ -15,6 +15,7 @@ import (
 	"github.com/mosscontainers/moss/libpod/names"
 	"github.com/mosscontainers/moss/pkg/config"
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/sys"
 	"github.com/mosscontainers/moss/storage"
 )
 
@@ -109,7 +110,7 @@ func IsPin(c *lib.Container) bool { return c.ID == pinID(c.ImageID) }
 
 func removeAll(paths ...string) error {
 	for _, path := range paths {
-		if err := os.RemoveAll(path); err != nil {
+		if err := sys.RemoveAll(path); err != nil {
 			return fmt.Errorf("cannot clean up: %w", err)
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"slices"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/mosscontainers/moss/pkg/sys"
 )
 
 // The library removes the layers of an image one by one, and for each it saves the whole list of layers twice, and that of mounts, with an
@@ -81,7 +83,7 @@ func removeIn(dir string) {
 	var group errgroup.Group
 	group.SetLimit(runtime.NumCPU())
 	for _, e := range entries {
-		group.Go(func() error { return os.RemoveAll(filepath.Join(dir, e.Name())) })
+		group.Go(func() error { return sys.RemoveAll(filepath.Join(dir, e.Name())) })
 	}
 	_ = group.Wait()
 }

@@ -71,14 +71,14 @@ func (s *Store) draft() (*draft, error) {
 	}
 	lock, err := sys.LockDir(dir, true)
 	if err != nil {
-		return nil, errors.Join(err, os.RemoveAll(dir))
+		return nil, errors.Join(err, sys.RemoveAll(dir))
 	}
 	return &draft{store: s, dir: dir, lock: lock}, nil
 }
 
 // discard gives up a draft after err.
 func (d *draft) discard(err error) error {
-	return errors.Join(err, os.RemoveAll(d.dir), d.lock.Unlock())
+	return errors.Join(err, sys.RemoveAll(d.dir), d.lock.Unlock())
 }
 
 // keep gives what is in a draft its key. Somebody else may have been quicker: then it is theirs.
@@ -128,7 +128,7 @@ func prune(dir string, before time.Time) (freed int64, err error) {
 		return 0, err
 	}
 	size, err := diskUsage(dir)
-	return size, errors.Join(err, os.RemoveAll(dir), lock.Unlock())
+	return size, errors.Join(err, sys.RemoveAll(dir), lock.Unlock())
 }
 
 // Usage is how many bytes all that is kept takes on disk.

@@ -79,7 +79,7 @@ func removeGit(root string) error {
 		if err != nil || d.Name() != ".git" {
 			return err
 		}
-		if err := os.RemoveAll(path); err != nil {
+		if err := sys.RemoveAll(path); err != nil {
 			return err
 		}
 		if d.IsDir() {
