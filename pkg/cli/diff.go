@@ -11,6 +11,7 @@ import (
 	"github.com/mosscontainers/moss/libpod"
 	"github.com/mosscontainers/moss/pkg/cli/format"
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/term"
 	"github.com/mosscontainers/moss/storage/image"
 )
 
@@ -127,8 +128,13 @@ type changedPaths struct {
 func (a *App) printChanges(changes []image.Change, text string) error {
 	switch text {
 	case "":
+		seen := term.IsTerminal(a.Out) // by somebody, and names are the container's choice
 		for _, c := range changes {
-			if _, err := fmt.Fprintf(a.Out, "%c %s\n", c.Kind, c.Path); err != nil {
+			path := c.Path
+			if seen {
+				path = term.Printable(path)
+			}
+			if _, err := fmt.Fprintf(a.Out, "%c %s\n", c.Kind, path); err != nil {
 				return err
 			}
 		}
