@@ -125,7 +125,7 @@ type sizes struct {
 
 func (s *sizes) add(dir *os.File, depth int) error {
 	entries, err := dir.ReadDir(-1)
-	if err != nil {
+	if err != nil && !errors.Is(err, syscall.ENOENT) { // it may have been removed just now
 		return err
 	}
 	for _, e := range entries {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
@@ -84,9 +85,28 @@ func (t *beside) receive() (ready, error) {
 		if ok {
 			return w.ready, w.err
 		}
-	case <-t.killed: // the thread may be waiting for somebody else's lock or file system, which nothing but the end of this process ends
+	case <-t.killed:
+		t.settle()
 	}
 	return ready{}, io.EOF
+}
+
+// settling is how long a thread may take to notice that it was given up.
+const settling = 200 * time.Millisecond
+
+// settle waits until the thread has ended: what it works on is going to be removed. It may be waiting for somebody else's lock or file system, which nothing but the end of this process ends.
+func (t *beside) settle() {
+	for limit := time.After(settling); ; {
+		select {
+		case w, ok := <-t.words:
+			if !ok {
+				return
+			}
+			w.ready.close()
+		case <-limit:
+			return
+		}
+	}
 }
 
 func (t *beside) wasKilled() { close(t.killed) }
@@ -120,6 +140,9 @@ func (t *beside) run(namespaces int) {
 	case t.embryo.Ended():
 		err = io.EOF
 	}
+	if err != nil && t.pidfd != nil {
+		t.embryo.End(t.pidfd)
+	}
 	closeAll(s.root, s.oldRoot, s.cwd, s.tty, s.program, s.reporter, t.pidfd)
 	if s.order != nil {
 		s.order.close()
@@ -136,6 +159,9 @@ func (t *beside) enter(namespaces int) (err error) {
 		return err
 	}
 	syscall.Umask(0) // modes of what we make are exact
+	if err := t.embryo.Begun(); err != nil {
+		return err
+	}
 	if t.pidfd, err = sys.OpenPidfd(t.embryo.Pid); err != nil {
 		return err
 	}
@@ -181,10 +207,16 @@ func (s *stage) setUpBeside(namespaces int) (*sys.Birth, error) {
 	return s.prepare()
 }
 
-func (t *beside) divideCgroups() error {
+// join moves the process, too, into other namespaces, and gives it one of cgroups, if it is to have that: who looks for its namespaces finds them as soon as it is ready.
+func (t *beside) join(o *order, cgroups bool) error {
 	b := &sys.Birth{}
-	b.Unshare(sys.CloneCgroup)
-	if err := t.embryo.Do(b); err != nil {
+	for i, f := range o.namespaces {
+		b.Setns(f, o.kinds[i])
+	}
+	if cgroups {
+		b.Unshare(sys.CloneCgroup)
+	}
+	if err := t.embryo.Do(b); err != nil || !cgroups {
 		return err
 	}
 	return sys.Setns(t.pidfd, sys.CloneCgroup)
@@ -199,11 +231,8 @@ func asFirst(name string) string {
 	return name
 }
 
-// become has the process take what is the thread's, or came with the order.
+// become has the process take what is the thread's, or came with the order, but for namespaces.
 func (t *beside) become(b *sys.Birth, s *stage) error {
-	for i, f := range s.order.namespaces {
-		b.Setns(f, s.order.kinds[i])
-	}
 	b.Root(s.root)
 	b.Chdir(s.cwd)
 	files := slices.Clone(s.streams)

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -12,6 +15,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/mosscontainers/moss/libpod/runtime"
+	"github.com/mosscontainers/moss/pkg/errdefs"
 )
 
 // Whoever launches a container may live for months: nothing of setting it up may stay open, as what is open keeps the container's mounts.
@@ -117,5 +121,67 @@ func TestNobodyJoinsAContainerBeforeItsStart(t *testing.T) {
 			_, err = p.Wait()
 			must(t, err)
 		})
+	}
+}
+
+// Who asks for a container's namespaces finds its own as soon as it is set up: before its start, too.
+func TestAContainerHasItsNamespacesBeforeItsStart(t *testing.T) {
+	holder := exec.Command("unshare", "--net", "--uts", "--ipc", "sh", "-c", "echo; exec sleep 1000")
+	out, err := holder.StdoutPipe()
+	must(t, err)
+	must(t, holder.Start())
+	defer func() {
+		must(t, holder.Process.Kill())
+		_ = holder.Wait() // it was killed
+	}()
+	_, err = out.Read(make([]byte, 1))
+	must(t, err)
+	namespaces := "/proc/" + itoa(holder.Process.Pid) + "/ns/"
+	netns, err := os.Open(namespaces + "net")
+	must(t, err)
+	defer netns.Close()
+	b := bundle(t, "true")
+	for i, n := range b.Spec.Linux.Namespaces {
+		if n.Type == specs.UTSNamespace || n.Type == specs.IPCNamespace {
+			b.Spec.Linux.Namespaces[i].Path = namespaces + string(n.Type)
+		}
+	}
+	p, err := create(own(t), encode(t, b), runtime.Stdio{}, netns)
+	must(t, err)
+	for _, name := range []string{"net", "uts", "ipc"} {
+		want, err := os.Readlink(namespaces + name)
+		must(t, err)
+		got, err := os.Readlink("/proc/" + itoa(p.Pid()) + "/ns/" + name)
+		must(t, err)
+		if name == "net" && got != want || hasPath(b, name) && got != want {
+			t.Errorf("its namespace is %s, want %s", got, want)
+		}
+	}
+	must(t, p.Start())
+	_, err = p.Wait()
+	must(t, err)
+}
+
+func hasPath(b *runtime.Bundle, kind string) bool {
+	for _, n := range b.Spec.Linux.Namespaces {
+		if string(n.Type) == kind {
+			return n.Path != ""
+		}
+	}
+	return false
+}
+
+// What fails when the process is about to execute its command ends it.
+func TestWhatFailsAtTheStartEndsTheProcess(t *testing.T) {
+	b := bundle(t, "true")
+	b.Seccomp = filepath.Join(t.TempDir(), "filter")
+	must(t, os.WriteFile(b.Seccomp, []byte("seven b"), 0o600))
+	p, err := create(own(t), encode(t, b), runtime.Stdio{}, nil)
+	must(t, err)
+	if err := p.Start(); !errors.Is(err, errdefs.ErrDamaged) && (err == nil || !strings.Contains(err.Error(), "seccomp")) {
+		t.Errorf("got %v, want that the filter is none", err)
+	}
+	if err := syscall.Kill(p.Pid(), 0); err == nil {
+		t.Error("its process is there")
 	}
 }

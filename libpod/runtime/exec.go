@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"syscall"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
@@ -36,17 +37,20 @@ type Task struct {
 // task is called once the process's program is starting up, which takes as long as to find out what it is to do.
 // Containers of any launcher will do.
 func Exec(ctx context.Context, target Target, task func() (*Task, error), io Stdio, exe string) (Process, error) {
-	kinds, err := differing(target.Pid)
-	if err != nil {
-		return nil, err
-	}
 	init, err := sys.OpenPidfd(target.Pid)
+	if errors.Is(err, syscall.ESRCH) {
+		return nil, errNotRunning(err)
+	}
 	if err != nil {
 		return nil, err
 	}
 	defer init.Close()
 	if err := awaitBirth(ctx, target.Pid); err != nil {
 		return nil, fmt.Errorf("cannot execute in the container: %w", err)
+	}
+	kinds, err := differing(target.Pid)
+	if err != nil {
+		return nil, err
 	}
 	group, err := joinCgroup(target.Cgroup)
 	if err != nil {
@@ -81,6 +85,10 @@ func Exec(ctx context.Context, target Target, task func() (*Task, error), io Std
 	return p, p.Ready(ctx)
 }
 
+func errNotRunning(err error) error {
+	return errdefs.Errorf(errdefs.ErrConflict, "cannot execute in the container: it is not running: %w", err)
+}
+
 // differing are the kinds of namespaces that a process does not share with the caller.
 func differing(pid int) (int, error) {
 	all := 0
@@ -101,7 +109,7 @@ func differing(pid int) (int, error) {
 			return 0, errdefs.Errorf(errdefs.ErrUnavailable, "cannot execute in the container: it is in another user namespace than this command, as it was started with another XDG_RUNTIME_DIR; set that, or start it again: %w", err)
 		}
 		if err != nil {
-			return 0, errdefs.Errorf(errdefs.ErrConflict, "cannot execute in the container: it is not running: %w", err)
+			return 0, errNotRunning(err)
 		}
 		ours, err := os.Readlink("/proc/thread-self/ns/" + n.name)
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	goruntime "runtime"
 	"syscall"
 	"unicode"
 
@@ -81,7 +82,9 @@ func (p *process) Start() error {
 	if err == nil {
 		return p.collectStage()
 	}
+	_ = p.child.Kill() // who could not set it up may not have ended it
 	_, waitErr := p.Wait()
+	goruntime.KeepAlive(line) // its memory is the process's until here
 	return joinErrors(err, waitErr)
 }
 

@@ -265,10 +265,8 @@ func (s *stage) build(o *order) error {
 	if err := s.joinNamespaces(o); err != nil {
 		return err
 	}
-	if hasFresh(b.Spec, specs.CgroupNamespace) {
-		if err := s.divideCgroups(); err != nil {
-			return err
-		}
+	if err := s.divideCgroups(o, hasFresh(b.Spec, specs.CgroupNamespace)); err != nil {
+		return err
 	}
 	if err := s.readFilter(b.Seccomp); err != nil {
 		return err
@@ -303,12 +301,15 @@ func (s *stage) build(o *order) error {
 	return s.checkCommand()
 }
 
-// divideCgroups makes the cgroup namespace of a process that is in its cgroup by now.
-func (s *stage) divideCgroups() error {
-	if s.beside != nil {
-		return s.beside.divideCgroups()
+// divideCgroups makes the cgroup namespace, if there is to be one, of a process that is in its cgroup by now.
+func (s *stage) divideCgroups(o *order, fresh bool) error {
+	switch {
+	case s.beside != nil:
+		return s.beside.join(o, fresh)
+	case fresh:
+		return sys.Unshare(sys.CloneCgroup)
 	}
-	return sys.Unshare(sys.CloneCgroup)
+	return nil
 }
 
 // newProc makes a procfs of the container's PID namespace.

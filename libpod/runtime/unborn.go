@@ -2,8 +2,10 @@ package runtime
 
 import (
 	"context"
+	"errors"
 	"os"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
@@ -21,8 +23,11 @@ const patience = 10 * time.Second
 func awaitBirth(ctx context.Context, pid int) error {
 	for begun := time.Now(); ; {
 		name, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm")
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
+			return nil
+		}
 		if err != nil || string(name) != unborn+"\n" {
-			return nil //nolint:nilerr // see above
+			return err
 		}
 		if time.Since(begun) > patience {
 			return errdefs.Errorf(errdefs.ErrConflict, "its first process has not been started yet")

@@ -2,6 +2,7 @@ package build
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"sync"
 
@@ -49,14 +50,18 @@ func (s *solver) whole(name string) bool {
 		}
 	}
 	spellings := []string{named.Name(), reference.Domain(named) + "/" + reference.FamiliarName(named)}
+	paths := []string{"/" + reference.Path(named), "/" + reference.FamiliarName(named)}
+	registry := slices.ContainsFunc(words, func(word string) bool { return mentions(word, reference.Domain(named)) })
 	for _, word := range words {
-		for _, spelling := range spellings {
-			if mentions(word, spelling) {
-				return true
-			}
+		if mentionsAny(word, spellings) || registry && strings.Contains(word, "$") && mentionsAny(word, paths) { // FROM ${REGISTRY}/library/debian
+			return true
 		}
 	}
 	return false
+}
+
+func mentionsAny(text string, names []string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return mentions(text, name) })
 }
 
 // mentions says whether a text has the name of an image, and not only the beginning of a longer one.

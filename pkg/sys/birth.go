@@ -32,7 +32,7 @@ type birthCall struct {
 	args    [5]uintptr
 	data    [3]unsafe.Pointer // what args point to
 	want    syscall.Errno     // what the call returns when all is well
-	also    [2]syscall.Errno  // what may be as well
+	also    [2]syscall.Errno  // errors that it may return as well
 	nothing bool              // it is to return 0
 }
 
@@ -132,7 +132,7 @@ func (b *Birth) run() int {
 	for i := range b.calls {
 		c := &b.calls[i]
 		r, _, e := unix.RawSyscall6(c.number, c.args[0], c.args[1], c.args[2], c.args[3], c.args[4], 0)
-		if e != c.want && e != c.also[0] && e != c.also[1] || c.nothing && r != 0 {
+		if e != c.want && (e == 0 || e != c.also[0] && e != c.also[1]) || c.nothing && r != 0 {
 			b.failure[0], b.failure[1] = int32(i), int32(e)
 			return 2
 		}

@@ -100,6 +100,35 @@ func TestBirth(t *testing.T) {
 	}
 }
 
+// TestNoParentIsAnError has a process find out that its parent has gone.
+func TestNoParentIsAnError(t *testing.T) {
+	if os.Getenv(maker) == "" {
+		cmd := exec.Command("/proc/self/exe", "-test.run=^TestNoParentIsAnError$") // which is killed when the thread ends that starts it
+		cmd.Env = append(os.Environ(), maker+"=1")
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%v: %s", err, out)
+		}
+		return
+	}
+	ours, theirs, err := SocketPair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	alive := &Birth{}
+	alive.DieWithParent(ours, errOfLimit)
+	if err := alive.Do(); err != nil {
+		t.Errorf("got %v while the other end is open", err)
+	}
+	theirs.Close()
+	gone := &Birth{}
+	gone.DieWithParent(ours, errOfLimit)
+	if err := gone.Do(); !errors.Is(err, errOfLimit) {
+		t.Errorf("got %v when the other end was closed", err)
+	}
+}
+
 func makeBirth(t *testing.T, name string) {
 	runtime.LockOSThread()
 	b := &Birth{}

@@ -2,6 +2,7 @@ package sys
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -16,13 +17,13 @@ import (
 // which system calls to make, and making it takes the kernel a tenth of what a program takes to start. It is the first one of a session, and does not survive the thread that conceived it.
 type Embryo struct {
 	Pid int
-	// told and done count the births that it was told of and has gone through; the process and this one wait for their changes (futex(2)).
+	// told and done count what it was told and has done, its own beginnings first; the process and this one wait for their changes (futex(2)).
 	told, done atomic.Uint32
 	// shares is 1, and 0 as soon as the process has other memory, or has ended: the kernel sees to that (CLONE_CHILD_CLEARTID).
 	shares  atomic.Uint32
 	birth   *Birth
 	results int // of birth, as run returns them
-	// procfs is a file system context (fsopen(2)) of a procfs of the process's PID namespace; negative when there is none.
+	// procfs is a file system context (fsopen(2)) of a procfs of the process's PID namespace, or a negative error number.
 	procfs int
 	maker  *os.File // a pidfd of this process
 	moved  *os.File // the same, once there is Descriptors
@@ -50,9 +51,15 @@ const (
 var procName = [...]byte{'p', 'r', 'o', 'c', 0}
 
 // Conceive makes an Embryo in new namespaces, a child of the calling thread, which is locked to its goroutine. The process has a name (PR_SET_NAME) until it executes its program. Nobody may trace
-// this process from then on, but who has CAP_SYS_PTRACE, until Forget: who gets at the Embryo, which gives privileges up before others can see it, gets at its memory. It is errors.ErrUnsupported on other processors than amd64.
+// this process from then on, but who has CAP_SYS_PTRACE, until Forget: who gets at the Embryo, which gives privileges up before others can see it, gets at its memory. It is
+// errors.ErrUnsupported on other processors than amd64, and for who may not get at the process, or change its root: real root may have fewer capabilities than all.
 func Conceive(namespaces uintptr, name string) (*Embryo, error) {
-	if !canConceive {
+	may, err := Permitted()
+	if err != nil {
+		return nil, err
+	}
+	const needed = 1<<unix.CAP_SYS_PTRACE | 1<<unix.CAP_SYS_CHROOT
+	if !canConceive || may&needed != needed {
 		return nil, errors.ErrUnsupported
 	}
 	if err := secret.keep(); err != nil {
@@ -63,11 +70,12 @@ func Conceive(namespaces uintptr, name string) (*Embryo, error) {
 		secret.letGo()
 		return nil, err
 	}
-	e := &Embryo{procfs: -1, maker: maker, stack: make([]byte, stackOfEmbryo)}
+	e := &Embryo{procfs: -int(unix.ENOENT), maker: maker, stack: make([]byte, stackOfEmbryo)}
 	e.watch = unix.PollFd{Fd: int32(maker.Fd()), Events: unix.POLLIN}
 	e.patience.Sec = 1
 	copy(e.name[:len(e.name)-1], name)
 	e.shares.Store(1)
+	e.told.Store(1)
 	const flags = unix.CLONE_VM | unix.CLONE_FILES | unix.CLONE_CHILD_CLEARTID | uintptr(unix.SIGCHLD)
 	// No handler could run in the process: until it has none any more, signals wait.
 	all, before := ^uint64(0), uint64(0)
@@ -96,10 +104,13 @@ func live(e *Embryo) {
 		_, _, _ = unix.RawSyscall6(unix.SYS_RT_SIGACTION, n, none, 0, lastSignal/8, 0, 0)
 	}
 	_, _, _ = unix.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, none, 0, lastSignal/8, 0, 0)
-	if fd, _, errno := unix.RawSyscall(unix.SYS_FSOPEN, uintptr(unsafe.Pointer(&procName)), unix.FSOPEN_CLOEXEC, 0); errno == 0 {
-		e.procfs = int(fd)
+	fd, _, errno := unix.RawSyscall(unix.SYS_FSOPEN, uintptr(unsafe.Pointer(&procName)), unix.FSOPEN_CLOEXEC, 0)
+	if e.procfs = int(fd); errno != 0 {
+		e.procfs = -int(errno)
 	}
-	for told := uint32(0); ; {
+	for told := uint32(1); ; told++ {
+		e.done.Store(told)
+		_, _, _ = unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&e.done)), futexWake|futexPrivate, 1, 0, 0, 0)
 		// Who conceived this one may have ended before the kernel was asked to kill this one then.
 		for e.told.Load() == told {
 			if gone, _, _ := unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&e.watch)), 1, uintptr(unsafe.Pointer(&e.now)), 0, 0, 0); gone != 0 {
@@ -111,9 +122,6 @@ func live(e *Embryo) {
 		if len(e.birth.files) > 0 {
 			end()
 		}
-		told++
-		e.done.Store(told)
-		_, _, _ = unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&e.done)), futexWake|futexPrivate, 1, 0, 0, 0)
 	}
 }
 
@@ -142,20 +150,42 @@ func (e *Embryo) tell(b *Birth) (told uint32, err error) {
 // Ended says whether the process has ended, or executes its program.
 func (e *Embryo) Ended() bool { return e.shares.Load() == 0 }
 
+// Begun waits until the process is what Conceive says. One that has ended is os.ErrProcessDone.
+func (e *Embryo) Begun() error { return e.await(1) }
+
 // Do has the process make system calls; it waits for more afterwards. One that has ended is os.ErrProcessDone.
 func (e *Embryo) Do(b *Birth) error {
 	told, err := e.tell(b)
-	if err != nil {
-		return err
+	if err == nil {
+		err = e.await(told)
 	}
+	if err == nil {
+		_, err = b.failed(b.failure[:e.results])
+	}
+	return err
+}
+
+// await waits until the process has done what it was told.
+func (e *Embryo) await(told uint32) error {
 	for e.done.Load() != told {
 		if e.Ended() {
 			return os.ErrProcessDone
 		}
 		futex(&e.done, told-1, futexPrivate, 100*time.Millisecond) // the end wakes nobody here
 	}
-	_, err = b.failed(b.failure[:e.results])
-	return err
+	return nil
+}
+
+// End kills the process, behind pidfd, and waits until it shares nothing any more.
+func (e *Embryo) End(pidfd *os.File) {
+	_ = unix.PidfdSendSignal(int(pidfd.Fd()), unix.SIGKILL, nil, 0) // it may have ended
+	e.awaitEnd()
+}
+
+func (e *Embryo) awaitEnd() {
+	for !e.Ended() {
+		futex(&e.shares, 1, 0, time.Minute)
+	}
 }
 
 // Bear is Unborn.Bear.
@@ -166,9 +196,7 @@ func (e *Embryo) Bear(b *Birth) ([]syscall.Errno, error) {
 	if _, err := e.tell(b); err != nil {
 		return nil, err
 	}
-	for !e.Ended() {
-		futex(&e.shares, 1, 0, time.Minute)
-	}
+	e.awaitEnd()
 	if e.results == 0 {
 		return nil, nil
 	}
@@ -184,10 +212,10 @@ func futex(word *atomic.Uint32, value uint32, flags uintptr, timeout time.Durati
 // Procfs makes a detached mount of a new procfs of the process's PID namespace, as NewMount does. It can be made once.
 func (e *Embryo) Procfs(options []string, attr uint64) (*os.File, error) {
 	if e.procfs < 0 {
-		return nil, errors.New("cannot open the file system proc of another process")
+		return nil, fmt.Errorf("cannot open the file system proc: %w", syscall.Errno(-e.procfs))
 	}
 	fd := e.procfs
-	e.procfs = -1
+	e.procfs = -int(unix.ENOENT)
 	return newMount(os.NewFile(uintptr(fd), "proc"), "proc", options, attr)
 }
 

@@ -111,7 +111,8 @@ func TestAnEmbryoEndsWithItsMaker(t *testing.T) {
 		t.Fatal(err)
 	}
 	status, err := (&Child{Pid: pid}).Wait() // an orphan, and ours
-	if err != nil || status.Signal() != unix.SIGKILL {
+	const noticed = 1 << 8                   // that it was too late to ask the kernel for its end
+	if err != nil || status.Signal() != unix.SIGKILL && status != noticed {
 		t.Errorf("it ended with %v, %v, not by its maker's death", status, err)
 	}
 }

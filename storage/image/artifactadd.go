@@ -178,7 +178,11 @@ func extract(ctx context.Context, source types.ImageSource, layers []v1.Descript
 	if len(layers) > 1 {
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot extract %d files to %s: it is no directory; choose one with --title or --digest", len(layers), target)
 	}
-	return extractOne(ctx, source, layers[0], func() (*os.File, error) { return os.Create(target) }, func() error { return os.Remove(target) })
+	return extractOne(ctx, source, layers[0], place{
+		func() (*os.File, error) { return os.Create(target) },
+		func() (os.FileInfo, error) { return os.Lstat(target) },
+		func() error { return os.Remove(target) },
+	})
 }
 
 func extractInto(ctx context.Context, source types.ImageSource, layers []v1.Descriptor, dir string, part Part) (err error) {
@@ -192,7 +196,11 @@ func extractInto(ctx context.Context, source types.ImageSource, layers []v1.Desc
 		if err != nil {
 			return err
 		}
-		err = extractOne(ctx, source, layer, func() (*os.File, error) { return root.Create(title) }, func() error { return root.Remove(title) })
+		err = extractOne(ctx, source, layer, place{
+			func() (*os.File, error) { return root.Create(title) },
+			func() (os.FileInfo, error) { return root.Lstat(title) },
+			func() error { return root.Remove(title) },
+		})
 		if err != nil {
 			return err
 		}
@@ -213,7 +221,7 @@ func fileName(layer v1.Descriptor, part Part) (string, error) {
 }
 
 // extractOne copies a file, and checks that it is the one that the manifest names: nobody is to find another one, or a part of it.
-func extractOne(ctx context.Context, source types.ImageSource, layer v1.Descriptor, create func() (*os.File, error), remove func() error) (err error) {
+func extractOne(ctx context.Context, source types.ImageSource, layer v1.Descriptor, to place) (err error) {
 	if err := layer.Digest.Validate(); err != nil {
 		return errdefs.Errorf(errdefs.ErrDamaged, "cannot extract %q: %w", layer.Digest, err)
 	}
@@ -222,21 +230,39 @@ func extractOne(ctx context.Context, source types.ImageSource, layer v1.Descript
 		return err
 	}
 	defer closing(&err, blob)
-	f, err := create()
+	f, err := to.create()
 	if err != nil {
 		return err
 	}
-	info, err := f.Stat()
-	if err != nil {
-		return errors.Join(err, f.Close())
-	}
 	sum := layer.Digest.Verifier()
 	_, err = io.Copy(io.MultiWriter(f, sum), blob)
-	if err = errors.Join(err, f.Close()); err == nil && !sum.Verified() {
+	if err == nil && !sum.Verified() {
 		err = errdefs.Errorf(errdefs.ErrDamaged, "cannot extract %s: the store has something else under that digest; remove the artifact, and pull or add it again", layer.Digest)
 	}
-	if err != nil && info.Mode().IsRegular() {
-		err = errors.Join(err, remove())
+	if err != nil {
+		err = errors.Join(err, to.discard(f))
 	}
-	return err
+	return errors.Join(err, f.Close())
+}
+
+// place is where a file is extracted to.
+type place struct {
+	create func() (*os.File, error)
+	lstat  func() (os.FileInfo, error)
+	remove func() error
+}
+
+// discard empties what create has opened, and removes it where it is not behind a link, as /dev/stdout is. What is no file has been written to for good.
+func (p place) discard(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return err
+	}
+	if err := f.Truncate(0); err != nil {
+		return err
+	}
+	if there, err := p.lstat(); err != nil || !os.SameFile(there, info) {
+		return err
+	}
+	return p.remove()
 }

@@ -56,7 +56,7 @@ func (c *still) directory(ctx context.Context, from *os.File, path string) error
 	}
 	defer to.Close()
 	names, err := from.Readdirnames(-1)
-	if err != nil {
+	if err := unlessGone(err); err != nil { // which nothing can be listed of
 		return err
 	}
 	for _, name := range names {
