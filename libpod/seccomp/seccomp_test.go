@@ -3,6 +3,7 @@ package seccomp_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,14 +30,18 @@ func TestMain(m *testing.M) {
 func loadAndExec(path string) {
 	runtime.LockOSThread() // a filter belongs to a thread, and so does execve
 	program, err := os.ReadFile(path)
+	b := &sys.Birth{}
+	b.NoNewPrivs()
 	if err == nil {
-		err = sys.SetNoNewPrivs()
+		err = b.Seccomp(program, func(err error) error { return err })
 	}
 	if err == nil {
-		err = sys.LoadSeccomp(program)
+		err = b.Program(os.Args[1:2], os.Args[1:], nil, "")
 	}
 	if err == nil {
-		err = syscall.Exec(os.Args[1], os.Args[1:], nil)
+		var tried []syscall.Errno
+		tried, err = b.Exec()
+		err = errors.Join(err, fmt.Errorf("cannot execute it: %v", tried))
 	}
 	os.Stderr.WriteString(err.Error())
 	os.Exit(1)

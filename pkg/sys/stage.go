@@ -116,29 +116,10 @@ func SetNonDumpable() error {
 	return os.NewSyscallError("prctl(PR_SET_DUMPABLE)", unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0))
 }
 
-// SetNoNewPrivs keeps the calling thread and all it executes from gaining privileges by execve(2).
-func SetNoNewPrivs() error {
-	return os.NewSyscallError("prctl(PR_SET_NO_NEW_PRIVS)", unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-}
-
 // NoNewPrivs says whether nothing that this process executes gains privileges: setuid programs do not.
 func NoNewPrivs() bool {
 	on, err := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)
 	return err == nil && on == 1
-}
-
-// LoadSeccomp installs a filter on the calling thread. program is an array of struct sock_filter in the
-// machine's byte order.
-func LoadSeccomp(program []byte) error {
-	prog, err := seccompProgram(program)
-	if err != nil {
-		return err
-	}
-	_, _, e := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(prog)))
-	if e != 0 {
-		return os.NewSyscallError("seccomp", e)
-	}
-	return nil
 }
 
 func seccompProgram(program []byte) (*unix.SockFprog, error) {
