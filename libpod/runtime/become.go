@@ -37,10 +37,10 @@ func (s *stage) prepare() (*sys.Birth, error) {
 	if p.Terminal {
 		b.ControllingTerminal(0)
 	}
+	s.dieWithMonitor(b) // before the limits: one of no open files refuses poll(2)
 	if err := s.limits(b); err != nil {
 		return nil, err
 	}
-	s.dieWithMonitor(b)
 	// With no_new_privs as late as possible, so that the profile need not allow what we do ourselves.
 	if !p.NoNewPrivileges {
 		err = s.filtered(b)

@@ -185,3 +185,16 @@ func TestWhatFailsAtTheStartEndsTheProcess(t *testing.T) {
 		t.Error("its process is there")
 	}
 }
+
+// A limit of no open files at all is for the command alone.
+func TestACommandMayHaveNoOpenFiles(t *testing.T) {
+	for name, l := range map[string]runtime.Launcher{"by a thread": own(t), "by a process": runtime.New(program(t))} {
+		t.Run(name, func(t *testing.T) {
+			b := bundle(t, "ulimit -n")
+			b.Spec.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE"}}
+			if r := mustRun(t, l, b); strings.TrimSpace(r.out) != "0" {
+				t.Errorf("got %q", r.out)
+			}
+		})
+	}
+}
