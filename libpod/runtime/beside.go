@@ -4,10 +4,8 @@ import (
 	"errors"
 	"io"
 	"os"
-	"path"
 	"slices"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -220,15 +218,6 @@ func (t *beside) join(o *order, cgroups bool) error {
 		return err
 	}
 	return sys.Setns(t.pidfd, sys.CloneCgroup)
-}
-
-// asFirst is a path in the container as its first process would understand it: /proc/self is nobody to a thread outside of its PID namespace.
-func asFirst(name string) string {
-	rest, ok := strings.CutPrefix(path.Clean(name), "/proc/self")
-	if ok && (rest == "" || rest[0] == '/') {
-		return "/proc/1" + rest
-	}
-	return name
 }
 
 // become has the process take what is the thread's, or came with the order, but for namespaces.

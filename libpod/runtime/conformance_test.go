@@ -44,6 +44,13 @@ var rules = []rule{
 		change: func(_ *testing.T, b *runtime.Bundle) { b.Spec.Process.Cwd = "/a/b" },
 	},
 	{
+		name: "working directory behind a link to the process itself", script: "pwd", want: "/proc/1/task",
+		change: func(t *testing.T, b *runtime.Bundle) {
+			must(t, os.Symlink("/proc/self/task", filepath.Join(layer(b.Overlay), "itself")))
+			b.Spec.Process.Cwd = "/itself"
+		},
+	},
+	{
 		name: "user by name", script: "id", want: "uid=1000(alice) gid=1000(alice) groups=10(wheel),1000(alice)",
 		change: func(_ *testing.T, b *runtime.Bundle) { b.User = "alice" },
 	},

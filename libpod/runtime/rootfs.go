@@ -156,7 +156,7 @@ func (r *rootfs) populate(s *stage) error {
 			return err
 		}
 	}
-	if err := r.makeCwd(s.proc.Cwd); err != nil {
+	if err := s.makeCwd(r); err != nil {
 		return err
 	}
 	if err := r.setSysctls(); err != nil {
@@ -218,7 +218,7 @@ func (s *stage) leave() error {
 
 // openCwd opens the working directory, inside of the container's root whatever its name leads to.
 func (s *stage) openCwd() error {
-	dir, err := sys.OpenIn(s.root, s.proc.Cwd, sys.OPath|sys.ODirectory, sys.FollowInRoot)
+	dir, err := s.lookUp(s.proc.Cwd, sys.OPath|sys.ODirectory)
 	switch {
 	case err == nil:
 		s.cwd = dir
@@ -232,17 +232,26 @@ func (s *stage) openCwd() error {
 }
 
 // makeCwd creates a working directory that is not there, as Docker does.
-func (r *rootfs) makeCwd(cwd string) error {
-	there, err := sys.OpenIn(r.root, cwd, sys.OPath, sys.FollowInRoot)
+func (s *stage) makeCwd(r *rootfs) error {
+	there, err := s.lookUp(s.proc.Cwd, sys.OPath)
 	if !errors.Is(err, syscall.ENOENT) {
 		closeAll(there)
 		return nil // openCwd tells what is wrong with it
 	}
-	dir, err := r.mkdirAll(cwd)
+	dir, err := r.mkdirAll(s.proc.Cwd)
 	if err != nil {
-		return errdefs.Errorf(errdefs.ErrInvalid, "cannot create the working directory %q: %w", cwd, err)
+		return errdefs.Errorf(errdefs.ErrInvalid, "cannot create the working directory %q: %w", s.proc.Cwd, err)
 	}
 	return dir.Close()
+}
+
+// lookUp opens a path in the container: its first process's working directory, as that understands it.
+func (s *stage) lookUp(path string, flags int) (*os.File, error) {
+	f, err := sys.OpenIn(s.root, path, flags, sys.FollowInRoot)
+	if s.beside != nil && errors.Is(err, syscall.ENOENT) { // a thread outside of its PID namespace finds no /proc/self
+		return s.beside.embryo.OpenIn(s.root, path, flags, sys.FollowInRoot)
+	}
+	return f, err
 }
 
 // setSysctls writes kernel parameters.

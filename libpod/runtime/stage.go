@@ -254,9 +254,6 @@ func (s *stage) build(o *order) error {
 		return err
 	}
 	s.proc, s.reaper, s.dies, s.start = b.Spec.Process, b.Init, o.start == nil, o.start
-	if s.beside != nil {
-		s.proc.Cwd = asFirst(s.proc.Cwd)
-	}
 	if s.reaper && s.beside != nil {
 		if err := s.beside.openProgram(s); err != nil {
 			return err

@@ -34,6 +34,7 @@ type birthCall struct {
 	want    syscall.Errno     // what the call returns when all is well
 	also    [2]syscall.Errno  // errors that it may return as well
 	nothing bool              // it is to return 0
+	result  *uintptr          // where what it returns goes, nil for nowhere
 }
 
 func (b *Birth) add(call birthCall, explain func(error) error) {
@@ -135,6 +136,9 @@ func (b *Birth) run() int {
 		if e != c.want && (e == 0 || e != c.also[0] && e != c.also[1]) || c.nothing && r != 0 {
 			b.failure[0], b.failure[1] = int32(i), int32(e)
 			return 2
+		}
+		if c.result != nil {
+			*c.result = r
 		}
 	}
 	b.failure[0] = -1

@@ -219,6 +219,23 @@ func (e *Embryo) Procfs(options []string, attr uint64) (*os.File, error) {
 	return newMount(os.NewFile(uintptr(fd), "proc"), "proc", options, attr)
 }
 
+// OpenIn is what OpenIn finds when the process looks: /proc/self is nobody to who is not in its PID namespace.
+func (e *Embryo) OpenIn(root *os.File, path string, flags int, resolve uint64) (*os.File, error) {
+	name, err := syscall.BytePtrFromString(path)
+	if err != nil {
+		return nil, err
+	}
+	return openIn(path, flags, resolve, func(how *unix.OpenHow) (int, error) {
+		var fd uintptr
+		data := [3]unsafe.Pointer{unsafe.Pointer(name), unsafe.Pointer(how)}
+		open := birthCall{number: unix.SYS_OPENAT2, args: [5]uintptr{root.Fd(), uintptr(data[0]), uintptr(data[1]), unix.SizeofOpenHow}, data: data, result: &fd}
+		b := &Birth{}
+		b.add(open, func(err error) error { return err })
+		err := e.Do(b)
+		return int(fd), err
+	})
+}
+
 // DieWithMaker is DieWithParent for an Embryo.
 func (e *Embryo) DieWithMaker(b *Birth, gone error) {
 	b.call("prctl(PR_SET_PDEATHSIG)", unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL))

@@ -29,9 +29,13 @@ const (
 // OpenIn opens a path below the directory root, which nothing in it can leave: no link, no "..", no magic
 // link of /proc. See openat2(2).
 func OpenIn(root *os.File, path string, flags int, resolve uint64) (*os.File, error) {
+	return openIn(path, flags, resolve, func(how *unix.OpenHow) (int, error) { return unix.Openat2(dirfd(root), path, how) })
+}
+
+func openIn(path string, flags int, resolve uint64, open func(*unix.OpenHow) (int, error)) (*os.File, error) {
 	how := unix.OpenHow{Flags: uint64(flags) | unix.O_CLOEXEC, Resolve: resolve | unix.RESOLVE_NO_MAGICLINKS}
 	for tries := 0; ; tries++ {
-		fd, err := unix.Openat2(dirfd(root), path, &how)
+		fd, err := open(&how)
 		if err == nil {
 			return os.NewFile(uintptr(fd), path), nil
 		}
