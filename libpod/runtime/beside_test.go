@@ -198,3 +198,20 @@ func TestACommandMayHaveNoOpenFiles(t *testing.T) {
 		})
 	}
 }
+
+// What the kernel refuses is told as what could not be done, also where nobody expects that it may.
+func TestRefusedCallsAreToldInASentence(t *testing.T) {
+	for name, l := range map[string]runtime.Launcher{"by a thread": own(t), "by a process": runtime.New(program(t))} {
+		t.Run(name, func(t *testing.T) {
+			b := bundle(t, "true")
+			for i, n := range b.Spec.Linux.Namespaces {
+				if n.Type == specs.UTSNamespace {
+					b.Spec.Linux.Namespaces[i].Path = "/proc/self/ns/ipc"
+				}
+			}
+			if _, err := run(t, l, b); err == nil || !strings.HasPrefix(err.Error(), "cannot set up a process of the container: setns") {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/mosscontainers/moss/pkg/errdefs"
@@ -190,6 +191,9 @@ var errorKinds = [...]error{
 func sendError(socket *os.File, err error) error { return sys.SendFile(socket, errorFrame(err), nil) }
 
 func errorFrame(err error) []byte {
+	if !strings.HasPrefix(err.Error(), "cannot ") { // it is the kernel's, of a call that nobody expects to be refused
+		err = fmt.Errorf("cannot set up a process of the container: %w", err)
+	}
 	err = errdefs.NoSpace(err) // the number does not get across
 	kind := 0
 	for i := 1; i < len(errorKinds); i++ {
