@@ -184,11 +184,11 @@ func (s *stage) drop(b *sys.Birth, caps capability.Capabilities) error {
 	if err != nil {
 		return fmt.Errorf("cannot read the last capability: %w", err)
 	}
-	if had&(1<<capability.CAP_SETPCAP) != 0 {
-		for c := range last + 1 {
-			if !caps.Get(capability.BOUNDING, c) {
-				b.DropBounding(int(c))
-			}
+	may := had&(1<<capability.CAP_SETPCAP) != 0
+	for c := range last + 1 {
+		// Root of the container gets what is in the bounding set, so what is not to be had must not be there, also for who may take nothing out of it.
+		if !caps.Get(capability.BOUNDING, c) && (may || sys.InBounding(int(c))) {
+			b.DropBounding(int(c))
 		}
 	}
 	u := s.user

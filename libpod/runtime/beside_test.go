@@ -6,16 +6,19 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	goruntime "runtime"
 	"runtime/debug"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/moby/sys/capability"
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/mosscontainers/moss/libpod/runtime"
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/sys"
 )
 
 // Whoever launches a container may live for months: nothing of setting it up may stay open, as what is open keeps the container's mounts.
@@ -211,6 +214,25 @@ func TestRefusedCallsAreToldInASentence(t *testing.T) {
 			}
 			if _, err := run(t, l, b); err == nil || !strings.HasPrefix(err.Error(), "cannot set up a process of the container: setns") {
 				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// Root of a container gets what is in its bounding set. Who may not take anything out of that starts nothing that must not have all of it.
+func TestWhoCannotTakeCapabilitiesAwayStartsNothing(t *testing.T) {
+	for name, l := range map[string]runtime.Launcher{"by a thread": own(t), "by a process": runtime.New(program(t))} {
+		t.Run(name, func(t *testing.T) {
+			goruntime.LockOSThread() // the thread ends with the test
+			had, err := sys.Permitted()
+			must(t, err)
+			less := &sys.Birth{}
+			less.DropBounding(int(capability.CAP_SETPCAP)) // who is root has it again with the next execve(2)
+			less.Capabilities(had&^(1<<capability.CAP_SETPCAP), had&^(1<<capability.CAP_SETPCAP), 0)
+			must(t, less.Do())
+			r, err := run(t, l, bundle(t, "grep CapEff /proc/self/status"))
+			if err == nil || !strings.Contains(err.Error(), "CAP_SETPCAP") {
+				t.Errorf("got %v: %s", err, r.out)
 			}
 		})
 	}

@@ -59,7 +59,7 @@ func (b *Birth) Descriptors(files []*os.File) {
 // DropBounding takes a capability out of the bounding set.
 func (b *Birth) DropBounding(capability int) {
 	b.add(birthCall{number: unix.SYS_PRCTL, args: [5]uintptr{unix.PR_CAPBSET_DROP, uintptr(capability)}}, func(err error) error {
-		return fmt.Errorf("cannot drop capabilities from the bounding set: %w", err)
+		return fmt.Errorf("cannot drop capabilities from the bounding set, which takes CAP_SETPCAP: %w", err)
 	})
 }
 
@@ -150,6 +150,12 @@ func Permitted() (uint64, error) {
 		return 0, os.NewSyscallError("capget", err)
 	}
 	return uint64(data[1].Permitted)<<32 | uint64(data[0].Permitted), nil
+}
+
+// InBounding says whether a capability is in the calling thread's bounding set.
+func InBounding(capability int) bool {
+	is, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, uintptr(capability), 0, 0, 0)
+	return err == nil && is == 1
 }
 
 // NoNewPrivs keeps the process and all it executes from gaining privileges by execve(2).
