@@ -553,6 +553,55 @@ func TestTheCarriedUplinkIsSmallWhileAConnectionIsQuiet(t *testing.T) {
 	}
 }
 
+// What nobody reads is in the memory of the uplink, which no container's limit bounds.
+func TestTheCarriedUplinkTakesLittleForManyWhomNobodyHears(t *testing.T) {
+	const few, many, each, most = 64, 200, 16 << 20, 512 << 10
+	c := &connected{world: newWorld(t, false), uplink: gvisor.Uplink{Program: carried}}
+	c.connect(uplink.Options{})
+	var listener net.Listener
+	must(t, sys.InNetNS(c.far, func() (err error) {
+		listener, err = net.Listen("tcp4", farIPv4+":0")
+		return err
+	}))
+	defer listener.Close()
+	for _, who := range []string{"servers", "clients"} {
+		var open []net.Conn
+		size := func(n int) int {
+			var wg sync.WaitGroup
+			for len(open) < 2*n {
+				client, err := c.dial("tcp", farIPv4, listener.Addr().(*net.TCPAddr).Port)
+				must(t, err)
+				server, err := listener.Accept()
+				must(t, err)
+				open = append(open, client, server)
+				speaker := client
+				if who == "clients" {
+					speaker = server
+				}
+				for _, conn := range []net.Conn{client, server} { // the kernel's share
+					tcp := conn.(*net.TCPConn)
+					must(t, errors.Join(tcp.SetReadBuffer(64<<10), tcp.SetWriteBuffer(64<<10)))
+				}
+				wg.Go(func() {
+					for said, n := 0, 1; n > 0 && said < each; said += n { // until nothing has been taken for a while
+						must(t, speaker.SetWriteDeadline(time.Now().Add(300*time.Millisecond)))
+						n, _ = speaker.Write(make([]byte, 64<<10))
+					}
+				})
+			}
+			wg.Wait()
+			return resident(t, children(t, c.link.Process.Pid)[0])
+		}
+		before := size(few)
+		if more := (size(many) - before) / (many - few); more > most {
+			t.Errorf("%s that do not read take %d bytes for each beyond %d", who, more, few)
+		}
+		for _, conn := range open {
+			conn.Close()
+		}
+	}
+}
+
 // Whoever is reset is to know that not all was said.
 func TestTheCarriedUplinkPassesResetsOn(t *testing.T) {
 	c := &connected{world: newWorld(t, false), uplink: gvisor.Uplink{Program: carried}}

@@ -23,6 +23,9 @@ const (
 	// What is moved at a time: a little, until somebody has much to say. With the large one a transfer out of the container costs a third
 	// less work than with a packet's 64 KB; a connection that waits does not keep it.
 	smallBuffer, largeBuffer = 16 << 10, 256 << 10
+	// maxRoomy is how many connections may have as much on its way as is good for them. What waits for a reader is in our memory, outside of every
+	// container's limit, and a container can open thousands that nobody reads: those beyond have tightWindow in each direction, and small buffers.
+	maxRoomy, tightWindow = 64, 64 << 10
 )
 
 // streams are the TCP connections.
@@ -38,8 +41,8 @@ func newStreams(s *stack.Stack, out *outside) *streams {
 		small: sync.Pool{New: func() any { return new([smallBuffer]byte) }},
 		large: sync.Pool{New: func() any { return new([largeBuffer]byte) }},
 	}
-	streams.Forwarder = tcp.NewForwarder(s, 0, maxConnecting, func(r *tcp.ForwarderRequest) {
-		streams.active.Add(1)
+	streams.Forwarder = tcp.NewForwarder(s, tightWindow, maxConnecting, func(r *tcp.ForwarderRequest) {
+		roomy := streams.active.Add(1) <= maxRoomy
 		defer streams.active.Add(-1)
 		id := r.ID()
 		to := out.target(fromAddress(id.LocalAddress, id.LocalPort))
@@ -60,7 +63,8 @@ func newStreams(s *stack.Stack, out *outside) *streams {
 			return
 		}
 		keepAlive(ep)
-		relay(inner{gonet.NewTCPConn(&queue, ep), ep}, outer{host.(*net.TCPConn)}, buffers)
+		giveRoom(ep, roomy)
+		relay(inner{gonet.NewTCPConn(&queue, ep), ep}, outer{host.(*net.TCPConn)}, buffers, roomy)
 	})
 	return streams
 }
@@ -69,6 +73,17 @@ func keepAlive(ep tcpip.Endpoint) {
 	idle := tcpip.KeepaliveIdleOption(keepaliveIdle)
 	_ = ep.SetSockOpt(&idle)
 	ep.SocketOptions().SetKeepAlive(true)
+}
+
+// giveRoom says how much may be on its way to and from an endpoint, which begins with tightWindow. Where there is room both ways grow.
+func giveRoom(ep tcpip.Endpoint, roomy bool) {
+	options := ep.SocketOptions()
+	if roomy {
+		options.SetReceiveBufferSize(tcp.DefaultReceiveBufferSize, false)
+		return
+	}
+	options.SetReceiveBufferSize(tightWindow, true)
+	options.SetSendBufferSize(tightWindow, true)
 }
 
 // half is a connection that can end in one direction only, or with a reset.
@@ -94,10 +109,10 @@ func (c outer) abort() {
 }
 
 // relay moves what both sides say until both have ended, or one is broken: then so is the other.
-func relay(a, b half, buffers *buffers) {
+func relay(a, b half, buffers *buffers, roomy bool) {
 	var wg sync.WaitGroup
 	oneWay := func(to, from half) {
-		err := buffers.move(to, from)
+		err := buffers.move(to, from, roomy)
 		if err == nil {
 			err = to.CloseWrite()
 		}
@@ -116,12 +131,12 @@ func relay(a, b half, buffers *buffers) {
 type buffers struct{ small, large sync.Pool }
 
 // move copies until the end of from.
-func (b *buffers) move(to io.Writer, from io.Reader) error {
+func (b *buffers) move(to io.Writer, from io.Reader, roomy bool) error {
 	for {
 		err := lend(&b.small, func(buf *[smallBuffer]byte) error {
 			return copyWhile(to, from, buf[:], func(n int) bool { return n < smallBuffer })
 		})
-		if err == nil {
+		if err == nil && roomy {
 			err = lend(&b.large, func(buf *[largeBuffer]byte) error {
 				return copyWhile(to, from, buf[:], func(n int) bool { return n >= smallBuffer })
 			})
