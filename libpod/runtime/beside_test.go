@@ -2,6 +2,7 @@ package runtime_test
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"os"
 	"os/exec"
@@ -233,6 +234,28 @@ func TestWhoCannotTakeCapabilitiesAwayStartsNothing(t *testing.T) {
 			r, err := run(t, l, bundle(t, "grep CapEff /proc/self/status"))
 			if err == nil || !strings.Contains(err.Error(), "CAP_SETPCAP") {
 				t.Errorf("got %v: %s", err, r.out)
+			}
+		})
+	}
+}
+
+// A filter may end the one thread that is to execute the command. The others of a stage that is a program would wait for ever.
+func TestAFilterThatEndsTheFirstThreadEndsTheProcess(t *testing.T) {
+	for name, l := range map[string]runtime.Launcher{"by a thread": own(t), "by a process": runtime.New(program(t))} {
+		t.Run(name, func(t *testing.T) {
+			b := bundle(t, "true")
+			b.Seccomp = filepath.Join(t.TempDir(), "filter")
+			const load, equal, end, kill, allow = 0x20, 0x15, 0x06, 0, 0x7fff0000
+			filter, err := binary.Append(nil, binary.NativeEndian, []syscall.SockFilter{
+				{Code: load, K: 0}, {Code: equal, Jf: 1, K: syscall.SYS_EXECVE}, {Code: end, K: kill}, {Code: end, K: allow},
+			})
+			must(t, err)
+			must(t, os.WriteFile(b.Seccomp, filter, 0o600))
+			p, err := create(l, encode(t, b), runtime.Stdio{}, nil)
+			must(t, err)
+			must(t, p.Start())
+			if code, err := p.Wait(); err != nil || code <= 128 {
+				t.Errorf("ended with %d, %v", code, err)
 			}
 		})
 	}

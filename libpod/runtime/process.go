@@ -8,7 +8,9 @@ import (
 	"io"
 	"os"
 	goruntime "runtime"
+	"sync"
 	"syscall"
+	"time"
 	"unicode"
 
 	"github.com/mosscontainers/moss/pkg/sys"
@@ -71,7 +73,9 @@ func (p *process) Start() error {
 	}
 	line := p.line
 	p.line = nil
+	stop := p.endRest()
 	told, err := release(line)
+	stop()
 	if err == nil && p.stage != nil && !told {
 		err = ErrKilled
 		_ = p.child.Kill() // it may go on already
@@ -86,6 +90,29 @@ func (p *process) Start() error {
 	_, waitErr := p.Wait()
 	goruntime.KeepAlive(line) // its memory is the process's until here
 	return joinErrors(err, waitErr)
+}
+
+// endRest ends the other threads of a stage whose first one a filter has ended when that was to execute the command (SCMP_ACT_KILL): they keep the line open.
+func (p *process) endRest() (stop func()) {
+	ticks, done := time.NewTicker(time.Second), make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		for {
+			select {
+			case <-ticks.C:
+				if sys.FirstThreadEnded(p.pid) {
+					_ = p.child.Kill() // it may have ended as a whole
+				}
+			case <-done:
+				return
+			}
+		}
+	})
+	return func() {
+		ticks.Stop()
+		close(done)
+		watching.Wait() // before it is collected, and its pid somebody else's
+	}
 }
 
 // heed waits until a reaper has started its command. The command may write there too.

@@ -129,6 +129,12 @@ func (p Process) Doomed() bool {
 	return false
 }
 
+// FirstThreadEnded says that the first thread of a process has ended, which others of it may outlive.
+func FirstThreadEnded(pid int) bool {
+	s, err := statOf(pid)
+	return err == nil && s.gone()
+}
+
 // AwaitExit waits for the end of the process behind a pidfd that Go can wait for (Pollable), without a thread. It
 // fails when the pidfd is closed meanwhile.
 func AwaitExit(pidfd *os.File) error {
