@@ -98,6 +98,9 @@ func Main(hooks Hooks) int {
 	l, err := m.begin(beginning, attached)
 	if err != nil {
 		ignoreSignals(m.signals, handled)
+		if errors.Is(err, context.Canceled) {
+			err = errGivenUp
+		}
 		m.answer(failed(err))
 		m.end()
 		if m.req.Remove {
@@ -316,7 +319,8 @@ func (m *monitor) begin(ctx context.Context, attached *os.File) (*life, error) {
 	return l, nil
 }
 
-var errGivenUp = errors.New("the container was given up before its start")
+// errGivenUp is told to who did not give it up: somebody else ended this process, such as a service manager.
+var errGivenUp = errors.New("cannot start the container: its monitor was told to end before that")
 
 // wanted says, once the container is set up, whether whoever called Spawn still wants it to run.
 func (m *monitor) wanted() bool {

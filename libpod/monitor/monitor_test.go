@@ -42,7 +42,12 @@ type hostProcess struct {
 	cmd     *exec.Cmd
 	release *os.File
 	console *os.File
+	// neverReady is for who gives it up.
+	neverReady bool
 }
+
+// slow is the name of a container that takes for ever to set up, until it is given up.
+const slow = "slow"
 
 func (hostLauncher) Create(_ context.Context, e runtime.Encoded, stdio runtime.Stdio, _ *os.File) (runtime.Process, error) {
 	b, err := e.Decode()
@@ -54,7 +59,7 @@ func (hostLauncher) Create(_ context.Context, e runtime.Encoded, stdio runtime.S
 		return nil, err
 	}
 	defer read.Close()
-	p := &hostProcess{release: write}
+	p := &hostProcess{release: write, neverReady: b.Spec.Hostname == slow}
 	args := b.Spec.Process.Args
 	if _, err := exec.LookPath(args[0]); err != nil {
 		return nil, errdefs.Errorf(errdefs.ErrNoCommand, "cannot find %s", args[0])
@@ -80,11 +85,17 @@ func (hostLauncher) Create(_ context.Context, e runtime.Encoded, stdio runtime.S
 	return p, p.cmd.Start()
 }
 
-func (p *hostProcess) Pid() int                    { return p.cmd.Process.Pid }
-func (p *hostProcess) Ready(context.Context) error { return nil }
-
+func (p *hostProcess) Pid() int          { return p.cmd.Process.Pid }
 func (p *hostProcess) Console() *os.File { return p.console }
 func (p *hostProcess) Delete() error     { return nil }
+func (p *hostProcess) Ready(ctx context.Context) error {
+	if !p.neverReady {
+		return nil
+	}
+	<-ctx.Done()
+	return errors.Join(ctx.Err(), p.cmd.Process.Kill(), p.release.Close())
+}
+
 func (p *hostProcess) Start() error {
 	_, err := p.release.Write([]byte("\n"))
 	return errors.Join(err, p.release.Close())
@@ -151,6 +162,7 @@ type box struct {
 	*testing.T
 	req     *Request
 	process *specs.Process
+	name    string // the container's host name
 	handle  *Handle
 	conn    *os.File
 	pids    Pids
@@ -194,7 +206,7 @@ func (b *box) tell(attach bool) {
 	}
 	b.process.Terminal = b.req.Terminal
 	var err error
-	b.req.Bundle, err = (&runtime.Bundle{ID: "test", Spec: &specs.Spec{Process: b.process}}).Encode()
+	b.req.Bundle, err = (&runtime.Bundle{ID: "test", Spec: &specs.Spec{Process: b.process, Hostname: b.name}}).Encode()
 	b.must(err)
 	h, err := Spawn(b.Context(), "/proc/self/exe", b.req.ContainerID, nil)
 	if err == nil {
@@ -537,6 +549,7 @@ func TestUnknownCommandKeepsItsKind(t *testing.T) {
 
 func TestContainerThatIsCancelledDoesNotRun(t *testing.T) {
 	b := shell(t, "exec sleep 1000")
+	b.name = slow // it would run before anybody could cancel it
 	b.tell(false)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -547,6 +560,18 @@ func TestContainerThatIsCancelledDoesNotRun(t *testing.T) {
 	if _, err := os.Stat(b.req.RunDir + "/life"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the life of a container that never ran: %v", err)
 	}
+}
+
+func TestTermOfTheMonitorBeforeTheStartIsTold(t *testing.T) {
+	b := shell(t, "exec sleep 1000")
+	b.name = slow
+	b.tell(false)
+	b.until("the monitor waits", func() bool { return sys.Exists(b.req.RunDir + "/attach") })
+	b.must(syscall.Kill(b.handle.Pid(), syscall.SIGTERM))
+	if _, err := b.handle.Start(t.Context()); err == nil || err.Error() != errGivenUp.Error() {
+		t.Errorf("start: %v", err)
+	}
+	b.wait()
 }
 
 func TestContainerThatVanishesIsForgottenWithItsCaller(t *testing.T) {
