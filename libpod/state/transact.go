@@ -69,7 +69,7 @@ type Locked struct {
 // command left, checks that op is allowed now (ErrConflict if not), writes down the intent, calls act, and
 // writes the new status. When act fails the record stays as it was.
 func (s *Store) Transact(ctx context.Context, id string, op Op, act func(context.Context, *Locked) error) error {
-	lock, err := s.lock(id)
+	lock, err := s.lock(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -182,9 +182,9 @@ func (t *transition) allow(err error) error {
 func (l *Locked) Lock() *os.File { return l.lock.File() }
 
 // lock takes the container's lock. The directory may have been removed and its lock with it while we waited.
-func (s *Store) lock(id string) (*sys.Lock, error) {
+func (s *Store) lock(ctx context.Context, id string) (*sys.Lock, error) {
 	path := filepath.Join(s.dir(id), lockFile)
-	lock, err := sys.LockFile(path, false)
+	lock, err := sys.AwaitLockFile(ctx, path, false)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, gone(id)
 	}

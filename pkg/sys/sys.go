@@ -33,7 +33,7 @@ func await(ctx context.Context, path string, flags int, shared bool) (*Lock, err
 	if shared {
 		how = unix.LOCK_SH
 	}
-	for {
+	for pause := shortestPause; ; pause = min(2*pause, longestPause) {
 		lock, err := flock(path, flags, how|unix.LOCK_NB)
 		if err != unix.EWOULDBLOCK {
 			return lock, err
@@ -41,13 +41,16 @@ func await(ctx context.Context, path string, flags int, shared bool) (*Lock, err
 		select {
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
-		case <-time.After(lockPause):
+		case <-time.After(pause):
 		}
 	}
 }
 
-// lockPause is how long await waits before it asks again: little beside what such locks are held for.
-const lockPause = 20 * time.Millisecond
+// How long await waits before it asks again: most often somebody is just letting go, and else it is little beside what such locks are held for.
+const (
+	shortestPause = 100 * time.Microsecond
+	longestPause  = 20 * time.Millisecond
+)
 
 // LockDir is LockFile for a directory itself, which must be there: the lock goes along when it is renamed.
 func LockDir(path string, shared bool) (*Lock, error) { return wait(path, ODirectory, shared) }
