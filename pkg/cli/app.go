@@ -10,6 +10,7 @@ import (
 
 	"github.com/mosscontainers/moss/libpod"
 	"github.com/mosscontainers/moss/pkg/config"
+	"github.com/mosscontainers/moss/pkg/term"
 )
 
 // App is what every command shares: the streams, the global flags, and what is made from them once it
@@ -66,7 +67,8 @@ func (a *App) rare(declared *pflag.FlagSet) bool {
 	})
 }
 
+// eprintln prints a line, or several, without control characters: there may be words of images and registries in it.
 func (a *App) eprintln(line string) {
 	// There is nobody left to tell when the standard error is closed.
-	_, _ = a.Err.WriteString(line + "\n")
+	_, _ = a.Err.WriteString(term.PrintableLines(line) + "\n")
 }

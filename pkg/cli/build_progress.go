@@ -87,7 +87,13 @@ func newBuildProgress(app *App, mode, file string) (p *buildProgress, err error)
 // tell is called by one goroutine at a time.
 func (p *buildProgress) tell(s *client.SolveStatus) {
 	for _, v := range s.Vertexes {
-		v.Name = term.Printable(v.Name) // the Dockerfile's
+		v.Name, v.Error = term.Printable(v.Name), term.Printable(v.Error) // the Dockerfile's and registries'
+	}
+	for _, v := range s.Statuses {
+		v.ID, v.Name = term.Printable(v.ID), term.Printable(v.Name)
+	}
+	for _, w := range s.Warnings {
+		w.Short = []byte(term.Printable(string(w.Short)))
 	}
 	if p.last != nil {
 		p.last.note(s)
@@ -112,7 +118,7 @@ func (p *buildProgress) end(failed error) error {
 		p.say(fmt.Sprintf("\n%d %s found by checks:", n, plural(n, "warning")))
 	}
 	for _, w := range p.warnings {
-		p.say(" - " + term.Printable(string(w.Short)))
+		p.say(" - " + string(w.Short))
 	}
 	return err
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/mosscontainers/moss/pkg/cli/filter"
 	"github.com/mosscontainers/moss/pkg/cli/format"
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/term"
 )
 
 // builderPruneOptions are the flags of builder prune.
@@ -212,7 +213,7 @@ func (a *App) printCache(entries []build.Entry, verbose bool, o format.Options) 
 	}
 	for _, e := range entries {
 		_, err := fmt.Fprintf(a.Out, "ID:\t\t%s\nParent:\t\t%s\nCreated at:\t%s\nLast used:\t%s\nType:\t\t%s\nDescription:\t%s\nShared:\t\t%t\nReclaimable:\t%t\nSize:\t\t%s\n\n",
-			e.ID, e.Parent, e.Created.UTC().Format(time.RFC3339), e.LastUsed.UTC().Format(time.RFC3339), e.Type, e.Description, e.Shared, !e.InUse, units.HumanSize(float64(e.Size)))
+			e.ID, e.Parent, e.Created.UTC().Format(time.RFC3339), e.LastUsed.UTC().Format(time.RFC3339), e.Type, term.Printable(e.Description), e.Shared, !e.InUse, units.HumanSize(float64(e.Size)))
 		if err != nil {
 			return err
 		}

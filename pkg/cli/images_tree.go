@@ -36,7 +36,7 @@ func (a *App) printImageTree(cfg *config.Config, rows []imageRow) error {
 			if one.ID != "" {
 				size, id = term.Size(sizes[one.ID]), names.Short(one.ID)
 			}
-			fmt.Fprintf(w, "%s %s\t%s\t%s\n", branch, one.Platform, id, size)
+			fmt.Fprintf(w, "%s %s\t%s\t%s\n", branch, term.Printable(one.Platform.String()), id, size)
 		}
 	}
 	return w.Flush()

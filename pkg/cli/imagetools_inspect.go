@@ -19,6 +19,7 @@ import (
 
 	"github.com/mosscontainers/moss/pkg/cli/format"
 	"github.com/mosscontainers/moss/pkg/errdefs"
+	"github.com/mosscontainers/moss/pkg/term"
 	"github.com/mosscontainers/moss/storage/image"
 )
 
@@ -93,7 +94,7 @@ func describeRemote(name, mime string, data []byte) (*remoteImage, error) {
 // text is what is printed without a template.
 func (r *remoteImage) text() []byte {
 	var out bytes.Buffer
-	fmt.Fprintf(&out, "Name:      %s\nMediaType: %s\nDigest:    %s\n", r.Name, r.Manifest.MediaType, r.Manifest.Digest)
+	fmt.Fprintf(&out, "Name:      %s\nMediaType: %s\nDigest:    %s\n", r.Name, term.Printable(r.Manifest.MediaType), r.Manifest.Digest)
 	if len(r.Manifest.Manifests) == 0 {
 		return out.Bytes()
 	}
@@ -102,15 +103,15 @@ func (r *remoteImage) text() []byte {
 		if i > 0 {
 			out.WriteByte('\n')
 		}
-		fmt.Fprintf(&out, "  Name:      %s@%s\n  MediaType: %s\n", repositoryIn(r.Name), d.Digest, d.MediaType)
+		fmt.Fprintf(&out, "  Name:      %s@%s\n  MediaType: %s\n", repositoryIn(r.Name), term.Printable(string(d.Digest)), term.Printable(d.MediaType))
 		if d.Platform != nil {
-			fmt.Fprintf(&out, "  Platform:  %s\n", platforms.Format(*d.Platform))
+			fmt.Fprintf(&out, "  Platform:  %s\n", term.Printable(platforms.Format(*d.Platform)))
 		}
 		for n, key := range slices.Sorted(maps.Keys(d.Annotations)) {
 			if n == 0 {
 				out.WriteString("  Annotations:\n")
 			}
-			fmt.Fprintf(&out, "    %s: %s\n", key, d.Annotations[key])
+			fmt.Fprintf(&out, "    %s: %s\n", term.Printable(key), term.Printable(d.Annotations[key]))
 		}
 	}
 	return out.Bytes()

@@ -16,7 +16,6 @@ import (
 
 	"github.com/mosscontainers/moss/libpod"
 	"github.com/mosscontainers/moss/pkg/errdefs"
-	"github.com/mosscontainers/moss/pkg/term"
 	"github.com/mosscontainers/moss/rootless"
 	"github.com/mosscontainers/moss/rootless/nsenter"
 )
@@ -106,7 +105,7 @@ func (a *App) fail(err error, of errdefs.Command) int {
 	var exit *errdefs.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		for line := range strings.SplitSeq(advise(err).Error(), "\n") {
-			a.eprintln("moss: " + term.Printable(line)) // registries and images have words in it
+			a.eprintln("moss: " + line)
 		}
 	}
 	return errdefs.ExitCode(err, of)

@@ -24,6 +24,8 @@ type Options struct {
 	Quiet     bool
 	NoTrunc   bool
 	NoHeading bool
+
+	seen bool // on a terminal
 }
 
 // AddFlags declares --format, -q, --no-trunc and --noheading, which is -n too where that letter is free.

@@ -11,6 +11,7 @@ import (
 // Inspect writes what an inspect command found: a JSON array where format is "" or "json", else a line of
 // the template for each object. In a template a field goes by its Go name, or by its name in JSON.
 func Inspect(w io.Writer, objects []any, format string) error {
+	seen := seen(w)
 	return buffered(w, func(w io.Writer) error {
 		if f := strings.TrimSpace(format); f == "" || f == "json" {
 			if objects == nil {
@@ -19,7 +20,7 @@ func Inspect(w io.Writer, objects []any, format string) error {
 			return writeJSON(w, objects)
 		}
 		for _, o := range objects {
-			if err := inspectOne(w, o, format); err != nil {
+			if err := inspectOne(w, o, format, seen); err != nil {
 				return err
 			}
 		}
@@ -30,17 +31,18 @@ func Inspect(w io.Writer, objects []any, format string) error {
 // One writes a single object, as info and version do: JSON without an array around it where format is "json", else
 // a line of the template.
 func One(w io.Writer, object any, format string) error {
+	seen := seen(w)
 	return buffered(w, func(w io.Writer) error {
 		if strings.TrimSpace(format) == "json" {
 			return writeJSON(w, object)
 		}
-		return inspectOne(w, object, format)
+		return inspectOne(w, object, format, seen)
 	})
 }
 
 // inspectOne compiles the template anew: each object may be of another type.
-func inspectOne(w io.Writer, object any, format string) error {
-	tmpl, err := compile(format)
+func inspectOne(w io.Writer, object any, format string, seen bool) error {
+	tmpl, err := compile(format, seen)
 	if err != nil {
 		return err
 	}
@@ -51,7 +53,7 @@ func inspectOne(w io.Writer, object any, format string) error {
 	var out bytes.Buffer
 	if err := execute(&out, tmpl, object); err != nil {
 		out.Reset()
-		if executePlain(&out, object, format) != nil {
+		if executePlain(&out, object, format, seen) != nil {
 			return err
 		}
 	}
@@ -61,7 +63,7 @@ func inspectOne(w io.Writer, object any, format string) error {
 
 // executePlain executes a template on what the object is in JSON, as Docker does where the types do not fit: what a range or an index
 // leads to is known to the template alone, and its fields, too, may go by their names in JSON.
-func executePlain(w io.Writer, object any, format string) error {
+func executePlain(w io.Writer, object any, format string, seen bool) error {
 	raw, err := json.Marshal(object)
 	if err != nil {
 		return err
@@ -72,7 +74,7 @@ func executePlain(w io.Writer, object any, format string) error {
 	if err := numbers.Decode(&plain); err != nil {
 		return err
 	}
-	tmpl, err := compile(format)
+	tmpl, err := compile(format, seen)
 	if err != nil {
 		return err
 	}

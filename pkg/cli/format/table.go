@@ -31,6 +31,7 @@ type Table[T any] struct {
 
 // Print writes rows the way o asks for. Errors: [errdefs.ErrInvalid] for a wrong --format, or those of w.
 func (t *Table[T]) Print(w io.Writer, rows []T, o Options) error {
+	o.seen = seen(w)
 	return buffered(w, func(w io.Writer) error { return t.print(w, rows, o) })
 }
 

@@ -40,7 +40,7 @@ func (r record) String() string {
 
 // printTemplate executes text for each row, a line each; heading adds a line with the columns' headers.
 func (t *Table[T]) printTemplate(w io.Writer, text string, rows []T, o Options, heading bool) error {
-	tmpl, err := compile(text)
+	tmpl, err := compile(text, o.seen)
 	if err != nil {
 		return err
 	}
@@ -121,10 +121,14 @@ func (t *Table[T]) names() []string {
 	return names
 }
 
-func compile(text string) (*template.Template, error) {
+// compile reads a template. Of one whose output is seen on a terminal the values are shown without control characters.
+func compile(text string, seen bool) (*template.Template, error) {
 	tmpl, err := template.New("--format").Option("missingkey=zero").Funcs(functions()).Parse(unescape(text))
 	if err != nil {
 		return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot parse the template: %s", strings.TrimPrefix(err.Error(), "template: "))
+	}
+	if seen {
+		defuse(tmpl)
 	}
 	return tmpl, nil
 }
@@ -176,11 +180,12 @@ func toJSON(v any) (string, error) {
 // functions are those that docker and podman document, beyond the ones of text/template.
 func functions() template.FuncMap {
 	return template.FuncMap{
-		"json":  toJSON,
-		"join":  strings.Join,
-		"split": strings.Split,
-		"lower": strings.ToLower,
-		"upper": strings.ToUpper,
+		"json":   toJSON,
+		harmless: withoutControls,
+		"join":   strings.Join,
+		"split":  strings.Split,
+		"lower":  strings.ToLower,
+		"upper":  strings.ToUpper,
 		"title": func(s string) string {
 			first, size := utf8.DecodeRuneInString(s)
 			if size == 0 {
