@@ -3,7 +3,6 @@ package image
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -16,7 +15,7 @@ import (
 
 // fileTree is what overlayfs would show of some layers: each path, without a slash before it, and what lstat says of it. It is
 // read from the layers themselves, so that nothing need be mounted.
-type fileTree map[string]fs.FileInfo
+type fileTree map[string]*syscall.Stat_t
 
 // layerDirs are the directories of an image's layers, topmost first.
 func layerDirs(img *storage.Image) []string {
@@ -50,7 +49,7 @@ type merging struct {
 }
 
 func (m *merging) add(at int, dir string) (err error) {
-	root, err := os.OpenRoot(dir)
+	root, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
@@ -58,83 +57,99 @@ func (m *merging) add(at int, dir string) (err error) {
 	return m.walk(at, root, ".")
 }
 
-// walk goes through a directory. The names in there may be any bytes, which those of package fs may not.
-func (m *merging) walk(at int, root *os.Root, dir string) error {
+// entry is what a directory has under a name.
+type entry struct {
+	name string // any bytes
+	*syscall.Stat_t
+}
+
+func isDir(st *syscall.Stat_t) bool { return st.Mode&syscall.S_IFMT == syscall.S_IFDIR }
+
+// walk goes through a directory. A container may change it meanwhile: what is no directory any more, or not there, is passed over.
+func (m *merging) walk(at int, root *os.File, dir string) error {
 	entries, err := readDir(root, dir)
-	if err != nil {
+	if err != nil && (dir == "." || !passing(err)) {
 		return err
 	}
-	for _, entry := range entries {
-		name := path.Join(dir, entry.Name())
-		err := m.visit(at, root, name, entry)
-		if err == nil && entry.IsDir() {
-			err = m.descend(at, root, name)
+	for _, e := range entries {
+		name := path.Join(dir, e.name)
+		below, err := m.visit(at, root, name, e.Stat_t)
+		if err == nil && below {
+			err = m.walk(at, root, name)
 		}
-		if err != nil && !errors.Is(err, fs.SkipDir) {
+		if err != nil && !passing(err) {
 			return err
 		}
 	}
 	return nil
 }
 
+// passing says that something else is in the place of what was to be read.
+func passing(err error) bool {
+	return errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ELOOP)
+}
+
 // longest is how long a path may be (PATH_MAX). Containers can make longer ones, and all of them together would be more than memory has.
 const longest = 4096
 
-func (m *merging) descend(at int, root *os.Root, name string) error {
-	if len(name) > longest {
-		return errdefs.Errorf(errdefs.ErrInvalid, "paths in there are longer than %d bytes, as below %.60s…", longest, name)
+// openDir opens a directory that no link leads to.
+func openDir(root *os.File, name string) (*os.File, error) {
+	if len(name) >= longest {
+		return nil, errdefs.Errorf(errdefs.ErrInvalid, "paths in there are longer than %d bytes, as below %.60s…", longest, name)
 	}
-	return m.walk(at, root, name)
+	return sys.OpenIn(root, name, os.O_RDONLY|sys.ODirectory|sys.ONoFollow, sys.NoLinks)
 }
 
-func readDir(root *os.Root, name string) (_ []fs.DirEntry, err error) {
-	dir, err := root.Open(name)
+func readDir(root *os.File, name string) (entries []entry, err error) {
+	dir, err := openDir(root, name)
 	if err != nil {
 		return nil, err
 	}
 	defer closing(&err, dir)
-	return dir.ReadDir(-1)
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		st, err := sys.StatAt(dir, name)
+		if err == nil {
+			entries = append(entries, entry{name, st})
+		} else if !passing(err) {
+			return nil, err
+		}
+	}
+	return entries, nil
 }
 
-// visit takes one entry of the layer with the number at.
-func (m *merging) visit(at int, root *os.Root, name string, entry fs.DirEntry) error {
+// visit takes one entry of the layer with the number at, and says whether to go through what is below it.
+func (m *merging) visit(at int, root *os.File, name string, st *syscall.Stat_t) (below bool, err error) {
 	if above, ok := m.ended[name]; ok && above < at {
-		return skip(entry)
+		return false, nil
 	}
-	_, known := m.files[name]
-	info, err := entry.Info()
-	if err != nil {
-		return err
-	}
-	if known && !entry.IsDir() { // a directory of a layer above covers it, and what is below it
+	if m.files[name] != nil && !isDir(st) { // a directory of a layer above covers it, and what is below it
 		m.ended[name] = at
-		return nil
+		return false, nil
 	}
-	if whiteout(info) {
+	if whiteout(st) {
 		m.ended[name] = at
-		return nil
+		return false, nil
 	}
-	m.files[name] = first(m.files[name], info)
-	ends, err := m.ends(root, name, entry)
+	if m.files[name] == nil {
+		m.files[name] = st
+	}
+	ends, err := m.ends(root, name, st)
 	if ends {
 		m.ended[name] = at
 	}
-	return err
-}
-
-func first(known, found fs.FileInfo) fs.FileInfo {
-	if known != nil {
-		return known
-	}
-	return found
+	return isDir(st), err
 }
 
 // ends says that nothing of the layers below shows through an entry.
-func (m *merging) ends(root *os.Root, name string, entry fs.DirEntry) (opaque bool, err error) {
-	if !entry.IsDir() {
+func (m *merging) ends(root *os.File, name string, st *syscall.Stat_t) (opaque bool, err error) {
+	if !isDir(st) {
 		return true, nil
 	}
-	dir, err := root.Open(name)
+	dir, err := openDir(root, name)
 	if err != nil {
 		return false, err
 	}
@@ -143,30 +158,20 @@ func (m *merging) ends(root *os.Root, name string, entry fs.DirEntry) (opaque bo
 }
 
 // whiteout is how overlayfs marks what a layer removes.
-func whiteout(info fs.FileInfo) bool {
-	st, ok := info.Sys().(*syscall.Stat_t)
-	return ok && info.Mode()&fs.ModeCharDevice != 0 && st.Rdev == 0
-}
-
-func skip(entry fs.DirEntry) error {
-	if entry.IsDir() {
-		return fs.SkipDir
-	}
-	return nil
+func whiteout(st *syscall.Stat_t) bool {
+	return st.Mode&syscall.S_IFMT == syscall.S_IFCHR && st.Rdev == 0
 }
 
 // gone says that the directory of a path is not there, or no directory any more.
 func (t fileTree) gone(name string) bool {
 	dir := path.Dir(name)
-	return dir != "." && (t[dir] == nil || !t[dir].IsDir())
+	return dir != "." && (t[dir] == nil || !isDir(t[dir]))
 }
 
 // sameFile compares what a change would show in: not the times of directories, which change with their entries.
-func sameFile(a, b fs.FileInfo) bool {
-	x, okX := a.Sys().(*syscall.Stat_t)
-	y, okY := b.Sys().(*syscall.Stat_t)
-	if !okX || !okY || a.Mode() != b.Mode() || x.Uid != y.Uid || x.Gid != y.Gid || x.Rdev != y.Rdev {
+func sameFile(a, b *syscall.Stat_t) bool {
+	if a.Mode != b.Mode || a.Uid != b.Uid || a.Gid != b.Gid || a.Rdev != b.Rdev {
 		return false
 	}
-	return a.IsDir() || a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
+	return isDir(a) || a.Size == b.Size && a.Mtim == b.Mtim
 }
