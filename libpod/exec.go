@@ -72,7 +72,9 @@ func (e *Engine) Exec(ctx Context, ref string, o ExecOptions, io runtime.Stdio) 
 	target := runtime.Target{Pid: c.State.Init.Pid, Cgroup: c.State.Cgroup, Place: enterGroup(c)}
 	task := func() (*runtime.Task, error) { return e.task(c, o) }
 	p, err := runtime.Exec(ctx, target, task, io, exe.path())
-	err = blame(ctx, c, err)
+	if err = blame(ctx, c, err); errors.Is(err, errdefs.ErrInvalid) {
+		err = errdefs.Errorf(errdefs.ErrUnfit, "%w", err)
+	}
 	if err == nil && !c.State.Init.Alive() {
 		// It ended meanwhile, and its pid may have become somebody else's: nothing may run there.
 		err = errors.Join(errEnded(c), syscall.Kill(p.Pid(), syscall.SIGKILL))

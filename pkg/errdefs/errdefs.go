@@ -16,6 +16,7 @@ var (
 	ErrNotFound      = errors.New("not found")             // a container, image, volume, … does not exist
 	ErrConflict      = errors.New("conflict")              // the name is in use, or the state does not allow it
 	ErrInvalid       = errors.New("invalid argument")      // the caller asked for something that cannot be
+	ErrUnfit         = errors.New("not in the container")  // the container has not what was asked for, such as a user
 	ErrDenied        = errors.New("permission denied")     // this user may not
 	ErrUnavailable   = errors.New("unavailable")           // something on this host is missing
 	ErrNoSpace       = errors.New("no space")              // a disk or a quota is full
@@ -43,7 +44,7 @@ const (
 	Start
 )
 
-// exitNoSession is how exec ends in a container that does not run: a command's own 125 or 126 is not to be taken for that.
+// exitNoSession is how exec ends in a container that does not run, or that does not have the user: a command's own 125 or 126 is not to be taken for that.
 const exitNoSession = 255
 
 // codes has an exit code for each kind of command; 0 is ExitEngine.
@@ -60,6 +61,7 @@ var kinds = []struct {
 	{ErrNotExecutable, 400, codes{Other: ExitNotExecutable, Removal: ExitNotExecutable, Exec: ExitNotExecutable}},
 	{ErrNotFound, 404, codes{Removal: 1}},
 	{ErrConflict, 409, codes{Removal: 2, Exec: exitNoSession}},
+	{ErrUnfit, 400, codes{Exec: exitNoSession}},
 	{ErrInvalid, 400, codes{}},
 	{ErrDenied, 403, codes{}},
 	{ErrUnavailable, 503, codes{}},
