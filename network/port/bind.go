@@ -27,7 +27,7 @@ func (p *Publication) bind(ctx context.Context) error {
 				continue
 			}
 			var err error
-			if p.sockets[i], err = listen(ctx, &p.Mappings[i], p.options.Last); err != nil {
+			if p.sockets[i], err = listen(ctx, &p.Mappings[i], p.options.Last, sibling(p.options.Mappings, p.Mappings, i)); err != nil {
 				return err
 			}
 		}
@@ -39,9 +39,9 @@ func (p *Publication) bind(ctx context.Context) error {
 func open(m spec.PortMapping) bool { return m.HostPort == 0 || m.HostEnd != 0 }
 
 // listen binds a port, or one of those to choose from, which it puts into m.
-func listen(ctx context.Context, m *spec.PortMapping, last []spec.PortMapping) (socket *os.File, err error) {
+func listen(ctx context.Context, m *spec.PortMapping, last []spec.PortMapping, sibling uint16) (socket *os.File, err error) {
 	tried := *m
-	for number, none := range candidates(*m, last) {
+	for number, none := range candidates(*m, last, sibling) {
 		if none != nil {
 			return nil, explain(none, *m)
 		}

@@ -10,14 +10,17 @@ import (
 )
 
 // candidates are the host ports to try for a mapping, in order, and the errors of not finding one: those that are left to
-// choose begin with the one that was chosen last.
-func candidates(m spec.PortMapping, last []spec.PortMapping) iter.Seq2[uint16, error] {
+// choose begin with the one that was chosen last, and that of the sibling.
+func candidates(m spec.PortMapping, last []spec.PortMapping, sibling uint16) iter.Seq2[uint16, error] {
 	return func(yield func(uint16, error) bool) {
 		if !open(m) {
 			yield(m.HostPort, nil)
 			return
 		}
 		if old := chosen(m, last); old != 0 && !yield(old, nil) {
+			return
+		}
+		if sibling != 0 && !yield(sibling, nil) {
 			return
 		}
 		if m.HostEnd != 0 {
@@ -43,6 +46,18 @@ func chosen(m spec.PortMapping, last []spec.PortMapping) uint16 {
 		same := old.ContainerPort == m.ContainerPort && old.Protocol == m.Protocol && old.HostIP == m.HostIP
 		if same && (m.HostEnd == 0 || old.HostPort >= m.HostPort && old.HostPort <= m.HostEnd) {
 			return old.HostPort
+		}
+	}
+	return 0
+}
+
+// sibling is the port that was chosen for what is asked for at i on another address, 0 without: who publishes a port on several addresses, as
+// default_host_ips of containers.conf says it, expects one number.
+func sibling(asked, bound []spec.PortMapping, i int) uint16 {
+	for at, m := range asked[:i] {
+		m.HostIP = asked[i].HostIP
+		if m == asked[i] && open(m) {
+			return bound[at].HostPort
 		}
 	}
 	return 0
