@@ -245,6 +245,9 @@ func (r *deferred) ReadFile(ctx context.Context, req gateway.ReadRequest) ([]byt
 	if err != nil || int64(len(text)) != info.Size() {
 		return text, err
 	}
+	if err := checkEncoding(req.Filename, text); err != nil {
+		return nil, err
+	}
 	r.written.note(text)
 	return buildahMounts(text), nil // it is a Dockerfile, or a list of what is to be ignored
 }

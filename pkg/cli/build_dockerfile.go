@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/moby/patternmatcher"
 	"github.com/moby/patternmatcher/ignorefile"
@@ -139,6 +140,9 @@ func checkEach(file string, from io.Reader) error {
 		return errdefs.Errorf(errdefs.ErrInvalid, "cannot use %s: %w", file, err)
 	}
 	for _, p := range patterns {
+		if !utf8.ValidString(p) {
+			return errdefs.Errorf(errdefs.ErrInvalid, "cannot use %s: the pattern %q is not UTF-8, and so would match nothing", file, p)
+		}
 		m, err := patternmatcher.New([]string{p})
 		if err == nil {
 			_, err = m.MatchesOrParentMatches("x") // some are only found to be wrong when they are used
