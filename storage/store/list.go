@@ -43,6 +43,18 @@ func newRecord(l *lib.Layer) (record, error) {
 // lockList locks and reads a list, "images" or "layers". That of layers is locked before that of images.
 func (s *Store) lockList(kind string) (*list, error) {
 	l := &list{path: filepath.Join(s.listDir(kind), kind+".json")}
+	err := l.lock(s, kind)
+	if err != nil {
+		return nil, err
+	}
+	if l.records, err = s.readList(kind, kind+".json"); err != nil {
+		l.unlock()
+		return nil, err
+	}
+	return l, nil
+}
+
+func (l *list) lock(s *Store, kind string) error {
 	roots := []string{s.cfg.ImageRoot()}
 	if kind == "layers" && s.cfg.ImageStore != "" { // the library has both locked then, this one first
 		roots = []string{s.cfg.GraphRoot, s.cfg.ImageStore}
@@ -50,19 +62,14 @@ func (s *Store) lockList(kind string) (*list, error) {
 	for _, root := range roots {
 		lock, err := lockfile.GetLockFile(filepath.Join(root, s.cfg.Driver+"-"+kind, kind+".lock"))
 		if err != nil {
-			return nil, openError(s.cfg, err)
+			return openError(s.cfg, err)
 		}
 		l.locks = append(l.locks, lock)
 	}
 	for _, lock := range l.locks {
 		lock.Lock()
 	}
-	var err error
-	if l.records, err = s.readList(kind, kind+".json"); err != nil {
-		l.unlock()
-		return nil, err
-	}
-	return l, nil
+	return nil
 }
 
 func (l *list) unlock() {

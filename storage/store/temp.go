@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/mosscontainers/moss/pkg/sys"
 )
@@ -42,8 +43,33 @@ func (s *Store) TempDir() (string, error) {
 
 const tempLock = "lock"
 
-// SweepTemps removes what killed processes left.
-func (s *Store) SweepTemps() error { return s.withTemps(s.sweepTemps) }
+// SweepTemps removes what killed processes left. Nobody may call it who has locked a list.
+func (s *Store) SweepTemps() error {
+	return errors.Join(s.withTemps(s.sweepTemps), s.sweepWrites("layers"), s.sweepWrites("images"))
+}
+
+// writePrefix begins the names of the files that the library writes before they are the list, or what else it keeps of a layer.
+const writePrefix = ".tmp-"
+
+// sweepWrites removes those of processes that were killed. The library writes a list under its lock, but not what it keeps of a layer, so none is removed that is new.
+func (s *Store) sweepWrites(kind string) error {
+	files, err := filepath.Glob(filepath.Join(s.listDir(kind), writePrefix+"*"))
+	if err != nil || len(files) == 0 {
+		return err
+	}
+	var l list
+	if err := l.lock(s, kind); err != nil {
+		return err
+	}
+	defer l.unlock()
+	var errs []error
+	for _, file := range files {
+		if info, err := os.Lstat(file); err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > layerAge {
+			errs = append(errs, os.Remove(file))
+		}
+	}
+	return errors.Join(errs...)
+}
 
 // withTemps keeps others from making and sweeping directories: one that is new is not locked yet.
 func (s *Store) withTemps(do func(base string) error) error {
