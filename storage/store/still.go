@@ -36,7 +36,7 @@ func (s *Store) keepStill(ctx context.Context, upper Upper) (Upper, error) {
 	from, err := os.Open(upper.Dir)
 	if err == nil {
 		c := &still{upper: upper, to: filepath.Join(dir, "diff"), links: map[inode]string{}}
-		err = errors.Join(c.directory(ctx, from, ""), from.Close())
+		err = errors.Join(tooLong(c.to, c.directory(ctx, from, "")), from.Close())
 	}
 	if err != nil {
 		return upper, errors.Join(err, removeAll(dir))

@@ -59,7 +59,7 @@ func (s *Store) CommitLayer(ctx context.Context, parent string, upper Upper) (*L
 	}
 	entries, err := ready(upper)
 	if err != nil {
-		return nil, layerError(ctx, err)
+		return nil, layerError(ctx, tooLong(upper.Dir, err))
 	}
 	stream, err := s.upperTar(parent, upper)
 	if err != nil {
@@ -213,6 +213,17 @@ func check(upper Upper) (entries int, err error) {
 		return upper.allows(path, entry)
 	})
 	return entries, err
+}
+
+// tooLong makes a sentence of a path that the kernel cannot be told (PATH_MAX), with the store's directory before it: whoever goes into directories one
+// by one can make such a tree, and the library that reads it has whole paths.
+func tooLong(dir string, err error) error {
+	var at *fs.PathError
+	if !errors.Is(err, syscall.ENAMETOOLONG) || !errors.As(err, &at) {
+		return err
+	}
+	inside := strings.TrimPrefix(strings.TrimPrefix(at.Path, dir), "/.")
+	return errdefs.Errorf(errdefs.ErrInvalid, "cannot have %.60s… in a layer: there are so many directories in each other that a path of %d bytes is too long for this system", inside, len(inside))
 }
 
 // allows says which names no layer can have. Those of whiteouts would delete another file wherever the layer is unpacked. Directories whose
