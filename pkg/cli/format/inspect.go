@@ -6,6 +6,7 @@ import (
 	"io"
 	"reflect"
 	"strings"
+	"time"
 )
 
 // Inspect writes what an inspect command found: a JSON array where format is "" or "json", else a line of
@@ -40,12 +41,29 @@ func One(w io.Writer, object any, format string) error {
 	})
 }
 
+// dated is the function that times go through, which a template can still .Format.
+const dated = "_dated"
+
+// withDate is a time as JSON and Docker have it, which date -d reads, instead of in Go's notation.
+func withDate(v any) any {
+	switch t := v.(type) {
+	case time.Time:
+		return t.Format(time.RFC3339Nano)
+	case *time.Time: // of an image, which may not say it
+		if t != nil {
+			return t.Format(time.RFC3339Nano)
+		}
+	}
+	return v
+}
+
 // inspectOne compiles the template anew: each object may be of another type.
 func inspectOne(w io.Writer, object any, format string, seen bool) error {
 	tmpl, err := compile(format, seen)
 	if err != nil {
 		return err
 	}
+	through(tmpl, dated)
 	err = eachField(tmpl.Root, func(path []string) error { return resolve(reflect.TypeOf(object), path) })
 	if err != nil {
 		return err

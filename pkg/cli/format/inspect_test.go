@@ -91,6 +91,7 @@ func TestInspectContainer(t *testing.T) {
 		{`{{.HostConfig.RestartPolicy.Name}} {{.RestartCount}}`, "on-failure 1"},
 		{`{{json .HostConfig.Dns}} {{join .Config.Cmd ","}}`, "[] serve"},
 		{`{{.Created.Format "2006"}}`, "0001"},
+		{`{{.Created}} {{with .State}}{{.StartedAt}}{{end}}`, "0001-01-01T00:00:00Z 0001-01-01T00:00:00Z"},
 	}
 	for _, tt := range tests {
 		var got bytes.Buffer

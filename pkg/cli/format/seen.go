@@ -17,42 +17,42 @@ func seen(w io.Writer) bool {
 	return ok && term.IsTerminal(f)
 }
 
-// harmless is the function that defuse has values go through.
+// harmless is the function that values go through which a terminal shows: they may be an image's or a container's choice. The text around
+// them is the user's own, with its colours.
 const harmless = "_harmless"
 
-// defuse has every value that the template prints go through withoutControls: it may be an image's or a container's choice. The text around
-// the values is the user's own, with its colours.
-func defuse(tmpl *template.Template) {
+// through has every value that the template prints go through a function.
+func through(tmpl *template.Template, function string) {
 	for _, t := range tmpl.Templates() {
-		defuseNode(t.Root)
+		throughIn(t.Root, function)
 	}
 }
 
-func defuseNode(n parse.Node) {
+func throughIn(n parse.Node, function string) {
 	switch n := n.(type) {
 	case *parse.ListNode:
 		if n != nil {
 			for _, one := range n.Nodes {
-				defuseNode(one)
+				throughIn(one, function)
 			}
 		}
 	case *parse.ActionNode:
 		if len(n.Pipe.Decl) == 0 {
-			call := parse.NewIdentifier(harmless).SetPos(n.Pos)
+			call := parse.NewIdentifier(function).SetPos(n.Pos)
 			n.Pipe.Cmds = append(n.Pipe.Cmds, &parse.CommandNode{NodeType: parse.NodeCommand, Pos: n.Pos, Args: []parse.Node{call}})
 		}
 	case *parse.IfNode:
-		defuseBranch(&n.BranchNode)
+		throughBranch(&n.BranchNode, function)
 	case *parse.RangeNode:
-		defuseBranch(&n.BranchNode)
+		throughBranch(&n.BranchNode, function)
 	case *parse.WithNode:
-		defuseBranch(&n.BranchNode)
+		throughBranch(&n.BranchNode, function)
 	}
 }
 
-func defuseBranch(b *parse.BranchNode) {
-	defuseNode(b.List)
-	defuseNode(b.ElseList)
+func throughBranch(b *parse.BranchNode, function string) {
+	throughIn(b.List, function)
+	throughIn(b.ElseList, function)
 }
 
 // withoutControls is the text of a value that has control characters in it, with blanks for them, but for newlines and tabs. Any other value stays what it is.

@@ -128,7 +128,7 @@ func compile(text string, seen bool) (*template.Template, error) {
 		return nil, errdefs.Errorf(errdefs.ErrInvalid, "cannot parse the template: %s", strings.TrimPrefix(err.Error(), "template: "))
 	}
 	if seen {
-		defuse(tmpl)
+		through(tmpl, harmless)
 	}
 	return tmpl, nil
 }
@@ -182,6 +182,7 @@ func functions() template.FuncMap {
 	return template.FuncMap{
 		"json":   toJSON,
 		harmless: withoutControls,
+		dated:    withDate,
 		"join":   strings.Join,
 		"split":  strings.Split,
 		"lower":  strings.ToLower,
