@@ -553,52 +553,66 @@ func TestTheCarriedUplinkIsSmallWhileAConnectionIsQuiet(t *testing.T) {
 	}
 }
 
-// What nobody reads is in the memory of the uplink, which no container's limit bounds.
-func TestTheCarriedUplinkTakesLittleForManyWhomNobodyHears(t *testing.T) {
-	const few, many, each, most = 64, 200, 16 << 20, 512 << 10
-	c := &connected{world: newWorld(t, false), uplink: gvisor.Uplink{Program: carried}}
-	c.connect(uplink.Options{})
+// meet listens far away, and gives both ends of connections with there.
+func (c *connected) meet() func() (client, server net.Conn) {
+	c.t.Helper()
 	var listener net.Listener
-	must(t, sys.InNetNS(c.far, func() (err error) {
+	must(c.t, sys.InNetNS(c.far, func() (err error) {
 		listener, err = net.Listen("tcp4", farIPv4+":0")
 		return err
 	}))
-	defer listener.Close()
-	for _, who := range []string{"servers", "clients"} {
-		var open []net.Conn
-		size := func(n int) int {
-			var wg sync.WaitGroup
-			for len(open) < 2*n {
-				client, err := c.dial("tcp", farIPv4, listener.Addr().(*net.TCPAddr).Port)
-				must(t, err)
-				server, err := listener.Accept()
-				must(t, err)
-				open = append(open, client, server)
-				speaker := client
-				if who == "clients" {
-					speaker = server
-				}
-				for _, conn := range []net.Conn{client, server} { // the kernel's share
-					tcp := conn.(*net.TCPConn)
-					must(t, errors.Join(tcp.SetReadBuffer(64<<10), tcp.SetWriteBuffer(64<<10)))
-				}
-				wg.Go(func() {
-					for said, n := 0, 1; n > 0 && said < each; said += n { // until nothing has been taken for a while
-						must(t, speaker.SetWriteDeadline(time.Now().Add(300*time.Millisecond)))
-						n, _ = speaker.Write(make([]byte, 64<<10))
+	c.t.Cleanup(func() { listener.Close() })
+	return func() (client, server net.Conn) {
+		c.t.Helper()
+		client, err := c.dial("tcp", farIPv4, listener.Addr().(*net.TCPAddr).Port)
+		must(c.t, err)
+		server, err = listener.Accept()
+		must(c.t, err)
+		c.t.Cleanup(func() { client.Close(); server.Close() })
+		return client, server
+	}
+}
+
+// What nobody reads is in the memory of the uplink, which no container's limit bounds.
+func TestTheCarriedUplinkTakesLittleForManyWhomNobodyHears(t *testing.T) {
+	const few, many, most = 64, 200, 512 << 10
+	for _, deaf := range []string{"servers", "clients"} {
+		t.Run(deaf, func(t *testing.T) {
+			c := &connected{world: newWorld(t, false), uplink: gvisor.Uplink{Program: carried}}
+			c.connect(uplink.Options{})
+			pair := c.meet()
+			size := func(more int) int {
+				speakers := make([]net.Conn, more)
+				for i := range speakers {
+					client, server := pair()
+					for _, conn := range []net.Conn{client, server} { // the kernel's share
+						tcp := conn.(*net.TCPConn)
+						must(t, errors.Join(tcp.SetReadBuffer(64<<10), tcp.SetWriteBuffer(64<<10)))
 					}
-				})
+					if speakers[i] = client; deaf == "clients" {
+						speakers[i] = server
+					}
+				}
+				var wg sync.WaitGroup
+				for _, speaker := range speakers {
+					wg.Go(func() { speak(speaker) })
+				}
+				wg.Wait()
+				return resident(t, children(t, c.link.Process.Pid)[0])
 			}
-			wg.Wait()
-			return resident(t, children(t, c.link.Process.Pid)[0])
-		}
-		before := size(few)
-		if more := (size(many) - before) / (many - few); more > most {
-			t.Errorf("%s that do not read take %d bytes for each beyond %d", who, more, few)
-		}
-		for _, conn := range open {
-			conn.Close()
-		}
+			before := size(few)
+			if each := (size(many) - before) / many; each > most {
+				t.Errorf("%d bytes for each beyond %d", each, few)
+			}
+		})
+	}
+}
+
+// speak says much, until nothing has been taken for a while.
+func speak(conn net.Conn) {
+	for said, n := 0, 1; n > 0 && said < 16<<20; said += n {
+		_ = conn.SetWriteDeadline(time.Now().Add(300 * time.Millisecond)) // if it is closed, so is this over
+		n, _ = conn.Write(make([]byte, 64<<10))
 	}
 }
 
@@ -606,17 +620,9 @@ func TestTheCarriedUplinkTakesLittleForManyWhomNobodyHears(t *testing.T) {
 func TestTheCarriedUplinkPassesResetsOn(t *testing.T) {
 	c := &connected{world: newWorld(t, false), uplink: gvisor.Uplink{Program: carried}}
 	c.connect(uplink.Options{})
-	var listener net.Listener
-	must(t, sys.InNetNS(c.far, func() (err error) {
-		listener, err = net.Listen("tcp4", farIPv4+":0")
-		return err
-	}))
-	defer listener.Close()
+	pair := c.meet()
 	for _, who := range []string{"the client", "the server"} {
-		client, err := c.dial("tcp", farIPv4, listener.Addr().(*net.TCPAddr).Port)
-		must(t, err)
-		server, err := listener.Accept()
-		must(t, err)
+		client, server := pair()
 		one, other := client, server
 		if who == "the server" {
 			one, other = server, client
