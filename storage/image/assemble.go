@@ -53,7 +53,7 @@ func (im *Images) Assemble(a Assembly) (*Assembled, error) {
 	}
 	id, err := im.record(a.Config, raw, a.Created, top)
 	if err != nil {
-		return nil, err
+		return nil, explain(err, "record", "the image")
 	}
 	has, err := im.restate(id, raw)
 	if err != nil {

@@ -61,7 +61,7 @@ func (im *Images) newImage(doc Document, layers []store.Layer, called []string, 
 		created = *doc.Created
 	}
 	if id, err = im.record(config, raw, created, top); err != nil {
-		return "", err
+		return "", explain(err, "record", "the image")
 	}
 	if _, err := im.restate(id, raw); err != nil {
 		return "", err
@@ -72,7 +72,7 @@ func (im *Images) newImage(doc Document, layers []store.Layer, called []string, 
 	return id, im.store.SyncImages()
 }
 
-// record makes the image of a configuration and a manifest, unless it is there; top is its topmost layer.
+// record makes the image of a configuration and a manifest, unless it is there; top is its topmost layer. Errors are the library's: see copyIntoStore.
 func (im *Images) record(config, manifest []byte, created time.Time, top string) (id string, err error) {
 	id = digest.FromBytes(config).Encoded()
 	options := imageOptions(config, manifest, created)
@@ -80,10 +80,7 @@ func (im *Images) record(config, manifest []byte, created time.Time, top string)
 	if errors.Is(err, lib.ErrDuplicateID) {
 		err = im.complete(id, options)
 	}
-	if err != nil {
-		return "", explain(err, "record", "the image")
-	}
-	return id, nil
+	return id, err
 }
 
 // complete writes what a process that was killed has not written of an image: the library's record of it comes first, and the manifest last.
