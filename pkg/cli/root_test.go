@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"maps"
 	"os"
 	"strings"
 	"testing"
@@ -24,7 +25,7 @@ var readers = map[string]bool{
 // The constructor in rootless/nsenter decides by names of its own, before Go runs: they must be those of the
 // commands.
 func TestConstructorKnowsTheCommands(t *testing.T) {
-	root := NewRoot(newApp(os.Stdin, os.Stdout, os.Stderr), nil)
+	root, readers := NewRoot(newApp(os.Stdin, os.Stdout, os.Stderr), nil), maps.Clone(readers)
 	var walk func(cmd *cobra.Command, path []string)
 	walk = func(cmd *cobra.Command, path []string) {
 		for _, sub := range cmd.Commands() {
