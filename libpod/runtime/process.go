@@ -73,7 +73,7 @@ func (p *process) Start() error {
 	}
 	line := p.line
 	p.line = nil
-	stop := p.endRest()
+	stop := p.endRest(line)
 	told, err := release(line)
 	stop()
 	if err == nil && p.stage != nil && !told {
@@ -93,7 +93,10 @@ func (p *process) Start() error {
 }
 
 // endRest ends the other threads of a stage whose first one a filter has ended when that was to execute the command (SCMP_ACT_KILL): they keep the line open.
-func (p *process) endRest() (stop func()) {
+func (p *process) endRest(l line) (stop func()) {
+	if _, program := l.(stageSocket); !program { // the first process has one thread
+		return func() {}
+	}
 	ticks, done := time.NewTicker(time.Second), make(chan struct{})
 	var watching sync.WaitGroup
 	watching.Go(func() {
